@@ -1,1 +1,93 @@
-//! placeholder
+//! The NIF of libcluster_kubernetes: decodes options, owns the discovery's thread, sends messages; nothing else.
+//!
+//! `start` runs a [`discovery::Discovery`] for a process. Its events reach that process as
+//! `{:libcluster_kubernetes, ref, {:snapshot, map}}` and `{:libcluster_kubernetes, ref, {:error, map}}`. The
+//! discovery ends when `stop` is called, when the process dies, however it dies, or when the resource is collected.
+
+mod messages;
+mod options;
+
+use std::sync::Arc;
+
+use discovery::lister::Lister;
+use discovery::{Config, Discovery, Error, Snapshot};
+use rustler::types::reference::Reference;
+use rustler::{Atom, Encoder, Env, LocalPid, Monitor, OwnedEnv, Resource, ResourceArc, Term};
+
+use crate::options::Options;
+
+mod atoms {
+    rustler::atoms! {
+        ok,
+        libcluster_kubernetes,
+    }
+}
+
+/// The discovery of one process.
+struct Worker {
+    discovery: Discovery,
+}
+
+#[rustler::resource_impl]
+impl Resource for Worker {
+    const IMPLEMENTS_DOWN: bool = true;
+
+    // Runs on a scheduler: only raises the stop flag and shuts the socket.
+    fn down<'a>(&'a self, _env: Env<'a>, _pid: LocalPid, _monitor: Monitor) {
+        self.discovery.stop();
+    }
+}
+
+/// Starts a discovery whose events go to `owner`.
+#[rustler::nif]
+fn start(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc<Worker>, Reference<'_>), String> {
+    let config = Config::try_from(options)?;
+    let reference = env.make_ref();
+    let letterhead = OwnedEnv::new();
+    let saved = letterhead.save(reference);
+    let discovery = Discovery::start(config, move |event| {
+        letterhead.run(|letterhead| {
+            let reference = saved.load(letterhead);
+            OwnedEnv::new()
+                .send_and_clear(&owner, |env| {
+                    let event = messages::event(env, &event);
+                    (atoms::libcluster_kubernetes(), reference.in_env(env), event)
+                })
+                .is_ok()
+        })
+    })
+    .map_err(|error| format!("no thread for the discovery: {error}"))?;
+    let worker = ResourceArc::new(Worker { discovery });
+    if env.monitor(&worker, &owner).is_none() {
+        worker.discovery.stop();
+    }
+    Ok((worker, reference))
+}
+
+/// Asks for a list; the one that is running, or that a failure has scheduled, serves as well.
+#[rustler::nif]
+#[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
+fn refresh(worker: ResourceArc<Worker>) -> Atom {
+    worker.discovery.refresh();
+    atoms::ok()
+}
+
+/// Stops the discovery and closes its connection.
+#[rustler::nif]
+#[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
+fn stop(worker: ResourceArc<Worker>) -> Atom {
+    worker.discovery.stop();
+    atoms::ok()
+}
+
+/// Lists once, on the caller's time.
+#[rustler::nif(schedule = "DirtyIo")]
+fn list(env: Env<'_>, options: Options) -> Result<Term<'_>, Term<'_>> {
+    let config = Config::try_from(options).map_err(|reason| reason.encode(env))?;
+    let listed: Result<Snapshot, Error> = Lister::new(Arc::new(config)).list();
+    listed
+        .map(|snapshot| messages::snapshot(env, &snapshot))
+        .map_err(|error| messages::error(env, &error))
+}
+
+rustler::init!("Elixir.LibclusterKubernetes.Native");

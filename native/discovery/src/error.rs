@@ -1,0 +1,140 @@
+//! The one error of this crate: a kind to match on and a line to read.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What went wrong, as a closed list that users can match on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// 403: the role lacks the verb.
+    Forbidden,
+    /// 401: the token was not accepted.
+    Unauthorized,
+    /// 404: no such namespace, resource or API version.
+    NotFound,
+    /// 429: the server asks to come back later.
+    RateLimited,
+    /// Any other status than 200.
+    Server,
+    /// No TCP connection, or it broke.
+    Connect,
+    /// The API's host name could not be resolved.
+    Dns,
+    /// The TLS handshake failed: certificate, host name or protocol.
+    Tls,
+    /// `kubernetes_request_timeout` passed.
+    Timeout,
+    /// The answer is not what the API documents.
+    Malformed,
+    /// The answer is over one of our limits.
+    TooLarge,
+    /// A file of the service account is missing or unusable; nothing was sent.
+    Credentials,
+}
+
+impl Kind {
+    /// Every kind, for tables and tests.
+    pub const ALL: [Self; 12] = [
+        Self::Forbidden,
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::RateLimited,
+        Self::Server,
+        Self::Connect,
+        Self::Dns,
+        Self::Tls,
+        Self::Timeout,
+        Self::Malformed,
+        Self::TooLarge,
+        Self::Credentials,
+    ];
+
+    /// The kind as the word that Elixir sees as an atom.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::Unauthorized => "unauthorized",
+            Self::NotFound => "not_found",
+            Self::RateLimited => "rate_limited",
+            Self::Server => "server",
+            Self::Connect => "connect",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::Credentials => "credentials",
+        }
+    }
+}
+
+/// Why there is no snapshot. `Display` is one line: what was done, where, why it failed, and the remedy if we know it.
+///
+/// The text is stable while the cause is the same (no times, no counters), so that a log line can be written only
+/// when it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// The kind to match on.
+    pub kind: Kind,
+    /// The line to read.
+    pub message: String,
+    /// The HTTP status, where the server gave one.
+    pub status: Option<u16>,
+    /// How long the server asked us to stay away.
+    pub retry_after: Option<Duration>,
+}
+
+impl Error {
+    /// An error without an HTTP status.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            status: None,
+            retry_after: None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Text from outside made fit for one log line: control characters escaped, at most 500 characters.
+pub(crate) fn printable(text: &str) -> String {
+    const MAX_CHARS: usize = 500;
+    let mut line = String::new();
+    for (count, character) in text.trim().chars().enumerate() {
+        if count == MAX_CHARS {
+            line.push('…');
+            break;
+        }
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_word() {
+        let words: std::collections::HashSet<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(words.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn printable_keeps_one_short_line() {
+        assert_eq!(printable(" a\nb\u{1b}[31m "), "a\\nb\\u{1b}[31m");
+        assert_eq!(printable(&"x".repeat(10_000)).chars().count(), 501);
+    }
+}

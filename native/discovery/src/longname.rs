@@ -1,0 +1,247 @@
+//! A candidate becomes `<basename>@<ip_or_domain>`, as libcluster's Kubernetes strategy builds it.
+//!
+//! A name is built only from parts that are valid: the VM makes an atom of it, and atoms are never freed.
+
+use std::net::IpAddr;
+
+use crate::candidate::Candidate;
+use crate::config::IpFamily;
+
+/// The longest node name: an atom holds 255 characters.
+const MAX_CHARS: usize = 255;
+
+/// The rules of one topology.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The part before `@`.
+    pub basename: String,
+    /// How the part after `@` is built.
+    pub mode: Mode,
+    /// The cluster's DNS domain, for the two modes that name by DNS.
+    pub domain: String,
+}
+
+/// How an address becomes a host part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// `base@IP`
+    Ip,
+    /// `base@IP-WITH-DASHES.NAMESPACE.pod.DOMAIN`
+    Dns,
+    /// `base@HOSTNAME.SERVICE.NAMESPACE.svc.DOMAIN`
+    Hostname {
+        /// The governing headless Service.
+        service: String,
+    },
+}
+
+/// Why a candidate has no name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unnameable {
+    /// The address is missing or does not parse.
+    Address,
+    /// The address is not of the wanted family.
+    Family,
+    /// The hostname is missing or no DNS label.
+    Hostname,
+    /// The namespace is missing or no DNS label.
+    Namespace,
+    /// The whole name is over 255 characters.
+    TooLong,
+}
+
+impl Unnameable {
+    /// The reason as a user reads it, with the remedy where there is one.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "no valid IP address",
+            Self::Family => "no address of the family that kubernetes_ip_family asks for",
+            Self::Hostname => {
+                "no valid hostname, which mode :hostname needs: only pods of a StatefulSet, or with spec.hostname, have one"
+            }
+            Self::Namespace => "no valid namespace",
+            Self::TooLong => "the node name would be longer than 255 characters",
+        }
+    }
+}
+
+impl Names {
+    /// The node name of `candidate`, with the address of `family` where one is asked for.
+    pub fn longname(&self, candidate: &Candidate<'_>, family: Option<IpFamily>) -> Result<String, Unnameable> {
+        let Self { basename, mode, domain } = self;
+        let name = match mode {
+            Mode::Ip => format!("{basename}@{}", address(candidate, family)?),
+            Mode::Dns => {
+                let dashes = address(candidate, family)?.replace(['.', ':'], "-");
+                format!("{basename}@{dashes}.{}.pod.{domain}", namespace(candidate)?)
+            }
+            Mode::Hostname { service } => {
+                let hostname = label(candidate.hostname).ok_or(Unnameable::Hostname)?;
+                format!("{basename}@{hostname}.{service}.{}.svc.{domain}", namespace(candidate)?)
+            }
+        };
+        if name.len() > MAX_CHARS {
+            return Err(Unnameable::TooLong);
+        }
+        Ok(name)
+    }
+}
+
+fn address<'a>(candidate: &Candidate<'a>, family: Option<IpFamily>) -> Result<&'a str, Unnameable> {
+    let text = candidate.ip.ok_or(Unnameable::Address)?;
+    let parsed: IpAddr = text.parse().map_err(|_| Unnameable::Address)?;
+    match (family, parsed) {
+        (Some(IpFamily::V4), IpAddr::V6(_)) | (Some(IpFamily::V6), IpAddr::V4(_)) => Err(Unnameable::Family),
+        _ => Ok(text),
+    }
+}
+
+fn namespace<'a>(candidate: &Candidate<'a>) -> Result<&'a str, Unnameable> {
+    label(candidate.namespace).ok_or(Unnameable::Namespace)
+}
+
+fn label(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| is_dns_label(text))
+}
+
+/// RFC 1123, as Kubernetes uses it for namespaces and hostnames: at most 63 of `a-z0-9-`, no `-` at either end.
+pub fn is_dns_label(text: &str) -> bool {
+    let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    bytes.len() <= 63
+        && bytes.first().is_some_and(inner)
+        && bytes.last().is_some_and(inner)
+        && bytes.iter().all(|byte| inner(byte) || *byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::candidate::Standing;
+    use proptest::prelude::*;
+
+    fn names(mode: Mode) -> Names {
+        Names {
+            basename: "app".to_owned(),
+            mode,
+            domain: "cluster.local".to_owned(),
+        }
+    }
+
+    fn candidate<'a>(ip: &'a str, hostname: Option<&'a str>, namespace: &'a str) -> Candidate<'a> {
+        Candidate {
+            ip: Some(ip),
+            hostname,
+            namespace: Some(namespace),
+            standing: Standing::Ready,
+        }
+    }
+
+    fn hostname_mode() -> Mode {
+        Mode::Hostname {
+            service: "headless".to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_mode_builds_its_form() {
+        let pod = candidate("10.1.2.3", Some("app-0"), "prod");
+        assert_eq!(names(Mode::Ip).longname(&pod, None).unwrap(), "app@10.1.2.3");
+        assert_eq!(
+            names(Mode::Dns).longname(&pod, None).unwrap(),
+            "app@10-1-2-3.prod.pod.cluster.local"
+        );
+        assert_eq!(
+            names(hostname_mode()).longname(&pod, None).unwrap(),
+            "app@app-0.headless.prod.svc.cluster.local"
+        );
+        let v6 = candidate("fd00:10::3", None, "prod");
+        assert_eq!(names(Mode::Ip).longname(&v6, None).unwrap(), "app@fd00:10::3");
+        assert_eq!(
+            names(Mode::Dns).longname(&v6, None).unwrap(),
+            "app@fd00-10--3.prod.pod.cluster.local"
+        );
+    }
+
+    #[test]
+    fn each_unusable_part_is_named() {
+        let good = candidate("10.1.2.3", Some("app-0"), "prod");
+        for (names, candidate, family, reason) in [
+            (
+                names(Mode::Ip),
+                Candidate { ip: None, ..good },
+                None,
+                Unnameable::Address,
+            ),
+            (
+                names(Mode::Ip),
+                Candidate {
+                    ip: Some("10.1.2.3.evil"),
+                    ..good
+                },
+                None,
+                Unnameable::Address,
+            ),
+            (names(Mode::Ip), good, Some(IpFamily::V6), Unnameable::Family),
+            (
+                names(hostname_mode()),
+                Candidate { hostname: None, ..good },
+                None,
+                Unnameable::Hostname,
+            ),
+            (
+                names(hostname_mode()),
+                Candidate {
+                    hostname: Some("a.b"),
+                    ..good
+                },
+                None,
+                Unnameable::Hostname,
+            ),
+            (
+                names(Mode::Dns),
+                Candidate {
+                    namespace: None,
+                    ..good
+                },
+                None,
+                Unnameable::Namespace,
+            ),
+        ] {
+            assert_eq!(names.longname(&candidate, family), Err(reason));
+        }
+        let long = Names {
+            domain: "d".repeat(250),
+            ..names(Mode::Dns)
+        };
+        assert_eq!(long.longname(&good, None), Err(Unnameable::TooLong));
+    }
+
+    proptest! {
+        /// Whatever the API says, a name that comes out is short, has one `@`, and only characters that cannot hurt.
+        #[test]
+        fn names_are_safe_whatever_comes_in(
+            ip in ".{0,40}",
+            hostname in proptest::option::of(".{0,80}"),
+            namespace in ".{0,80}",
+            mode in prop_oneof![Just(Mode::Ip), Just(Mode::Dns), Just(hostname_mode())],
+        ) {
+            if let Ok(name) = names(mode).longname(&candidate(&ip, hostname.as_deref(), &namespace), None) {
+                prop_assert!(name.len() <= 255);
+                let host = name.strip_prefix("app@").unwrap();
+                prop_assert!(!host.is_empty());
+                prop_assert!(host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b)));
+            }
+        }
+
+        #[test]
+        fn every_address_has_a_name(ip: IpAddr) {
+            let text = ip.to_string();
+            let pod = candidate(&text, None, "ns");
+            prop_assert_eq!(names(Mode::Ip).longname(&pod, None), Ok(format!("app@{text}")));
+            let dns = names(Mode::Dns).longname(&pod, None).unwrap();
+            let label = dns.strip_prefix("app@").unwrap().split('.').next().unwrap();
+            prop_assert_eq!(label, text.replace(['.', ':'], "-"));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The options as `LibclusterKubernetes.Options.to_native/1` sends them: complete, one map.
+
+use std::time::Duration;
+
+use discovery::{ApiAddress, Config, IpFamily, Mode, Names, Source};
+use rustler::{NifMap, NifUnitEnum};
+
+#[derive(NifMap)]
+#[rustler(decode)]
+pub(crate) struct Options {
+    source: SourceAtom,
+    namespace: Option<String>,
+    selector: String,
+    cached: bool,
+    include_not_ready: bool,
+    ip_family: FamilyAtom,
+    mode: ModeAtom,
+    basename: String,
+    service_name: Option<String>,
+    domain: String,
+    master: String,
+    service_host: Option<String>,
+    service_port: Option<String>,
+    service_account_path: String,
+    request_timeout_ms: u64,
+    start_jitter_ms: u64,
+}
+
+#[derive(NifUnitEnum)]
+#[rustler(decode)]
+enum SourceAtom {
+    Endpoints,
+    Pods,
+}
+
+#[derive(NifUnitEnum)]
+#[rustler(decode)]
+enum FamilyAtom {
+    Primary,
+    Ipv4,
+    Ipv6,
+}
+
+#[derive(NifUnitEnum)]
+#[rustler(decode)]
+enum ModeAtom {
+    Ip,
+    Dns,
+    Hostname,
+}
+
+impl TryFrom<Options> for Config {
+    type Error = String;
+
+    fn try_from(options: Options) -> Result<Self, String> {
+        let service = options.service_host.as_deref().zip(options.service_port.as_deref());
+        let api = ApiAddress::new(&options.master, &options.domain, service)
+            .map_err(|reason| format!("kubernetes_master {:?}: {reason}", options.master))?;
+        let mode = match options.mode {
+            ModeAtom::Ip => Mode::Ip,
+            ModeAtom::Dns => Mode::Dns,
+            ModeAtom::Hostname => Mode::Hostname {
+                service: options
+                    .service_name
+                    .ok_or("mode :hostname needs kubernetes_service_name")?,
+            },
+        };
+        Ok(Self {
+            source: match options.source {
+                SourceAtom::Endpoints => Source::Endpoints,
+                SourceAtom::Pods => Source::Pods,
+            },
+            namespace: options.namespace,
+            selector: options.selector,
+            cached: options.cached,
+            include_not_ready: options.include_not_ready,
+            ip_family: match options.ip_family {
+                FamilyAtom::Primary => None,
+                FamilyAtom::Ipv4 => Some(IpFamily::V4),
+                FamilyAtom::Ipv6 => Some(IpFamily::V6),
+            },
+            names: Names {
+                basename: options.basename,
+                mode,
+                domain: options.domain,
+            },
+            api,
+            service_account: options.service_account_path.into(),
+            request_timeout: Duration::from_millis(options.request_timeout_ms),
+            start_jitter: Duration::from_millis(options.start_jitter_ms),
+        })
+    }
+}
