@@ -1,4 +1,4 @@
-//! The NIF of libcluster_kubernetes: decodes options, owns the discovery's thread, sends messages; nothing else.
+//! The NIF of `libcluster_kubernetes`: decodes options, owns the discovery's thread, sends messages; nothing else.
 //!
 //! `start` runs a [`discovery::Discovery`] for a process. Its events reach that process as
 //! `{:libcluster_kubernetes, ref, {:snapshot, map}}` and `{:libcluster_kubernetes, ref, {:error, map}}`. The

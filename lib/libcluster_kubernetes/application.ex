@@ -1,0 +1,11 @@
+defmodule LibclusterKubernetes.Application do
+  @moduledoc false
+  use Application
+
+  alias LibclusterKubernetes.Holdings
+
+  @impl true
+  def start(_type, _args) do
+    Supervisor.start_link([Holdings], strategy: :one_for_one, name: LibclusterKubernetes.Supervisor)
+  end
+end

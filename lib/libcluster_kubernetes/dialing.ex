@@ -1,0 +1,53 @@
+defmodule LibclusterKubernetes.Dialing do
+  @moduledoc false
+  # Which nodes to try to connect to now: not those that are being tried, and the unreachable ones ever more rarely,
+  # from one second up to a minute. Pure: `now` is monotonic milliseconds.
+
+  @first_pause 1_000
+  @longest_pause 60_000
+
+  defstruct in_flight: MapSet.new(), failures: %{}
+
+  @type name :: String.t()
+  @type t :: %__MODULE__{
+          in_flight: MapSet.t(name()),
+          failures: %{name() => {count :: pos_integer(), retry_at :: integer()}}
+        }
+
+  @spec new() :: t()
+  def new, do: %__MODULE__{}
+
+  @doc "Of `names`, which are wanted and not connected, those to try now. Failures of all others are forgotten."
+  @spec due(t(), [name()], integer()) :: {[name()], t()}
+  def due(dialing, names, now) do
+    dialing = %{dialing | failures: Map.take(dialing.failures, names)}
+    due = Enum.filter(names, &(&1 not in dialing.in_flight and retry_at(dialing, &1, now) <= now))
+    {due, %{dialing | in_flight: Enum.into(due, dialing.in_flight)}}
+  end
+
+  @spec connected(t(), name()) :: t()
+  def connected(dialing, name) do
+    %{dialing | in_flight: MapSet.delete(dialing.in_flight, name), failures: Map.delete(dialing.failures, name)}
+  end
+
+  @spec failed(t(), name(), integer()) :: t()
+  def failed(dialing, name, now) do
+    count = 1 + elem(Map.get(dialing.failures, name, {0, now}), 0)
+    failures = Map.put(dialing.failures, name, {count, now + pause(count)})
+    %{dialing | in_flight: MapSet.delete(dialing.in_flight, name), failures: failures}
+  end
+
+  @doc "When the next retry is due, if one is to come."
+  @spec next_retry(t(), integer()) :: integer() | nil
+  def next_retry(dialing, now) do
+    dialing.failures
+    |> Enum.map(fn {_name, {_count, retry_at}} -> retry_at end)
+    |> Enum.filter(&(&1 > now))
+    |> Enum.min(fn -> nil end)
+  end
+
+  defp retry_at(dialing, name, now), do: elem(Map.get(dialing.failures, name, {0, now}), 1)
+
+  # The exponent is bounded: the pause is at its longest long before.
+  defp pause(count), do: min(@longest_pause, @first_pause * Integer.pow(2, min(count, 10) - 1))
+end

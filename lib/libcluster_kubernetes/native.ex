@@ -1,0 +1,47 @@
+defmodule LibclusterKubernetes.Native do
+  @moduledoc false
+  # The boundary to Rust. `options` is what `LibclusterKubernetes.Options.to_native/1` makes.
+
+  @on_load :load
+
+  @type worker :: reference()
+  @type error :: %{
+          kind: atom(),
+          message: String.t(),
+          status: 100..599 | nil,
+          retry_after_ms: non_neg_integer() | nil
+        }
+  @type snapshot :: %{
+          ready: [String.t()],
+          not_ready: [String.t()],
+          draining: [String.t()],
+          dropped: [%{reason: String.t(), count: pos_integer(), example: String.t()}],
+          warnings: [String.t()],
+          resource_version: String.t()
+        }
+
+  def load do
+    :libcluster_kubernetes
+    |> :code.priv_dir()
+    |> :filename.join(~c"native/libcluster_kubernetes")
+    |> :erlang.load_nif(0)
+  end
+
+  @doc "Starts a thread that sends `{:libcluster_kubernetes, ref, {:snapshot | :error, map}}` to `pid`. Never blocks."
+  @spec start(map(), pid()) :: {:ok, {worker(), reference()}} | {:error, String.t()}
+  def start(_options, _pid), do: not_loaded()
+
+  @doc "Asks for a list; one that is running or scheduled after a failure serves. Never blocks."
+  @spec refresh(worker()) :: :ok
+  def refresh(_worker), do: not_loaded()
+
+  @doc "Stops the thread and closes its connection. Never blocks; the death of the process does the same."
+  @spec stop(worker()) :: :ok
+  def stop(_worker), do: not_loaded()
+
+  @doc "Lists once, on a dirty I/O scheduler, for as long as `request_timeout_ms` says."
+  @spec list(map()) :: {:ok, snapshot()} | {:error, error() | String.t()}
+  def list(_options), do: not_loaded()
+
+  defp not_loaded, do: :erlang.nif_error(:not_loaded)
+end

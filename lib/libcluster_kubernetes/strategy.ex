@@ -1,0 +1,270 @@
+defmodule LibclusterKubernetes.Strategy do
+  @moduledoc """
+  The libcluster strategy: connects the nodes that the Kubernetes API names.
+
+      config :libcluster,
+        topologies: [
+          k8s: [
+            strategy: LibclusterKubernetes.Strategy,
+            config: [
+              mode: :ip,
+              kubernetes_node_basename: "myapp",
+              kubernetes_selector: "app=myapp"
+            ]
+          ]
+        ]
+
+  The options are those of `LibclusterKubernetes.Options`. `connect`, `disconnect` and `list_nodes` of a topology work
+  as with every strategy of libcluster, and so do its telemetry events.
+
+  ## How it works
+
+  One process per topology, which never waits: a thread of the NIF asks the API and sends the answer as a message;
+  each node is connected to by a task of its own.
+
+  * Every tick (`polling_interval` ± 10 %) asks for a list and connects to known members that are not connected.
+  * A snapshot (a complete, successful answer) replaces the known members. An error replaces nothing.
+  * A member that is absent from snapshots is disconnected after `kubernetes_disconnect_after`; never while the API
+    fails, never if another topology of this VM holds it.
+  * A node that sees itself absent for that long leaves by `:global.disconnect/0`, where it exists (OTP 25.1) and the
+    topology's `disconnect` is the default; else it disconnects the members one by one. It connects to nobody until it
+    is back.
+  """
+
+  use GenServer
+  use Cluster.Strategy
+
+  alias Cluster.Logger
+  alias Cluster.Strategy.State
+  alias LibclusterKubernetes.{Dialing, Holdings, Incident, Membership, Native, Notices, Options}
+
+  @default_connect {:net_kernel, :connect_node, []}
+  @default_disconnect {:erlang, :disconnect_node, []}
+
+  @enforce_keys [:topology, :options, :membership]
+  defstruct [
+    # The topology as libcluster describes it: name, connect, disconnect and list_nodes.
+    :topology,
+    :options,
+    :membership,
+    # The NIF's thread, and the reference in its messages.
+    :worker,
+    :ref,
+    # The failure that lasts, if one does. While it does, the membership is what it was before.
+    :incident,
+    :review_timer,
+    dialing: Dialing.new(),
+    said: MapSet.new(),
+    tasks: %{}
+  ]
+
+  @doc """
+  Starts the strategy. libcluster calls it with its description of the topology.
+
+  Raises `ArgumentError` where an option is missing or wrong, see `LibclusterKubernetes.Options`.
+  """
+  @impl Cluster.Strategy
+  @spec start_link([State.t()]) :: GenServer.on_start()
+  def start_link([%State{} = topology]) do
+    GenServer.start_link(__MODULE__, {topology, Options.new!(topology.topology, topology.config)})
+  end
+
+  @impl GenServer
+  def init({topology, options}) do
+    %{kubernetes_disconnect_after: disconnect_after, polling_interval: interval} = options.values
+    membership = Membership.new(disconnect_after, interval)
+    {:ok, %__MODULE__{topology: topology, options: options, membership: membership}, {:continue, :start}}
+  end
+
+  @impl GenServer
+  def handle_continue(:start, state) do
+    Enum.each(state.options.warnings, &log(state, {:warn, &1}))
+    warn_if_not_distributed(state)
+    {:ok, {worker, ref}} = state.options |> Options.to_native() |> Native.start(self())
+    {:noreply, schedule_tick(%{state | worker: worker, ref: ref})}
+  end
+
+  @impl GenServer
+  def handle_info(:tick, state) do
+    :ok = Native.refresh(state.worker)
+    {:noreply, state |> review() |> schedule_tick()}
+  end
+
+  def handle_info(:review, state), do: {:noreply, review(state)}
+
+  def handle_info({:libcluster_kubernetes, ref, {:snapshot, snapshot}}, %{ref: ref} = state) do
+    log(state, Incident.ended(state.incident, now()))
+
+    {:noreply, %{state | incident: nil} |> notify(snapshot) |> observe(snapshot) |> review()}
+  end
+
+  def handle_info({:libcluster_kubernetes, ref, {:error, error}}, %{ref: ref} = state) do
+    {incident, log} = Incident.failed(state.incident, error, now())
+    log(state, log)
+    {:noreply, %{state | incident: incident}}
+  end
+
+  def handle_info({task, result}, state) when is_map_key(state.tasks, task) do
+    Process.demonitor(task, [:flush])
+    {job, tasks} = Map.pop!(state.tasks, task)
+    {:noreply, %{state | tasks: tasks} |> done(job, result) |> schedule_review()}
+  end
+
+  def handle_info(_other, state), do: {:noreply, state}
+
+  defp observe(state, snapshot) do
+    membership = Membership.observe(state.membership, Atom.to_string(node()), snapshot, now())
+    Holdings.hold(Membership.held(membership))
+    %{state | membership: membership}
+  end
+
+  defp notify(state, snapshot) do
+    known_members? = Membership.held(state.membership) != []
+    {texts, said} = Notices.new_ones(state.said, snapshot, known_members?)
+    Enum.each(texts, &log(state, {:warn, &1}))
+    %{state | said: said}
+  end
+
+  # What the known members mean for the connections of this moment.
+  defp review(state) do
+    connected = connected(state)
+    state |> dial(connected) |> let_go(connected) |> schedule_review()
+  end
+
+  defp dial(state, connected) do
+    missing = state.membership |> Membership.wanted() |> MapSet.difference(connected) |> MapSet.to_list()
+    {due, dialing} = Dialing.due(state.dialing, missing, now())
+    Enum.reduce(due, %{state | dialing: dialing}, &start_task(&2, {:connect, &1}))
+  end
+
+  # While the API fails, nobody is known to be gone. And one thing at a time: a leave or disconnect that runs changes
+  # what the next would see.
+  defp let_go(%{incident: incident} = state, _connected) when incident != nil, do: state
+
+  defp let_go(state, connected) do
+    cond do
+      letting_go?(state) -> state
+      Membership.leave?(state.membership, now()) -> leave(state, connected)
+      true -> disconnect_departed(state, connected)
+    end
+  end
+
+  defp letting_go?(state), do: Enum.any?(state.tasks, fn {_task, job} -> not match?({:connect, _}, job) end)
+
+  # Another topology that still holds this node's peers means that they are to stay: in a full mesh, leaving those of
+  # one topology only would be the overlapping partition that OTP ends by cutting more.
+  defp leave(state, connected) do
+    members = state.membership.present |> MapSet.delete(state.membership.self) |> MapSet.intersection(connected)
+    alone? = Enum.empty?(Holdings.held_by_others())
+    if alone? and not Enum.empty?(members), do: start_task(state, {:leave, MapSet.to_list(members)}), else: state
+  end
+
+  defp disconnect_departed(state, connected) do
+    departed = MapSet.new(Membership.departed(state.membership, now()))
+    held = if Enum.empty?(departed), do: departed, else: Holdings.held_by_others()
+    names = departed |> MapSet.intersection(connected) |> MapSet.difference(held)
+    forgotten = departed |> MapSet.difference(names) |> MapSet.to_list()
+    state = %{state | membership: Membership.forget(state.membership, forgotten)}
+    if Enum.empty?(names), do: state, else: start_task(state, {:disconnect, MapSet.to_list(names)})
+  end
+
+  # A task is linked, so that it ends with its topology, and catches, so that it cannot end it.
+  defp start_task(state, job) do
+    %{topology: topology, options: options} = state
+
+    task =
+      Task.async(fn ->
+        try do
+          perform(job, topology, options)
+        catch
+          kind, reason -> {:crashed, Exception.format(kind, reason, __STACKTRACE__)}
+        end
+      end)
+
+    %{state | tasks: Map.put(state.tasks, task.ref, job)}
+  end
+
+  # The only place where a name becomes an atom: it passed the checks of the NIF, and it is about to be one anyway.
+  defp perform({:connect, name}, topology, _options) do
+    Cluster.Strategy.connect_nodes(topology.topology, topology.connect, topology.list_nodes, [String.to_atom(name)])
+  end
+
+  defp perform({:disconnect, names}, topology, _options) do
+    nodes = Enum.map(names, &String.to_existing_atom/1)
+    Cluster.Strategy.disconnect_nodes(topology.topology, topology.disconnect, topology.list_nodes, nodes)
+  end
+
+  defp perform({:leave, names}, topology, options) do
+    Logger.warn(topology.topology, leaving(names, options))
+
+    if topology.disconnect == @default_disconnect and function_exported?(:global, :disconnect, 0) do
+      # By apply: OTP 24 does not have it.
+      apply(:global, :disconnect, [])
+      :ok
+    else
+      perform({:disconnect, names}, topology, options)
+    end
+  end
+
+  defp leaving(names, options) do
+    "this node has been absent from the answers for #{options.values.kubernetes_disconnect_after} ms: it leaves the " <>
+      "cluster (#{length(names)} nodes) and connects to nobody until it is back"
+  end
+
+  defp done(state, {:connect, name}, :ok), do: %{state | dialing: Dialing.connected(state.dialing, name)}
+
+  defp done(state, {:connect, name}, failure) do
+    log_crash(state, "connecting to #{name}", failure)
+    %{state | dialing: Dialing.failed(state.dialing, name, now())}
+  end
+
+  defp done(state, {:disconnect, names}, :ok), do: %{state | membership: Membership.forget(state.membership, names)}
+
+  # Those that failed stay absent members, and the next review tries again.
+  defp done(state, {job, _names}, failure) do
+    log_crash(state, "#{job}", failure)
+    state
+  end
+
+  defp log_crash(state, what, {:crashed, text}), do: Logger.error(state.topology.topology, "#{what} failed: #{text}")
+  defp log_crash(_state, _what, _result), do: :ok
+
+  defp connected(state) do
+    {module, function, args} = state.topology.list_nodes
+    module |> apply(function, args) |> MapSet.new(&Atom.to_string/1)
+  end
+
+  defp schedule_tick(state) do
+    interval = state.options.values.polling_interval
+    Process.send_after(self(), :tick, round(interval * (0.9 + 0.2 * :rand.uniform())))
+    state
+  end
+
+  defp schedule_review(state) do
+    if state.review_timer, do: Process.cancel_timer(state.review_timer)
+    now = now()
+    times = [Membership.next_deadline(state.membership, now), Dialing.next_retry(state.dialing, now)]
+
+    timer =
+      with [_ | _] = times <- Enum.reject(times, &is_nil/1),
+           do: Process.send_after(self(), :review, Enum.min(times) - now)
+
+    %{state | review_timer: if(timer == [], do: nil, else: timer)}
+  end
+
+  defp warn_if_not_distributed(%{topology: %{connect: @default_connect}} = state) when node() == :nonode@nohost do
+    log(state, {
+      :warn,
+      "this node is not distributed, so it cannot connect to others: start it with a long name, " <>
+        "in a release by RELEASE_DISTRIBUTION=name and RELEASE_NODE"
+    })
+  end
+
+  defp warn_if_not_distributed(_state), do: :ok
+
+  defp log(_state, nil), do: :ok
+  defp log(state, {:warn, text}), do: Logger.warn(state.topology.topology, text)
+  defp log(state, {:info, text}), do: Logger.info(state.topology.topology, text)
+
+  defp now, do: System.monotonic_time(:millisecond)
+end

@@ -1,0 +1,125 @@
+defmodule LibclusterKubernetes.MixProject do
+  use Mix.Project
+
+  @version "0.1.0"
+  @source_url "https://github.com/libcluster-kubernetes/libcluster_kubernetes"
+
+  def project do
+    [
+      app: :libcluster_kubernetes,
+      version: @version,
+      elixir: "~> 1.13",
+      start_permanent: Mix.env() == :prod,
+      compilers: [:libcluster_kubernetes_nif] ++ Mix.compilers(),
+      elixirc_paths: elixirc_paths(Mix.env()),
+      elixirc_options: [warnings_as_errors: Mix.env() == :test],
+      deps: deps(),
+      description:
+        "Drop-in replacement for libcluster's Kubernetes strategy: verified TLS, and a cluster that no API failure tears down",
+      package: package(),
+      source_url: @source_url,
+      docs: [main: "readme", extras: ["README.md", "CHANGELOG.md"], source_ref: "v#{@version}"]
+    ]
+  end
+
+  def application do
+    [extra_applications: [:logger, :libcluster], mod: {LibclusterKubernetes.Application, []}]
+  end
+
+  defp elixirc_paths(:test), do: ["lib", "test/support/lib"]
+  defp elixirc_paths(_), do: ["lib"]
+
+  # libcluster comes from ERL_LIBS where somebody put it there, from Hex where Hex is, and where there is neither
+  # (a machine without access to hex.pm) from a stand-in of our own, which is never packaged.
+  defp deps do
+    cond do
+      installed?("libcluster") -> []
+      Code.ensure_loaded?(Hex) -> [{:libcluster, "~> 3.4"}, {:ex_doc, "~> 0.34", only: :dev, runtime: false}]
+      true -> [{:libcluster, path: "test/support/libcluster"}]
+    end
+  end
+
+  # Not :code.lib_dir/1: that would find the libcluster of the project that depends on this one, too.
+  defp installed?(app) do
+    "ERL_LIBS"
+    |> System.get_env("")
+    |> String.split(":", trim: true)
+    |> Enum.any?(&(Path.wildcard("#{&1}/{#{app},#{app}-*}/ebin/#{app}.app") != []))
+  end
+
+  defp package do
+    [
+      licenses: ["Apache-2.0"],
+      links: %{"GitHub" => @source_url, "Changelog" => "#{@source_url}/blob/main/CHANGELOG.md"},
+      files:
+        ~w(lib mix.exs Cargo.toml Cargo.lock README.md CHANGELOG.md LICENSE .formatter.exs) ++
+          ~w(native/discovery/Cargo.toml native/discovery/src) ++
+          ~w(native/nif/Cargo.toml native/nif/build.rs native/nif/src)
+    ]
+  end
+end
+
+defmodule Mix.Tasks.Compile.LibclusterKubernetesNif do
+  @moduledoc false
+  # Builds the Rust library with cargo and puts it where the module that loads it looks: priv/native of the build.
+  # LIBCLUSTER_KUBERNETES_NIF=/path/to/library takes one that was built elsewhere (Docker stages, Nix).
+  use Mix.Task.Compiler
+
+  @root __DIR__
+  @crate "libcluster_kubernetes_nif"
+
+  @impl true
+  def run(_args) do
+    source = System.get_env("LIBCLUSTER_KUBERNETES_NIF") || build()
+    target = target()
+    File.mkdir_p!(Path.dirname(target))
+
+    if same?(source, target) do
+      {:noop, []}
+    else
+      # A library in use is replaced, not overwritten: a running VM has it mapped.
+      File.cp!(source, target <> ".new")
+      File.rename!(target <> ".new", target)
+      {:ok, []}
+    end
+  end
+
+  @impl true
+  def manifests, do: []
+
+  @impl true
+  def clean, do: File.rm(target())
+
+  defp target, do: Path.join(Mix.Project.app_path(), "priv/native/libcluster_kubernetes.so")
+
+  defp build do
+    cargo =
+      System.find_executable("cargo") ||
+        Mix.raise(
+          "libcluster_kubernetes needs cargo (https://rustup.rs) to build its NIF, or LIBCLUSTER_KUBERNETES_NIF=/path/to/library of one built elsewhere"
+        )
+
+    target_dir = System.get_env("CARGO_TARGET_DIR") || Path.join(Mix.Project.app_path(), "native")
+    args = ~w(build --release --locked --quiet --package #{@crate} --message-format short --target-dir #{target_dir})
+
+    case System.cmd(cargo, args, cd: @root, stderr_to_stdout: true, into: IO.stream()) do
+      {_, 0} ->
+        Path.join([target_dir | release_folder()] ++ [library()])
+
+      {_, status} ->
+        Mix.raise("cargo could not build the NIF of libcluster_kubernetes (exit status #{status}), see above")
+    end
+  end
+
+  # With CARGO_BUILD_TARGET cargo adds a folder for the target.
+  defp release_folder, do: List.wrap(System.get_env("CARGO_BUILD_TARGET")) ++ ["release"]
+
+  defp library do
+    case :os.type() do
+      {:unix, :darwin} -> "liblibcluster_kubernetes.dylib"
+      _ -> "liblibcluster_kubernetes.so"
+    end
+  end
+
+  defp same?(source, target), do: File.read(source) == File.read(target)
+end
