@@ -1,0 +1,84 @@
+defmodule LibclusterKubernetes.Test.FakeApiserver do
+  @moduledoc """
+  Drives `native/fake_apiserver` (its README is the reference of the control port). The server ends with the process
+  that started it.
+  """
+
+  alias LibclusterKubernetes.Test.JSON
+
+  @enforce_keys [:port, :url, :control, :service_account, :dir]
+  defstruct @enforce_keys
+
+  @doc "Starts a server with an empty store. `args` are further command line arguments."
+  def start!(args \\ []) do
+    dir = Path.join(System.tmp_dir!(), "fake-apiserver-#{System.pid()}-#{System.unique_integer([:positive])}")
+    File.mkdir_p!(dir)
+    args = ["--dir", dir, "--exit-with-stdin" | args]
+    port = Port.open({:spawn_executable, binary()}, [:binary, args: args, line: 65_536])
+
+    ready =
+      receive do
+        {^port, {:data, {:eol, line}}} -> JSON.decode!(line)
+      after
+        10_000 -> raise "the fake API server did not start"
+      end
+
+    %__MODULE__{
+      port: port,
+      url: ready["url"],
+      control: ready["control"],
+      service_account: ready["service_account"],
+      dir: dir
+    }
+  end
+
+  def stop(server) do
+    if Port.info(server.port), do: Port.close(server.port)
+    File.rm_rf!(server.dir)
+    :ok
+  end
+
+  @doc "Creates or replaces an object. `object` is its JSON as a map."
+  def put(server, resource, namespace \\ "default", name, object) do
+    control!(server, :put, "/objects/#{resource}/#{namespace}/#{name}", object)
+  end
+
+  def delete(server, resource, namespace \\ "default", name) do
+    control!(server, :delete, "/objects/#{resource}/#{namespace}/#{name}")
+  end
+
+  @doc "Replaces the faults; see the README of the fake API server for their forms."
+  def faults(server, faults), do: control!(server, :put, "/faults", faults)
+  def no_faults(server), do: control!(server, :delete, "/faults")
+
+  @doc "Refuses connections, and closes those that are open; or serves again on the same port."
+  def listening(server, on?), do: control!(server, :put, "/listening", on?)
+
+  def certificate(server, certificate), do: control!(server, :put, "/certificate", certificate)
+  def token(server, token, rules), do: control!(server, :put, "/tokens/#{token}", %{user: token, rules: rules})
+  def summary(server), do: control!(server, :get, "/journal/summary")
+  def journal(server), do: control!(server, :get, "/journal")
+  def clear_journal(server), do: control!(server, :delete, "/journal")
+
+  @doc "The body of an Endpoints object with these ready addresses."
+  def endpoints(ips, opts \\ []) do
+    addresses = fn ips -> Enum.map(ips, &%{ip: &1, targetRef: %{kind: "Pod", namespace: "default", name: "pod-#{&1}"}}) end
+
+    %{
+      metadata: %{labels: Keyword.get(opts, :labels, %{app: "app"})},
+      subsets: [%{addresses: addresses.(ips), notReadyAddresses: addresses.(Keyword.get(opts, :not_ready, []))}]
+    }
+  end
+
+  defp control!(server, method, path, body \\ nil) do
+    url = String.to_charlist(server.control <> path)
+    request = if body == nil, do: {url, []}, else: {url, [], 'application/json', JSON.encode(body)}
+    {:ok, {{_, status, _}, _, answer}} = :httpc.request(method, request, [timeout: 10_000], body_format: :binary)
+    if status != 200, do: raise("#{method} #{path}: #{status} #{answer}")
+    if answer == "", do: nil, else: JSON.decode!(answer)
+  end
+
+  defp binary do
+    System.get_env("FAKE_APISERVER") || Path.expand("../../../target/debug/fake_apiserver", __DIR__)
+  end
+end
