@@ -62,7 +62,9 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
 
   @doc "The body of an Endpoints object with these ready addresses."
   def endpoints(ips, opts \\ []) do
-    addresses = fn ips -> Enum.map(ips, &%{ip: &1, targetRef: %{kind: "Pod", namespace: "default", name: "pod-#{&1}"}}) end
+    addresses = fn ips ->
+      Enum.map(ips, &%{ip: &1, targetRef: %{kind: "Pod", namespace: "default", name: "pod-#{&1}"}})
+    end
 
     %{
       metadata: %{labels: Keyword.get(opts, :labels, %{app: "app"})},

@@ -1,0 +1,165 @@
+//! The faults in action.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::access::User;
+use crate::api::Target;
+use crate::connection::Tls;
+use crate::faults::{Action, Strike};
+use crate::http::{Request, Response, Wire, chunk};
+use crate::socket::Socket;
+use crate::sync::Shared;
+
+/// A request that was read, and where its answer goes.
+pub(crate) struct Exchange<'a> {
+    pub(crate) shared: &'a Shared,
+    /// The connection.
+    pub(crate) id: u64,
+    /// The entry in the journal.
+    pub(crate) entry: u64,
+    pub(crate) request: &'a Request,
+    pub(crate) target: &'a Target,
+    pub(crate) user: Option<&'a User>,
+}
+
+/// What becomes of the connection.
+pub(crate) enum Next {
+    /// It goes on.
+    Request,
+    /// It is closed properly.
+    Close,
+    /// It ends without the end of TLS.
+    Vanish,
+}
+
+/// Strikes in place of the TLS handshake.
+pub(crate) fn at_accept(shared: &Shared, id: u64, socket: &mut Socket, strike: &Strike) {
+    match &strike.action {
+        Action::Hang => hang(shared, id, strike, socket),
+        Action::Reset => {
+            socket.wait_for_data();
+            reset(shared, id, socket);
+        }
+        Action::RawResponse(text) => {
+            socket.wait_for_data();
+            let _ = socket.write_all(text.as_bytes());
+        }
+        // With the greeting unread, this would be a reset.
+        _ => socket.wait_for_data(),
+    }
+}
+
+/// Strikes in place of an answer.
+pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: &Strike) -> io::Result<Next> {
+    let (shared, id) = (exchange.shared, exchange.id);
+    match &strike.action {
+        Action::Status { code, body, headers } => {
+            let mut response = match body {
+                None => exchange.status(*code).into(),
+                Some(body) => Response::new(*code, "application/json", body.as_str()),
+            };
+            for (name, value) in headers {
+                response.set_header(name, value);
+            }
+            exchange.answer(wire, &response)
+        }
+        Action::RawBody(body) => {
+            let response = Response::new(200, "application/json", body.as_str());
+            exchange.answer(wire, &response)
+        }
+        Action::Hang => {
+            hang(shared, id, strike, &mut wire.stream.sock);
+            Ok(Next::Vanish)
+        }
+        Action::Reset => {
+            reset(shared, id, &mut wire.stream.sock);
+            Ok(Next::Vanish)
+        }
+        Action::Close => Ok(Next::Close),
+        Action::HeadersThenHang => {
+            let right = exchange.right_answer();
+            exchange.note(right.status);
+            send(wire, &right.head(Some(right.body.len()), true))?;
+            hang(shared, id, strike, &mut wire.stream.sock);
+            Ok(Next::Vanish)
+        }
+        Action::TruncateBody(length) => {
+            let right = exchange.right_answer();
+            exchange.note(right.status);
+            let mut bytes = right.head(Some(right.body.len()), true);
+            bytes.extend(right.body.iter().take(*length));
+            send(wire, &bytes)?;
+            Ok(Next::Vanish)
+        }
+        Action::Drip { bytes, every } => drip(exchange, wire, strike, *bytes, *every),
+        Action::RawResponse(text) => {
+            send(wire, text.as_bytes())?;
+            Ok(Next::Close)
+        }
+        Action::EndlessBody => endless(exchange, wire, strike),
+    }
+}
+
+/// Enters the state that a change of the faults ends; false when they changed already.
+fn hold(shared: &Shared, id: u64, strike: &Strike) -> bool {
+    // In this order: a change after the mark cuts the connection, one before it is seen here.
+    shared.connections.hold(id, true);
+    shared.faults.unchanged_since(strike.generation)
+}
+
+fn hang(shared: &Shared, id: u64, strike: &Strike, socket: &mut Socket) {
+    if hold(shared, id, strike) {
+        socket.drain();
+    }
+}
+
+fn reset(shared: &Shared, id: u64, socket: &mut Socket) {
+    shared.connections.release(id);
+    socket.reset_on_drop();
+}
+
+fn drip(
+    exchange: &Exchange<'_>,
+    wire: &mut Wire<Tls>,
+    strike: &Strike,
+    bytes: usize,
+    every: Duration,
+) -> io::Result<Next> {
+    let right = exchange.right_answer();
+    exchange.note(right.status);
+    if !hold(exchange.shared, exchange.id, strike) {
+        return Ok(Next::Vanish);
+    }
+    send(wire, &right.head(Some(right.body.len()), true))?;
+    for piece in right.body.chunks(bytes.max(1)) {
+        if !wire.stream.sock.silent_for(every) {
+            return Ok(Next::Vanish);
+        }
+        send(wire, piece)?;
+    }
+    exchange.shared.connections.hold(exchange.id, false);
+    Ok(Next::Request)
+}
+
+fn endless(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: &Strike) -> io::Result<Next> {
+    const START: &[u8] = br#"{"kind":"EndpointsList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":["#;
+    const ITEM: &[u8] = br#"{"metadata":{"name":"endless","namespace":"default"},"subsets":[]},"#;
+    exchange.note(200);
+    if !hold(exchange.shared, exchange.id, strike) {
+        return Ok(Next::Vanish);
+    }
+    let head = Response::new(200, "application/json", "").head(None, true);
+    send(wire, &head)?;
+    send(wire, &chunk(START))?;
+    let items = chunk(&ITEM.repeat(128));
+    // Ends with the error of writing to a peer that closed.
+    loop {
+        send(wire, &items)?;
+    }
+}
+
+fn send(wire: &mut Wire<Tls>, bytes: &[u8]) -> io::Result<()> {
+    wire.stream.write_all(bytes)?;
+    wire.stream.flush()
+}

@@ -1,0 +1,36 @@
+defmodule LibclusterKubernetes.NoticesTest do
+  use ExUnit.Case, async: true
+
+  alias LibclusterKubernetes.Notices
+
+  @snapshot %{ready: ["app@2"], not_ready: [], draining: [], dropped: [], warnings: []}
+
+  defp new_ones(said \\ MapSet.new(), changes, known_members? \\ false) do
+    Notices.new_ones(said, Map.merge(@snapshot, changes), known_members?)
+  end
+
+  test "what cannot be named is said once, not again when only its count changes" do
+    dropped = &%{dropped: [%{reason: "no valid IP address", count: &1, example: "address none"}]}
+    {[text], said} = new_ones(dropped.(3))
+    assert text =~ "3 of the addresses"
+    assert text =~ "no valid IP address"
+    assert {[], said} = new_ones(said, dropped.(4))
+    assert {[], said} = new_ones(said, %{})
+    assert {[_], _} = new_ones(said, dropped.(1))
+  end
+
+  test "an empty answer is explained by what it most often is" do
+    assert {[text], _} = new_ones(MapSet.new(), %{ready: []}, true)
+    assert text =~ "kubernetes_selector no longer matches"
+    assert {["nothing matches" <> _], _} = new_ones(%{ready: []})
+  end
+
+  test "an answer in which nobody is ready points to the option" do
+    assert {[text], _} = new_ones(%{ready: [], not_ready: ["app@2"]})
+    assert text =~ "kubernetes_include_not_ready: true"
+  end
+
+  test "warnings of the objects are passed on" do
+    assert {["over capacity"], _} = new_ones(%{warnings: ["over capacity"]})
+  end
+end

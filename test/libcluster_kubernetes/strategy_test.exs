@@ -1,0 +1,377 @@
+defmodule LibclusterKubernetes.StrategyTest do
+  use ExUnit.Case, async: true
+
+  import ExUnit.CaptureLog
+  import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
+  import LibclusterKubernetes.Test.Topology, only: [await_lists: 2, wait_until: 1]
+
+  alias LibclusterKubernetes.Strategy
+  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+
+  setup do
+    server = FakeApiserver.start!()
+    on_exit(fn -> File.rm_rf!(server.dir) end)
+    {:ok, recorder} = Recorder.start_link()
+    %{server: server, recorder: recorder}
+  end
+
+  defp start(context, config \\ [], name \\ :k8s) do
+    start_supervised!(Topology.child_spec(Topology.state(context.server, context.recorder, config, name)))
+  end
+
+  defp members(context, ips, opts \\ []) do
+    FakeApiserver.put(context.server, "endpoints", "app", endpoints(ips, opts))
+  end
+
+  describe "connecting" do
+    test "connects to the members, to those that come, and again to those that were lost", context do
+      members(context, ["10.0.0.1", "10.0.0.2"])
+      start(context)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.0.0.2", true}
+
+      members(context, ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+      assert_receive {:connect, :"app@10.0.0.3", true}
+
+      Recorder.lose(context.recorder, :"app@10.0.0.1")
+      assert_receive {:connect, :"app@10.0.0.1", true}
+      refute_received {:disconnect, _}
+    end
+
+    test "does not connect to what is not ready, unless asked to", context do
+      members(context, [], not_ready: ["10.0.0.1"])
+      start(context)
+      await_lists(context.server, 3)
+      refute_received {:connect, _, _}
+
+      start(context, [kubernetes_include_not_ready: true], :eager)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+    end
+
+    test "a connect that hangs or raises holds up nobody, and the strategy answers meanwhile", context do
+      members(context, ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+      test = self()
+
+      connect = fn
+        :"app@10.0.0.1" -> Process.sleep(:infinity)
+        :"app@10.0.0.2" -> raise "broken"
+        node -> send(test, {:connect, node, true}) && true
+      end
+
+      state = Topology.state(context.server, context.recorder)
+
+      log =
+        capture_log(fn ->
+          pid = start_supervised!(Topology.child_spec(%{state | connect: {Kernel, :apply, [connect, []] |> wrap()}}))
+          assert_receive {:connect, :"app@10.0.0.3", true}
+          assert %Strategy{} = :sys.get_state(pid, 100)
+          wait_until(fn -> map_size(:sys.get_state(pid, 100).dialing.failures) == 1 end)
+        end)
+
+      assert log =~ "connecting to app@10.0.0.2 failed"
+      assert log =~ "broken"
+    end
+
+    test "an unreachable node is tried ever more rarely", context do
+      Recorder.unreachable(context.recorder, [:"app@10.0.0.1"])
+      members(context, ["10.0.0.1"])
+      start(context)
+      assert_receive {:connect, :"app@10.0.0.1", false}
+      await_lists(context.server, 5)
+      refute_received {:connect, _, _}
+      assert_receive {:connect, :"app@10.0.0.1", false}, 2_000
+
+      Recorder.unreachable(context.recorder, [])
+      assert_receive {:connect, :"app@10.0.0.1", true}, 5_000
+    end
+
+    test "libcluster's telemetry events are emitted", context do
+      test = self()
+      handler = fn event, _measurements, metadata, _config -> send(test, {:event, event, metadata}) end
+      :ok = :telemetry.attach("strategy-test", [:libcluster, :connect_node, :ok], handler, nil)
+      members(context, ["10.0.0.1"])
+      start(context, [], :with_telemetry)
+
+      assert_receive {:event, [:libcluster, :connect_node, :ok], %{topology: :with_telemetry, node: :"app@10.0.0.1"}}
+      :telemetry.detach("strategy-test")
+    end
+  end
+
+  describe "leaving" do
+    test "a member is disconnected only after it has been absent for kubernetes_disconnect_after", context do
+      members(context, ["10.0.0.1", "10.0.0.2"])
+      start(context, kubernetes_disconnect_after: 300)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.0.0.2", true}
+
+      members(context, ["10.0.0.1"])
+      written = System.monotonic_time(:millisecond)
+      assert_receive {:disconnect, :"app@10.0.0.2"}
+      assert System.monotonic_time(:millisecond) - written >= 300
+      refute_received {:disconnect, _}
+    end
+
+    test "a member that is back in time, not ready or draining, is never disconnected", context do
+      members(context, ["10.0.0.1"])
+      start(context, kubernetes_disconnect_after: 150)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+
+      members(context, [])
+      await_lists(context.server, 2)
+      members(context, [], not_ready: ["10.0.0.1"])
+      await_lists(context.server, 10)
+      refute_received {:disconnect, _}
+    end
+
+    test "0 disconnects at once, :never does not at all", context do
+      {:ok, other} = Recorder.start_link(self())
+      members(context, ["10.0.0.1"])
+      start(context, [kubernetes_disconnect_after: :never], :never)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+      members(context, [])
+      await_lists(context.server, 5)
+      refute_received {:disconnect, _}
+
+      stop_supervised!(:never)
+      members(context, ["10.0.0.1"])
+      start(%{context | recorder: other}, [kubernetes_disconnect_after: 0], :at_once)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+      members(context, [])
+      assert_receive {:disconnect, :"app@10.0.0.1"}
+    end
+
+    test "a node that another topology of this VM holds stays connected", context do
+      FakeApiserver.put(context.server, "endpoints", "one", endpoints(["10.0.0.1"], labels: %{app: "app", part: "one"}))
+      FakeApiserver.put(context.server, "endpoints", "two", endpoints(["10.0.0.1"], labels: %{app: "app", part: "two"}))
+      start(context, [kubernetes_selector: "part=one"], :one)
+      start(context, [kubernetes_selector: "part=two"], :two)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+      await_lists(context.server, 4)
+
+      FakeApiserver.delete(context.server, "endpoints", "one")
+      await_lists(context.server, 30)
+      refute_received {:disconnect, _}
+
+      FakeApiserver.delete(context.server, "endpoints", "two")
+      assert_receive {:disconnect, :"app@10.0.0.1"}
+    end
+
+    test "a node that was never in an answer is not disconnected", context do
+      Recorder.connect(context.recorder, :"other@10.9.9.9")
+      members(context, ["10.0.0.1"])
+      start(context, kubernetes_disconnect_after: 0)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+      await_lists(context.server, 3)
+      refute_received {:disconnect, _}
+    end
+  end
+
+  describe "a failing API" do
+    @faults [
+      forbidden: %{status: %{code: 403}},
+      unauthorized: %{status: %{code: 401}},
+      server: %{status: %{code: 500, body: "<html>oops</html>"}},
+      redirect: %{status: %{code: 302, headers: %{location: "https://example.com/"}}},
+      rate_limited: %{status: %{code: 429, headers: %{"retry-after" => "0"}}},
+      closed: "close",
+      reset: "reset",
+      truncated: %{truncate_body: 20},
+      empty_object: %{raw_body: "{}"},
+      null_items: %{raw_body: ~s({"kind":"EndpointsList","metadata":{"resourceVersion":"1"}})},
+      other_kind: %{raw_body: ~s({"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[]})},
+      not_json: %{raw_body: "not json"}
+    ]
+
+    for {name, fault} <- @faults do
+      @fault fault
+      test "#{name}: disconnects nobody, is logged once, and is over when it is over", context do
+        members(context, ["10.0.0.1"])
+
+        log =
+          capture_log(fn ->
+            start(context, [kubernetes_disconnect_after: 0], unquote(name))
+            assert_receive {:connect, :"app@10.0.0.1", true}
+
+            FakeApiserver.faults(context.server, [%{at: "request", do: @fault, times: 2}])
+            FakeApiserver.put(context.server, "endpoints", "more", endpoints(["10.0.0.2"]))
+            assert_receive {:connect, :"app@10.0.0.2", true}, 10_000
+          end)
+
+        refute_received {:disconnect, _}
+        lines = log |> String.split("\n") |> Enum.filter(&(&1 =~ "[libcluster:#{unquote(name)}]" and &1 =~ "[warning]"))
+        assert [line] = lines
+        assert line =~ "cannot list endpoints in namespace" or line =~ "not the list that was asked for"
+        assert log =~ "the Kubernetes API answers again"
+        refute log =~ File.read!(Path.join(context.server.service_account, "token"))
+      end
+    end
+
+    test "a server that is gone: nobody leaves, and life goes on when it is back", context do
+      members(context, ["10.0.0.1", "10.0.0.2"])
+      start(context, kubernetes_disconnect_after: 0)
+      assert_receive {:connect, :"app@10.0.0.2", true}
+      FakeApiserver.listening(context.server, false)
+      refute_receive {:disconnect, _}, 500
+
+      members(context, ["10.0.0.1", "10.0.0.3"])
+      FakeApiserver.listening(context.server, true)
+      assert_receive {:connect, :"app@10.0.0.3", true}, 30_000
+      assert_receive {:disconnect, :"app@10.0.0.2"}
+    end
+
+    test "an absence that was seen before the failure does not disconnect during it", context do
+      members(context, ["10.0.0.1", "10.0.0.2"])
+      start(context, kubernetes_disconnect_after: 250)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.0.0.2", true}
+      members(context, ["10.0.0.1"])
+      await_lists(context.server, 2)
+      FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 503}}}])
+      refute_receive {:disconnect, _}, 800
+
+      FakeApiserver.no_faults(context.server)
+      assert_receive {:disconnect, :"app@10.0.0.2"}, 10_000
+    end
+
+    test "forbidden names verb, resource and namespace, and says what to do", context do
+      FakeApiserver.token(context.server, "watcher", [%{verbs: ["watch"], resources: ["endpoints"], namespaces: ["default"]}])
+      File.write!(Path.join(context.server.service_account, "token"), "watcher")
+
+      log =
+        capture_log(fn ->
+          start(context)
+          await_lists(context.server, 2)
+        end)
+
+      assert log =~ ~s(cannot list endpoints in namespace "default")
+      assert log =~ ~s(cannot list resource "endpoints")
+      assert log =~ ~s(Bind a Role with the verb "list" on "endpoints" in namespace "default")
+    end
+  end
+
+  describe "a silent API" do
+    test "does not hold up start, stop or an answer to a system message", context do
+      for at <- ["accept", "request"] do
+        FakeApiserver.faults(context.server, [%{at: at, do: "hang"}])
+        state = Topology.state(context.server, context.recorder)
+        {started, {:ok, supervisor}} = :timer.tc(fn -> Supervisor.start_link([Topology.child_spec(state)], strategy: :one_for_one) end)
+        wait_until(fn -> FakeApiserver.summary(context.server)["connections_open"] > 0 end)
+
+        [{_, pid, _, _}] = Supervisor.which_children(supervisor)
+        assert %Strategy{} = :sys.get_state(pid, 100)
+
+        {stopped, :ok} = :timer.tc(fn -> Supervisor.stop(supervisor) end)
+        assert started < 1_000_000 and stopped < 1_000_000
+        wait_until(fn -> FakeApiserver.summary(context.server)["connections_open"] == 0 end)
+      end
+    end
+  end
+
+  describe "options" do
+    test "a wrong option stops the start with a message that a newcomer understands", context do
+      state = Topology.state(context.server, context.recorder, kubernetes_node_basename: nil)
+      Process.flag(:trap_exit, true)
+
+      assert {:error, {:shutdown, {:failed_to_start_child, :k8s, reason}}} =
+               Supervisor.start_link([Topology.child_spec(state)], strategy: :one_for_one)
+
+      assert Exception.format_exit(reason) =~ "topology :k8s: the option kubernetes_node_basename is required"
+    end
+
+    test "an unknown option is logged", context do
+      log =
+        capture_log(fn ->
+          start(context, kubernetes_pod_selector: "app=app")
+          await_lists(context.server, 1)
+        end)
+
+      assert log =~ "the option kubernetes_pod_selector is not known and has no effect"
+    end
+  end
+
+  describe "credentials" do
+    test "nothing is sent where the CA or the token is missing", context do
+      for {file, message} <- [{"ca.crt", "ca.crt"}, {"token", "token"}] do
+        folder = Path.join(context.server.dir, "without-#{file}")
+        File.cp_r!(context.server.service_account, folder)
+        File.rm!(Path.join(folder, file))
+        FakeApiserver.clear_journal(context.server)
+
+        log =
+          capture_log(fn ->
+            pid = start(context, [kubernetes_service_account_path: folder], :"without #{file}")
+            wait_until(fn -> :sys.get_state(pid).incident != nil end)
+          end)
+
+        assert log =~ Path.join(folder, message)
+        assert log =~ "nothing was sent"
+        assert %{"connections_accepted" => 0, "requests" => 0} = FakeApiserver.summary(context.server)
+      end
+    end
+
+    test "no request reaches a server that the CA does not vouch for", context do
+      folder = Path.join(context.server.dir, "wrong-ca")
+      File.cp_r!(context.server.service_account, folder)
+      File.cp!(Path.join(context.server.dir, "other-ca.crt"), Path.join(folder, "ca.crt"))
+      assert_tls_error(start(context, [kubernetes_service_account_path: folder], :wrong_ca), context, "UnknownIssuer")
+
+      FakeApiserver.certificate(context.server, %{sans: ["elsewhere.example"], ca: "own", expired: false})
+      assert_tls_error(start(context, [], :wrong_host), context, "not valid for name")
+
+      FakeApiserver.certificate(context.server, %{sans: ["127.0.0.1"], ca: "own", expired: true})
+      assert_tls_error(start(context, [], :expired), context, "expired")
+    end
+
+    test "a rotated token and a rotated CA are used without a restart", context do
+      folder = Path.join(context.server.dir, "rotated")
+      File.cp_r!(context.server.service_account, folder)
+      members(context, ["10.0.0.1"])
+      start(context, kubernetes_service_account_path: folder)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+
+      FakeApiserver.token(context.server, "rotated", [%{verbs: ["*"], resources: ["*"], namespaces: ["*"]}])
+      replace!(Path.join(folder, "token"), "rotated")
+      FakeApiserver.certificate(context.server, %{sans: ["127.0.0.1"], ca: "other", expired: false})
+      replace!(Path.join(folder, "ca.crt"), File.read!(Path.join(context.server.dir, "other-ca.crt")))
+      members(context, ["10.0.0.2"])
+      assert_receive {:connect, :"app@10.0.0.2", true}, 10_000
+    end
+  end
+
+  describe "polling" do
+    test "keeps its connection and asks for what the options say", context do
+      members(context, ["10.0.0.1"])
+      start(context, kubernetes_selector: "app in (app, web)", kubernetes_use_cached_resources: true)
+      assert_receive {:connect, :"app@10.0.0.1", true}
+      FakeApiserver.clear_journal(context.server)
+      await_lists(context.server, 5)
+
+      assert %{"handshakes_completed" => 0} = FakeApiserver.summary(context.server)
+      requests = FakeApiserver.journal(context.server)
+      assert [_] = requests |> Enum.map(& &1["connection"]) |> Enum.uniq()
+
+      for request <- requests do
+        assert request["path"] == "/api/v1/namespaces/default/endpoints"
+        assert request["query"] == %{"labelSelector" => "app in (app, web)", "resourceVersion" => "0"}
+        assert request["headers"]["authorization"] == true
+      end
+    end
+  end
+
+  defp assert_tls_error(pid, context, reason) do
+    FakeApiserver.clear_journal(context.server)
+    wait_until(fn -> :sys.get_state(pid).incident != nil end)
+    assert :sys.get_state(pid).incident.message =~ "TLS failed"
+    assert :sys.get_state(pid).incident.message =~ reason
+    assert %{"requests" => 0} = FakeApiserver.summary(context.server)
+    stop_supervised!(:sys.get_state(pid).topology.topology)
+  end
+
+  # As the kubelet does: a reader sees the old or the new content, never a part.
+  defp replace!(path, content) do
+    File.write!(path <> ".new", content)
+    File.rename!(path <> ".new", path)
+  end
+
+  defp wrap([fun, []]), do: [fun]
+end

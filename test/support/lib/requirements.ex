@@ -1,0 +1,45 @@
+defmodule LibclusterKubernetes.Test.Requirements do
+  @moduledoc "What this machine has for the tests, in one line each."
+
+  @doc "Which libcluster the tests run with."
+  def libcluster do
+    version = to_string(Application.spec(:libcluster, :vsn))
+    folder = to_string(:code.lib_dir(:libcluster))
+
+    source =
+      cond do
+        String.ends_with?(version, "-standin") -> "our stand-in, test/support/libcluster (neither Hex nor ERL_LIBS)"
+        in_erl_libs?(folder) -> "from ERL_LIBS"
+        true -> "from Hex"
+      end
+
+    "libcluster: #{version}, #{source}"
+  end
+
+  @doc "The tags of the tests that cannot run here, and a line for each kind."
+  def excluded do
+    [
+      {:kube_apiserver, System.get_env("KUBEBUILDER_ASSETS"), "the real kube-apiserver",
+       "set KUBEBUILDER_ASSETS to a folder with kube-apiserver and etcd"},
+      {:real_libcluster, real_libcluster(), "names compared with libcluster's own strategy",
+       "needs libcluster itself, from Hex or ERL_LIBS"}
+    ]
+    |> Enum.map(fn
+      {tag, missing, what, why} when missing in [nil, ""] -> {[tag], "skipped: #{what} (#{why})"}
+      {_tag, with, what, _why} -> {[], "included: #{what} (#{with})"}
+    end)
+    |> Enum.unzip()
+    |> then(fn {tags, lines} -> {Enum.concat(tags), lines} end)
+  end
+
+  defp real_libcluster do
+    if Code.ensure_loaded?(Cluster.Strategy.Kubernetes), do: to_string(Application.spec(:libcluster, :vsn))
+  end
+
+  defp in_erl_libs?(folder) do
+    "ERL_LIBS"
+    |> System.get_env("")
+    |> String.split(":", trim: true)
+    |> Enum.any?(&String.starts_with?(folder, Path.expand(&1)))
+  end
+end

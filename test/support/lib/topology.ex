@@ -1,0 +1,52 @@
+defmodule LibclusterKubernetes.Test.Topology do
+  @moduledoc "Starts the strategy as `Cluster.Supervisor` would, with a `Recorder` in place of distribution."
+
+  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder}
+
+  @doc "The state that libcluster would hand to the strategy: quick polls of this server, nodes called `app@IP`."
+  def state(server, recorder, config \\ [], name \\ :k8s) do
+    defaults = [
+      kubernetes_node_basename: "app",
+      kubernetes_selector: "app=app",
+      kubernetes_master: server.url,
+      kubernetes_service_account_path: server.service_account,
+      polling_interval: 40,
+      kubernetes_disconnect_after: 200
+    ]
+
+    struct!(Cluster.Strategy.State, Recorder.mfas(recorder) ++ [topology: name, config: Keyword.merge(defaults, config)])
+  end
+
+  @doc "A topology's child specification, for `start_supervised!/1`."
+  def child_spec(state) do
+    %{id: state.topology, start: {LibclusterKubernetes.Strategy, :start_link, [[state]]}, restart: :temporary}
+  end
+
+  @doc "Waits until the server has answered `count` more lists than now: what it answered before has been acted on."
+  def await_lists(server, count, deadline \\ 10_000) do
+    target = FakeApiserver.summary(server)["lists"] + count
+    wait_until(fn -> FakeApiserver.summary(server)["lists"] >= target end, deadline)
+  end
+
+  @doc "Polls for what sends no message, with a limit."
+  def wait_until(condition, deadline \\ 10_000) do
+    until = System.monotonic_time(:millisecond) + deadline
+    wait(condition, until)
+  end
+
+  defp wait(condition, until) do
+    cond do
+      condition.() ->
+        :ok
+
+      System.monotonic_time(:millisecond) > until ->
+        raise "what was waited for did not come"
+
+      true ->
+        receive do
+        after
+          10 -> wait(condition, until)
+        end
+    end
+  end
+end
