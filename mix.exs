@@ -23,8 +23,12 @@ defmodule LibclusterKubernetes.MixProject do
   end
 
   def application do
-    [extra_applications: [:logger, :libcluster], mod: {LibclusterKubernetes.Application, []}]
+    [extra_applications: extra_applications(Mix.env()), mod: {LibclusterKubernetes.Application, []}]
   end
+
+  # The tests talk to their servers over httpc.
+  defp extra_applications(:test), do: [:inets, :ssl, :public_key] ++ extra_applications(:prod)
+  defp extra_applications(_), do: [:logger, :libcluster]
 
   defp elixirc_paths(:test), do: ["lib", "test/support/lib"]
   defp elixirc_paths(_), do: ["lib"]

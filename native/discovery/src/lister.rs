@@ -66,7 +66,8 @@ impl Lister {
                 resource: config.source.resource(),
                 namespace,
             })?;
-            let page: Page<'_, K::Object<'_>> = Page::parse(&body)?;
+            let page: Page<'_, K::Object<'_>> =
+                Page::parse(&body).map_err(|error| self.in_context(namespace, error))?;
             for object in &page.items {
                 object.candidates(config.ip_family, &mut |candidate| builder.add(&candidate));
                 if let Some(warning) = object.warning() {
@@ -83,6 +84,12 @@ impl Lister {
             Kind::TooLarge,
             format!("the list has more than {MAX_PAGES} pages"),
         ))
+    }
+
+    fn in_context(&self, namespace: &str, error: Error) -> Error {
+        let resource = self.config.source.resource();
+        let message = format!("cannot list {resource} in namespace {namespace:?}: {error}");
+        Error { message, ..error }
     }
 }
 

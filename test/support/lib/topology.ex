@@ -14,7 +14,10 @@ defmodule LibclusterKubernetes.Test.Topology do
       kubernetes_disconnect_after: 200
     ]
 
-    struct!(Cluster.Strategy.State, Recorder.mfas(recorder) ++ [topology: name, config: Keyword.merge(defaults, config)])
+    struct!(
+      Cluster.Strategy.State,
+      Recorder.mfas(recorder) ++ [topology: name, config: Keyword.merge(defaults, config)]
+    )
   end
 
   @doc "A topology's child specification, for `start_supervised!/1`."

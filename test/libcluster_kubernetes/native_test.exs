@@ -1,0 +1,120 @@
+defmodule LibclusterKubernetes.NativeTest do
+  # Counts the threads and descriptors of the whole VM.
+  use ExUnit.Case, async: false
+
+  import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
+  import LibclusterKubernetes.Test.Topology, only: [wait_until: 1]
+
+  alias LibclusterKubernetes.{Native, Options, Strategy}
+  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+
+  setup do
+    server = FakeApiserver.start!()
+    on_exit(fn -> File.rm_rf!(server.dir) end)
+    FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.1"]))
+    %{server: server}
+  end
+
+  defp options(server, config \\ []) do
+    {:ok, recorder} = Recorder.start_link()
+    state = Topology.state(server, recorder, config)
+    state.topology |> Options.new!(state.config, %{}) |> Options.to_native()
+  end
+
+  test "list/1 answers once", %{server: server} do
+    assert {:ok, %{ready: ["app@10.0.0.1"], not_ready: [], draining: [], dropped: []}} = Native.list(options(server))
+
+    assert {:error, %{kind: :connect, message: "cannot list" <> _}} =
+             Native.list(%{options(server) | master: "https://127.0.0.1:1"})
+  end
+
+  test "start/2 sends a snapshot by itself, and one for each refresh; none after stop", %{server: server} do
+    {:ok, {worker, ref}} = Native.start(options(server), self())
+    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.1"]}}}
+    :ok = Native.refresh(worker)
+    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, _}}
+    :ok = Native.stop(worker)
+    wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
+    :ok = Native.refresh(worker)
+    :ok = Native.stop(worker)
+    refute_received {:libcluster_kubernetes, _, _}
+  end
+
+  test "start/2 refuses an address that is none", %{server: server} do
+    assert {:error, "kubernetes_master \"https://a b\"" <> _} =
+             Native.start(%{options(server) | master: "https://a b"}, self())
+  end
+
+  test "a worker whose resource is collected ends", %{server: server} do
+    parent = self()
+    native = options(server)
+
+    holder =
+      spawn_link(fn ->
+        {:ok, {worker, _ref}} = Native.start(native, parent)
+        receive do: (:let_go -> worker)
+      end)
+
+    assert_receive {:libcluster_kubernetes, _, {:snapshot, _}}
+    # Its owner lives on, but nobody holds the resource any more.
+    send(holder, :let_go)
+    wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
+  end
+
+  test "a strategy killed 1,000 times leaves no thread, socket or descriptor behind", %{server: server} do
+    {:ok, recorder} = Recorder.start_link()
+    state = Topology.state(server, recorder)
+    # Warm: what the first start loads stays.
+    kill(state)
+    wait_until(fn -> threads() == 0 end)
+    before = descriptors()
+
+    # Half of them in the middle of a request that is never answered, half wherever they are.
+    for _ <- 1..500, do: kill(state)
+    FakeApiserver.faults(server, [%{at: "accept", do: "hang"}])
+    for _ <- 1..500, do: kill(state)
+
+    wait_until(fn -> threads() == 0 end)
+    wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
+    assert descriptors() <= before
+  end
+
+  test "the module can be purged and loaded again while a request is in flight", %{server: server} do
+    FakeApiserver.faults(server, [%{at: "request", do: "hang", times: 1}])
+    {:ok, {_worker, ref}} = Native.start(options(server), self())
+    wait_until(fn -> FakeApiserver.summary(server)["requests"] == 1 end)
+
+    true = :code.delete(Native)
+    :code.purge(Native)
+    :erlang.garbage_collect()
+    assert {:module, Native} = :code.load_file(Native)
+    assert {:ok, %{ready: ["app@10.0.0.1"]}} = Native.list(options(server))
+
+    FakeApiserver.no_faults(server)
+    assert_receive {:libcluster_kubernetes, ^ref, {event, _}} when event in [:snapshot, :error]
+  end
+
+  defp kill(state) do
+    {:ok, pid} = start_unlinked(state)
+    monitor = Process.monitor(pid)
+    Process.exit(pid, :kill)
+    assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}
+  end
+
+  defp start_unlinked(state) do
+    {:ok, pid} = Strategy.start_link([state])
+    Process.unlink(pid)
+    # It is running once it answers.
+    _ = :sys.get_state(pid)
+    {:ok, pid}
+  end
+
+  # The names that native/discovery gives its threads.
+  defp threads do
+    "/proc/self/task/*/comm"
+    |> Path.wildcard()
+    |> Enum.count(&match?({:ok, "k8s-" <> _}, File.read(&1)))
+  end
+
+  defp descriptors, do: "/proc/self/fd" |> File.ls!() |> length()
+end
