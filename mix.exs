@@ -30,7 +30,8 @@ defmodule LibclusterKubernetes.MixProject do
   defp extra_applications(:test), do: [:inets, :ssl, :public_key] ++ extra_applications(:prod)
   defp extra_applications(_), do: [:logger, :libcluster]
 
-  defp elixirc_paths(:test), do: ["lib", "test/support/lib"]
+  # The nodes of the tests find each other through the example's epmd module.
+  defp elixirc_paths(:test), do: ["lib", "test/support/lib", "examples/hello_cluster/lib/hello_cluster/epmd.ex"]
   defp elixirc_paths(_), do: ["lib"]
 
   # libcluster comes from ERL_LIBS where somebody put it there, from Hex where Hex is, and where there is neither

@@ -1,0 +1,95 @@
+defmodule LibclusterKubernetes.NodesTest do
+  # Real Erlang nodes on loopback addresses, with `global` as OTP starts it.
+  use ExUnit.Case, async: false
+
+  import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 2]
+
+  alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver}
+
+  @moduletag timeout: 120_000
+
+  setup do
+    server = FakeApiserver.start!()
+    on_exit(fn -> File.rm_rf!(server.dir) end)
+    %{server: server, port: ErlangNode.free_port()}
+  end
+
+  defp ips(numbers), do: Enum.map(numbers, &"127.0.0.#{&1}")
+
+  defp put(server, numbers, opts \\ []) do
+    FakeApiserver.put(server, "endpoints", "app", endpoints(ips(numbers), opts))
+  end
+
+  defp start(context, number, config \\ []) do
+    defaults = [
+      kubernetes_node_basename: "app",
+      kubernetes_selector: "app=app",
+      kubernetes_master: context.server.url,
+      kubernetes_service_account_path: context.server.service_account,
+      polling_interval: 200,
+      kubernetes_disconnect_after: 1_000
+    ]
+
+    config = Keyword.merge(defaults, config)
+    ErlangNode.start("127.0.0.#{number}", context.port, k8s: [strategy: LibclusterKubernetes.Strategy, config: config])
+  end
+
+  # Each of these nodes sees each other of them come up.
+  defp assert_mesh(numbers) do
+    for one <- numbers, other <- numbers, one != other, do: assert_event(one, "nodeup", other)
+  end
+
+  defp assert_event(one, event, other) do
+    ip = "127.0.0.#{one}"
+    line = "#{event} app@127.0.0.#{other}"
+    assert_receive {:node, ^ip, ^line}, 15_000
+  end
+
+  test "five nodes form a mesh; one that leaves the answers leaves the cluster, and no other link is lost", context do
+    put(context.server, 2..6)
+    for number <- 2..6, do: start(context, number)
+    assert_mesh(2..6)
+
+    put(context.server, [2, 3, 4, 5])
+    for number <- 2..5, do: assert_event(number, "nodedown", 6)
+    for number <- 2..5, do: assert_event(6, "nodedown", number)
+    # Long enough for the others to disconnect it as well, and for `global` to answer that.
+    refute_receive {:node, _, _}, 3_000
+
+    put(context.server, 2..6)
+    for number <- 2..5, do: assert_event(number, "nodeup", 6)
+  end
+
+  test "an API that fails in every way costs no link, and a dead node comes back when it does", context do
+    put(context.server, 2..4)
+    owners = for number <- 2..4, do: {number, start(context, number)}
+    assert_mesh(2..4)
+
+    for fault <- [%{status: %{code: 403}}, %{status: %{code: 500}}, %{raw_body: "{}"}, "close"] do
+      FakeApiserver.faults(context.server, [%{at: "request", do: fault}])
+      refute_receive {:node, _, _}, 1_500
+    end
+
+    FakeApiserver.listening(context.server, false)
+    {4, owner} = List.keyfind(owners, 4, 0)
+    ErlangNode.kill(owner)
+    assert_event(2, "nodedown", 4)
+    assert_event(3, "nodedown", 4)
+
+    # Known members are connected to again while the API is down.
+    FakeApiserver.listening(context.server, true)
+    FakeApiserver.no_faults(context.server)
+    start(context, 4)
+    assert_event(2, "nodeup", 4)
+    assert_event(3, "nodeup", 4)
+  end
+
+  test "readiness flips cost no link", context do
+    put(context.server, 2..4)
+    for number <- 2..4, do: start(context, number, kubernetes_disconnect_after: 300)
+    assert_mesh(2..4)
+
+    put(context.server, [2, 3], not_ready: ips([4]))
+    refute_receive {:node, _, _}, 2_000
+  end
+end
