@@ -26,7 +26,8 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
 
   @start_deadline 60_000
 
-  # Runs a command until it ends or this script's standard input says anything or ends, and prints its process id.
+  # Runs a command until it ends, or this script's standard input says anything or ends, and prints its process id.
+  # An end of the input means that nobody is left to remove the folder.
   @wrapper """
   exec 3<&0 </dev/null
   log=$1; shift
@@ -34,7 +35,7 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   "$@" 3<&- >>"$log" &
   child=$!
   echo "$child"
-  (read -r _ <&3; kill -9 "$child") >/dev/null &
+  (read -r _ <&3 || orphan=1; trap "" TERM; kill -9 "$child"; [ -z "$orphan" ] || rm -rf "${log%/*}") >/dev/null &
   watcher=$!
   wait "$child"
   kill "$watcher"

@@ -4,13 +4,15 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::fs;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use discovery::lister::Lister;
 use discovery::{ApiAddress, Config, Error, Mode, Names, Snapshot, Source};
 use fake_apiserver::{Action, Fault, Server, Summary};
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 /// No test waits longer than this for anything.
 pub const LIMIT: Duration = Duration::from_secs(5);
@@ -138,5 +140,58 @@ pub fn wait(server: &Server, wanted: impl Fn(&Summary) -> bool) {
 pub fn wait_up_to(server: &Server, limit: Duration, wanted: impl Fn(&Summary) -> bool) {
     if let Err(summary) = server.wait_until(limit, wanted) {
         panic!("not in time: {summary:?}");
+    }
+}
+
+/// An address whose queue of connections is full: connecting to it hangs, as it does behind a firewall.
+pub struct Blackhole {
+    listener: Socket,
+    _queue: Vec<TcpStream>,
+}
+
+impl Blackhole {
+    /// Nothing where the system takes every connection.
+    pub fn new() -> Option<Self> {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(1).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut queue = Vec::new();
+        for _ in 0..16 {
+            match TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+                Ok(stream) => queue.push(stream),
+                Err(_) => {
+                    return Some(Self {
+                        listener,
+                        _queue: queue,
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address())
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    /// Waits until somebody is trying to connect, as far as the system tells.
+    pub fn wait_for_visitor(&self) {
+        const CONNECTING: &str = "02";
+        let remote = format!("0100007F:{:04X}", self.address().port());
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < deadline {
+            let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+            let mut sockets = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            if sockets.any(|columns| columns.get(2) == Some(&remote.as_str()) && columns.get(3) == Some(&CONNECTING)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        println!("the system does not show sockets that connect");
     }
 }
