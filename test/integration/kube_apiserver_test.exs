@@ -30,7 +30,11 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
 
     Logger.put_module_level(Cluster.Logger, :debug)
     :ok = :logger.add_handler(__MODULE__, __MODULE__, %{level: :all, config: %{test: self()}})
-    on_exit(fn -> :logger.remove_handler(__MODULE__) end)
+
+    on_exit(fn ->
+      :logger.remove_handler(__MODULE__)
+      Logger.delete_module_level(Cluster.Logger)
+    end)
 
     %{namespace: namespace, recorder: recorder, folder: folder}
   end

@@ -72,16 +72,29 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
       holder: holder
     }
 
-    start_etcd(server)
-    start_apiserver(server)
-    server
+    try do
+      start_etcd(server)
+      start_apiserver(server)
+      server
+    rescue
+      error ->
+        stop(server)
+        reraise error, __STACKTRACE__
+    end
   end
 
   @doc "Ends both and removes their folder."
   @spec stop(t()) :: :ok
   def stop(server) do
-    if Process.alive?(server.holder), do: GenServer.stop(server.holder)
-    :ok
+    # Not GenServer.stop/1: the end of the process that started it may have come first.
+    monitor = Process.monitor(server.holder)
+    GenServer.cast(server.holder, :stop)
+
+    receive do
+      {:DOWN, ^monitor, _, _, _} -> :ok
+    after
+      30_000 -> raise "the real API server does not end"
+    end
   end
 
   @doc "Kills the API server: its connections break, and new ones are refused."
@@ -348,6 +361,8 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
     end
   end
 
+  def handle_call({:start, _running}, _from, state), do: {:reply, :ok, state}
+
   def handle_call({:stop, component}, _from, state) do
     {running, rest} = Map.pop(state.running, component)
     end_process(running)
@@ -357,6 +372,9 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   def handle_call({:os_pid, component}, _from, state) do
     {:reply, with({_port, os_pid} <- state.running[component], do: os_pid), state}
   end
+
+  @impl GenServer
+  def handle_cast(:stop, state), do: {:stop, :normal, state}
 
   @impl GenServer
   def handle_info({:DOWN, _, :process, _owner, _}, state), do: {:stop, :normal, state}
@@ -388,12 +406,18 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   end
 
   defp await_ready(server, component, ready?) do
-    Topology.wait_until(fn -> ready?.() or os_pid(server, component) == nil end, @start_deadline)
-    if os_pid(server, component) == nil, do: raise("#{component} ended: #{log_tail(server, component)}")
+    until = now() + @start_deadline
+
+    Topology.wait_until(
+      fn -> ready?.() or os_pid(server, component) == nil or now() > until end,
+      @start_deadline + 10_000
+    )
+
+    unless ready?.(), do: raise("#{component} is not ready: #{log_tail(server, component)}")
     :ok
-  rescue
-    error in RuntimeError -> reraise "#{error.message}; #{log_tail(server, component)}", __STACKTRACE__
   end
+
+  defp now, do: System.monotonic_time(:millisecond)
 
   defp log_tail(server, component) do
     server.dir |> log_file(component) |> File.read!() |> String.split("\n") |> Enum.take(-20) |> Enum.join("\n")
@@ -482,18 +506,18 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
     ]
 
     subject_alt_name = {:Extension, {2, 5, 29, 17}, false, names}
-    key = [key: {:namedCurve, :secp256r1}, digest: :sha256]
-    chain = %{root: key, intermediates: [], peer: key}
-    server = %{chain | peer: [{:extensions, [subject_alt_name]} | key]}
+    # Not an elliptic curve: OTP writes the signature's algorithm with parameters then, which rustls rightly refuses.
+    key = [key: {:rsa, 2048, 65_537}, digest: :sha256]
+    chain = %{root: key, intermediates: [], peer: [{:extensions, [subject_alt_name]} | key]}
+    made = :public_key.pkix_test_data(%{server_chain: chain, client_chain: %{root: [], intermediates: [], peer: []}})
+    {key_type, key} = made.server_config[:key]
 
-    %{server_config: made, client_config: trusted} =
-      :public_key.pkix_test_data(%{server_chain: server, client_chain: chain})
-
-    {key_type, key} = made[:key]
+    certificate = made.server_config[:cert]
+    [authority] = Enum.filter(made.client_config[:cacerts], &:public_key.pkix_is_issuer(certificate, &1))
 
     %{
-      ca: :public_key.pem_encode(for der <- trusted[:cacerts], do: {:Certificate, der, :not_encrypted}),
-      certificate: :public_key.pem_encode([{:Certificate, made[:cert], :not_encrypted}]),
+      ca: :public_key.pem_encode([{:Certificate, authority, :not_encrypted}]),
+      certificate: :public_key.pem_encode([{:Certificate, certificate, :not_encrypted}]),
       key: :public_key.pem_encode([{key_type, key, :not_encrypted}])
     }
   end
