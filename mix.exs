@@ -105,7 +105,7 @@ defmodule Mix.Tasks.Compile.LibclusterKubernetesNif do
         )
 
     target_dir = System.get_env("CARGO_TARGET_DIR") || Path.join(Mix.Project.app_path(), "native")
-    args = ~w(build --release --locked --quiet --package #{@crate} --message-format short --target-dir #{target_dir})
+    args = ~w(build --release --locked --quiet --package #{@crate} --message-format short --target-dir) ++ [target_dir]
 
     case System.cmd(cargo, args, cd: @root, stderr_to_stdout: true, into: IO.stream()) do
       {_, 0} ->

@@ -5,9 +5,13 @@ defmodule LibclusterKubernetes.Membership do
   #
   #     in the answer ──── absent from one ───▶ absent since T ──── back ───▶ in the answer
   #                                                  │
-  #                               `disconnect_after` later, plus a courtesy
+  #                               `disconnect_after` later, plus a courtesy,
+  #                                  absent from an answer of then, too
   #                                                  ▼
   #                                     disconnected, if still connected
+  #
+  # The second answer is there because the first can be stale by then: a watch can be dead for a minute before that is
+  # noticed.
   #
   # This node itself goes the same way, but leaves by itself and without the courtesy: whoever disconnects a live node
   # explicitly makes `global` cut healthy links, so the others give it the time to go first (they may have seen its
@@ -20,7 +24,8 @@ defmodule LibclusterKubernetes.Membership do
     ready: MapSet.new(),
     present: MapSet.new(),
     draining?: false,
-    absent: %{}
+    absent: %{},
+    observed_at: nil
   ]
 
   @type name :: String.t()
@@ -31,7 +36,8 @@ defmodule LibclusterKubernetes.Membership do
           ready: MapSet.t(name()),
           present: MapSet.t(name()),
           draining?: boolean(),
-          absent: %{name() => since :: integer()}
+          absent: %{name() => since :: integer()},
+          observed_at: integer() | nil
         }
 
   @spec new(non_neg_integer() | :never, pos_integer()) :: t()
@@ -55,6 +61,7 @@ defmodule LibclusterKubernetes.Membership do
         ready: ready,
         present: present,
         draining?: self in snapshot.draining,
+        observed_at: now,
         absent: gone |> Map.merge(membership.absent) |> Map.drop(MapSet.to_list(present)) |> tracked(membership, self)
     }
   end
@@ -70,42 +77,45 @@ defmodule LibclusterKubernetes.Membership do
   def held(membership), do: Map.keys(membership.absent) ++ MapSet.to_list(membership.present)
 
   @doc "Whom to disconnect: absent for long enough. Nobody, while this node is itself absent: then it leaves instead."
-  @spec departed(t(), integer()) :: [name()]
-  def departed(%{absent: absent, self: self}, _now) when is_map_key(absent, self), do: []
-  def departed(%{disconnect_after: :never}, _now), do: []
-
-  def departed(membership, now) do
-    for {name, since} <- membership.absent, now >= disconnect_at(membership, since), do: name
-  end
+  @spec departed(t()) :: [name()]
+  def departed(%{absent: absent, self: self}) when is_map_key(absent, self), do: []
+  def departed(membership), do: for({name, at} <- deadlines(membership), at <= membership.observed_at, do: name)
 
   @doc "Whether this node has been absent for so long that it must leave."
-  @spec leave?(t(), integer()) :: boolean()
-  def leave?(%{disconnect_after: :never}, _now), do: false
-
-  def leave?(%{absent: absent, self: self} = membership, now) when is_map_key(absent, self) do
-    now >= absent[self] + membership.disconnect_after
+  @spec leave?(t()) :: boolean()
+  def leave?(membership) do
+    Enum.any?(deadlines(membership), fn {name, at} -> name == membership.self and at <= membership.observed_at end)
   end
 
-  def leave?(_membership, _now), do: false
+  @doc "Whether somebody has been absent for long enough, but for an answer that confirms it."
+  @spec unconfirmed?(t(), integer()) :: boolean()
+  def unconfirmed?(membership, now) do
+    Enum.any?(deadlines(membership), fn {_name, at} -> at <= now and at > membership.observed_at end)
+  end
 
   @doc "Forgets members that are gone for good."
   @spec forget(t(), [name()]) :: t()
   def forget(membership, names), do: %{membership | absent: Map.drop(membership.absent, names)}
 
-  @doc "When the next of `departed/2` and `leave?/2` is due, if one is to come."
+  @doc "When the next absence is long enough, if one is to come."
   @spec next_deadline(t(), integer()) :: integer() | nil
-  def next_deadline(%{disconnect_after: :never}, _now), do: nil
-
   def next_deadline(membership, now) do
-    membership.absent
-    |> Enum.map(fn {name, since} ->
-      if name == membership.self, do: since + membership.disconnect_after, else: disconnect_at(membership, since)
-    end)
+    membership
+    |> deadlines()
+    |> Enum.map(fn {_name, at} -> at end)
     |> Enum.filter(&(&1 > now))
     |> Enum.min(fn -> nil end)
   end
 
-  defp disconnect_at(membership, since), do: since + membership.disconnect_after + membership.courtesy
+  # When each absence is long enough.
+  defp deadlines(%{disconnect_after: :never}), do: []
+
+  defp deadlines(%{self: self} = membership) do
+    Enum.map(membership.absent, fn
+      {^self, since} -> {self, since + membership.disconnect_after}
+      {name, since} -> {name, since + membership.disconnect_after + membership.courtesy}
+    end)
+  end
 
   # Where nobody is ever disconnected, only this node's own absence matters.
   defp tracked(absent, %{disconnect_after: :never}, self), do: Map.take(absent, [self])

@@ -27,13 +27,20 @@ defmodule LibclusterKubernetes.Native do
     |> :erlang.load_nif(0)
   end
 
-  @doc "Starts a thread that sends `{:libcluster_kubernetes, ref, {:snapshot | :error, map}}` to `pid`. Never blocks."
+  @doc """
+  Starts a thread that sends `{:libcluster_kubernetes, ref, event}` to `pid`, where `event` is `{:snapshot, snapshot()}`,
+  `{:error, error()}` or, when a watch is open, `:watching`. Never blocks.
+  """
   @spec start(map(), pid()) :: {:ok, {worker(), reference()}} | {:error, String.t()}
   def start(_options, _pid), do: not_loaded()
 
-  @doc "Asks for a list; one that is running or scheduled after a failure serves. Never blocks."
+  @doc "Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. Never blocks."
   @spec refresh(worker()) :: :ok
   def refresh(_worker), do: not_loaded()
+
+  @doc "Asks for a list also while a watch is open, which is opened anew after it. Never blocks."
+  @spec relist(worker()) :: :ok
+  def relist(_worker), do: not_loaded()
 
   @doc "Stops the thread and closes its connection. Never blocks; the death of the process does the same."
   @spec stop(worker()) :: :ok

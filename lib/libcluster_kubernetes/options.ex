@@ -20,7 +20,7 @@ defmodule LibclusterKubernetes.Options do
       required: true,
       doc:
         "The [label selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors) " <>
-          "of the Endpoints or Pods, such as `\"app=myapp\"`"
+          "of the Endpoints, EndpointSlices or Pods, such as `\"app=myapp\"`"
     ],
     kubernetes_namespace: [
       type: {:name, @label, "a namespace: at most 63 of a-z, 0-9 and -"},
@@ -28,9 +28,11 @@ defmodule LibclusterKubernetes.Options do
       doc: "The namespace to look in; by default the one in the service account's `namespace` file"
     ],
     kubernetes_ip_lookup_mode: [
-      type: {:in, [:endpoints, :pods]},
+      type: {:in, [:endpoints, :endpoint_slices, :pods]},
       default: :endpoints,
-      doc: "Where addresses come from: the Endpoints of Services, or Pods"
+      doc:
+        "Where addresses come from: the Endpoints of Services, their EndpointSlices (Kubernetes 1.21 and later; " <>
+          "Endpoints are deprecated since 1.33), or Pods"
     ],
     kubernetes_service_name: [
       type: {:name, @label, "a Service's name: at most 63 of a-z, 0-9 and -"},
@@ -64,7 +66,9 @@ defmodule LibclusterKubernetes.Options do
     polling_interval: [
       type: {:integer, 1},
       default: 5_000,
-      doc: "Milliseconds between two ticks, ± 10 %"
+      doc:
+        "Milliseconds between two ticks, ± 10 %. Each tick connects to known members that are not connected, and lists " <>
+          "where nothing is watched"
     ],
     kubernetes_include_not_ready: [
       type: :boolean,
@@ -76,7 +80,9 @@ defmodule LibclusterKubernetes.Options do
     kubernetes_ip_family: [
       type: {:in, [:primary, :ipv4, :ipv6]},
       default: :primary,
-      doc: "Which address of a dual-stack pod counts; `:primary` is the one in `status.podIP`"
+      doc:
+        "Which address of a dual-stack pod counts; `:primary` is the one in `status.podIP`, and of EndpointSlices the " <>
+          "IPv4 ones unless there are only IPv6 ones"
     ],
     kubernetes_request_timeout: [
       type: {:integer, 1},
@@ -93,7 +99,10 @@ defmodule LibclusterKubernetes.Options do
     kubernetes_watch: [
       type: {:in, [false, :auto]},
       default: :auto,
-      doc: "`false` polls. `:auto` will watch where the API allows it; **this version polls in both cases**"
+      doc:
+        "`:auto` lists once and then watches, so that changes arrive as they happen; where the role lacks the verb " <>
+          "`watch`, or the API does not know it, it polls, says so once, and tries again every few minutes. " <>
+          "`false` polls only"
     ]
   ]
 
@@ -173,6 +182,9 @@ defmodule LibclusterKubernetes.Options do
       service_port: service_port,
       service_account_path: values.kubernetes_service_account_path,
       request_timeout_ms: values.kubernetes_request_timeout,
+      watch: values.kubernetes_watch == :auto,
+      # "Every few minutes", in case somebody grants the verb.
+      watch_retry_ms: 180_000,
       # Nodes that start together do not ask together.
       start_jitter_ms: div(values.polling_interval, 10)
     }

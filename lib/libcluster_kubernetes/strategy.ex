@@ -19,13 +19,15 @@ defmodule LibclusterKubernetes.Strategy do
 
   ## How it works
 
-  One process per topology, which never waits: a thread of the NIF asks the API and sends the answer as a message;
+  One process per topology, which never waits: a thread of the NIF asks the API and sends the answers as messages;
   each node is connected to by a task of its own.
 
-  * Every tick (`polling_interval` ± 10 %) asks for a list and connects to known members that are not connected.
-  * A snapshot (a complete, successful answer) replaces the known members. An error replaces nothing.
-  * A member that is absent from snapshots is disconnected after `kubernetes_disconnect_after`; never while the API
-    fails, never if another topology of this VM holds it.
+  * The thread lists once and then watches; every change arrives as a snapshot, all names of a complete state of the
+    API. Where it may not watch, every tick (`polling_interval` ± 10 %) asks for a list.
+  * A snapshot replaces the known members. An error replaces nothing. Every tick connects to known members that are not
+    connected.
+  * A member that is absent from snapshots is disconnected after `kubernetes_disconnect_after`, when a list of that
+    moment confirms it; never while the API fails, never if another topology of this VM holds it.
   * A node that sees itself absent for that long leaves by `:global.disconnect/0`, where it exists (OTP 25.1) and the
     topology's `disconnect` is the default; else it disconnects the members one by one. It connects to nobody until it
     is back.
@@ -87,16 +89,16 @@ defmodule LibclusterKubernetes.Strategy do
   @impl GenServer
   def handle_info(:tick, state) do
     :ok = Native.refresh(state.worker)
-    {:noreply, state |> review() |> schedule_tick()}
+    {:noreply, state |> confirm() |> review() |> schedule_tick()}
   end
 
-  def handle_info(:review, state), do: {:noreply, review(state)}
+  def handle_info(:review, state), do: {:noreply, state |> confirm() |> review()}
 
   def handle_info({:libcluster_kubernetes, ref, {:snapshot, snapshot}}, %{ref: ref} = state) do
-    log(state, Incident.ended(state.incident, now()))
-
-    {:noreply, %{state | incident: nil} |> notify(snapshot) |> observe(snapshot) |> review()}
+    {:noreply, state |> end_incident() |> notify(snapshot) |> observe(snapshot) |> review()}
   end
+
+  def handle_info({:libcluster_kubernetes, ref, :watching}, %{ref: ref} = state), do: {:noreply, end_incident(state)}
 
   def handle_info({:libcluster_kubernetes, ref, {:error, error}}, %{ref: ref} = state) do
     {incident, log} = Incident.failed(state.incident, error, now())
@@ -111,6 +113,18 @@ defmodule LibclusterKubernetes.Strategy do
   end
 
   def handle_info(_other, state), do: {:noreply, state}
+
+  defp end_incident(state) do
+    log(state, Incident.ended(state.incident, now()))
+    %{state | incident: nil}
+  end
+
+  # Whoever is to be disconnected must be absent from an answer of now. While polling the next poll would tell as well;
+  # a watch only speaks of changes.
+  defp confirm(state) do
+    if Membership.unconfirmed?(state.membership, now()), do: :ok = Native.relist(state.worker)
+    state
+  end
 
   defp observe(state, snapshot) do
     membership = Membership.observe(state.membership, Atom.to_string(node()), snapshot, now())
@@ -144,7 +158,7 @@ defmodule LibclusterKubernetes.Strategy do
   defp let_go(state, connected) do
     cond do
       letting_go?(state) -> state
-      Membership.leave?(state.membership, now()) -> leave(state, connected)
+      Membership.leave?(state.membership) -> leave(state, connected)
       true -> disconnect_departed(state, connected)
     end
   end
@@ -160,7 +174,7 @@ defmodule LibclusterKubernetes.Strategy do
   end
 
   defp disconnect_departed(state, connected) do
-    departed = MapSet.new(Membership.departed(state.membership, now()))
+    departed = MapSet.new(Membership.departed(state.membership))
     held = if Enum.empty?(departed), do: departed, else: Holdings.held_by_others()
     names = departed |> MapSet.intersection(connected) |> MapSet.difference(held)
     forgotten = departed |> MapSet.difference(names) |> MapSet.to_list()

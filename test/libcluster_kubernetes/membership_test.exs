@@ -36,60 +36,72 @@ defmodule LibclusterKubernetes.MembershipTest do
     end
   end
 
-  describe "departed/2" do
+  describe "departed/1" do
     test "is nobody that is in the answer, ready or not, draining or not" do
-      membership =
-        membership([
-          {0, snapshot([@self, "app@2", "app@3"])},
-          {1, snapshot([@self], ["app@2"], ["app@3"])}
-        ])
-
-      assert Membership.departed(membership, 1_000_000) == []
+      answers = [{0, snapshot([@self, "app@2", "app@3"])}, {1, snapshot([@self], ["app@2"], ["app@3"])}]
+      assert departed(answers, 1_000_000) == []
     end
 
-    test "is who has been absent for disconnect_after and the courtesy" do
-      membership = membership([{0, snapshot([@self, "app@2"])}, {100, snapshot([@self])}])
-      assert Membership.departed(membership, 1_699) == []
-      assert Membership.departed(membership, 1_700) == ["app@2"]
-      assert Membership.next_deadline(membership, 100) == 1_700
+    test "is who has been absent for disconnect_after and the courtesy, in an answer of then" do
+      answers = [{0, snapshot([@self, "app@2"])}, {100, snapshot([@self])}]
+      assert departed(answers, 1_699) == []
+      assert departed(answers, 1_700) == ["app@2"]
+      assert Membership.departed(membership(answers)) == []
+      assert Membership.next_deadline(membership(answers), 100) == 1_700
     end
 
     test "counts from the first absence, and anew after a return" do
       absent = [{0, snapshot([@self, "app@2"])}, {100, snapshot([@self])}, {900, snapshot([@self])}]
-      assert Membership.departed(membership(absent), 1_700) == ["app@2"]
+      assert departed(absent, 1_700) == ["app@2"]
 
       back = absent ++ [{1_000, snapshot([@self, "app@2"])}, {1_500, snapshot([@self])}]
-      assert Membership.departed(membership(back), 3_099) == []
-      assert Membership.departed(membership(back), 3_100) == ["app@2"]
+      assert departed(back, 3_099) == []
+      assert departed(back, 3_100) == ["app@2"]
     end
 
     test "is immediate with 0, and nobody with :never" do
       answers = [{0, snapshot([@self, "app@2"])}, {100, snapshot([@self])}]
-      assert Membership.departed(membership(answers, 0), 100) == ["app@2"]
-      assert Membership.departed(membership(answers, :never), 1_000_000) == []
+      assert Membership.departed(membership(answers, 0)) == ["app@2"]
+      assert Membership.departed(membership(answers ++ [{1_000_000, snapshot([@self])}], :never)) == []
       assert Membership.next_deadline(membership(answers, :never), 0) == nil
       assert Membership.held(membership(answers, :never)) == [@self]
     end
 
     test "is nobody while this node is itself absent" do
-      membership = membership([{0, snapshot([@self, "app@2", "app@3"])}, {1, snapshot(["app@3"])}])
-      assert Membership.departed(membership, 1_000_000) == []
+      assert departed([{0, snapshot([@self, "app@2", "app@3"])}, {1, snapshot([])}], 1_000_000) == []
+    end
+
+    # What the answers and one more like the last, at that time, say.
+    defp departed(answers, confirmed_at) do
+      {_, last} = List.last(answers)
+      Membership.departed(membership(answers ++ [{confirmed_at, last}]))
     end
   end
 
-  describe "leave?/2" do
+  describe "unconfirmed?/2" do
+    test "asks for an answer once an absence is long enough, until there is one" do
+      membership = membership([{0, snapshot([@self, "app@2"])}, {100, snapshot([@self])}])
+      refute Membership.unconfirmed?(membership, 1_699)
+      assert Membership.unconfirmed?(membership, 1_700)
+      refute Membership.unconfirmed?(Membership.observe(membership, @self, snapshot([@self]), 1_701), 1_702)
+    end
+  end
+
+  describe "leave?/1" do
     test "is true once this node has been absent for disconnect_after, before the others disconnect it" do
-      membership = membership([{0, snapshot([@self, "app@2"])}, {100, snapshot(["app@2"])}])
-      refute Membership.leave?(membership, 1_099)
-      assert Membership.leave?(membership, 1_100)
-      assert Membership.next_deadline(membership, 100) == 1_100
-      refute Membership.leave?(Membership.observe(membership, @self, snapshot([@self]), 1_200), 1_000_000)
+      answers = [{0, snapshot([@self, "app@2"])}, {100, snapshot(["app@2"])}]
+      refute Membership.leave?(membership(answers ++ [{1_099, snapshot(["app@2"])}]))
+      assert Membership.leave?(membership(answers ++ [{1_100, snapshot(["app@2"])}]))
+      refute Membership.leave?(membership(answers ++ [{1_100, snapshot([@self, "app@2"])}]))
+      assert Membership.next_deadline(membership(answers), 100) == 1_100
     end
 
     test "is false for a node that was never a member, and with :never" do
-      refute Membership.leave?(membership([{0, snapshot(["app@2"])}, {1, snapshot([])}]), 1_000_000)
-      never = membership([{0, snapshot([@self])}, {1, snapshot([])}], :never)
-      refute Membership.leave?(never, 1_000_000)
+      refute Membership.leave?(membership([{0, snapshot(["app@2"])}, {1, snapshot([])}, {1_000_000, snapshot([])}]))
+
+      refute Membership.leave?(
+               membership([{0, snapshot([@self])}, {1, snapshot([])}, {1_000_000, snapshot([])}], :never)
+             )
     end
   end
 

@@ -51,7 +51,7 @@ defmodule LibclusterKubernetes.OptionsTest do
             {:kubernetes_selector, 5, "string"},
             {:kubernetes_namespace, "Not_Valid", "namespace"},
             {:kubernetes_namespace, "", "namespace"},
-            {:kubernetes_ip_lookup_mode, :nodes, ":endpoints, :pods"},
+            {:kubernetes_ip_lookup_mode, :nodes, ":endpoints, :endpoint_slices, :pods"},
             {:kubernetes_service_name, "a.b", "Service"},
             {:kubernetes_cluster_name, "a/b", "DNS"},
             {:kubernetes_master, "http://api", "https://"},

@@ -29,6 +29,10 @@ pub struct Config {
     pub service_account: PathBuf,
     /// The limit for one request, from name resolution to the last byte.
     pub request_timeout: Duration,
+    /// Whether to watch, where the API allows it.
+    pub watch: bool,
+    /// While watching is not allowed: how long until it is tried again.
+    pub watch_retry: Duration,
     /// The longest random delay before the first list, so that nodes that start together do not ask together.
     pub start_jitter: Duration,
 }
@@ -38,6 +42,8 @@ pub struct Config {
 pub enum Source {
     /// `v1` Endpoints.
     Endpoints,
+    /// `discovery.k8s.io/v1` EndpointSlices.
+    EndpointSlices,
     /// `v1` Pods.
     Pods,
 }
@@ -47,13 +53,26 @@ impl Source {
     pub fn resource(self) -> &'static str {
         match self {
             Self::Endpoints => "endpoints",
+            Self::EndpointSlices => "endpointslices",
             Self::Pods => "pods",
+        }
+    }
+
+    /// The API group, which RBAC rules name, too; the core group's name is empty.
+    pub fn api_group(self) -> &'static str {
+        match self {
+            Self::Endpoints | Self::Pods => "",
+            Self::EndpointSlices => "discovery.k8s.io",
         }
     }
 
     /// The API's path to this resource in a namespace.
     pub(crate) fn path(self, namespace: &str) -> String {
-        format!("/api/v1/namespaces/{namespace}/{}", self.resource())
+        let root = match self {
+            Self::Endpoints | Self::Pods => "/api/v1",
+            Self::EndpointSlices => "/apis/discovery.k8s.io/v1",
+        };
+        format!("{root}/namespaces/{namespace}/{}", self.resource())
     }
 }
 

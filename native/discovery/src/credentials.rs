@@ -13,24 +13,46 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, printable};
 use crate::longname::is_dns_label;
 
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Tokens of service accounts have hundreds of characters.
+const SHORTEST_SECRET: usize = 24;
 
 /// A bearer token. Prints as `Token(..)`, wherever it is printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
+    #[cfg(test)]
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
     /// The value of the `authorization` header.
     pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.0)
     }
 
-    /// `text` without this token, should somebody have put it there.
-    pub(crate) fn redact(&self, text: &str) -> String {
-        text.replace(&self.0, "[token]")
+    /// The server's words, fit to print: without this token, should it be there, and as one short line.
+    pub(crate) fn quote(&self, text: &str) -> String {
+        printable(&text.replace(&self.0, "[token]"))
+    }
+
+    /// An answer that repeats the token is refused before any part of it can get into a name or a log line.
+    pub(crate) fn refuse_echo(&self, answer: &[u8]) -> Result<(), Error> {
+        // A short one, made by hand, may be a word of the answer.
+        if self.0.len() < SHORTEST_SECRET {
+            return Ok(());
+        }
+        match memchr::memmem::find(answer, self.0.as_bytes()) {
+            None => Ok(()),
+            Some(_) => Err(Error::new(
+                Kind::Malformed,
+                "the answer repeats the token that it was asked with: this is no API server",
+            )),
+        }
     }
 }
 
@@ -121,11 +143,14 @@ mod tests {
     #[test]
     fn token_is_trimmed_and_never_printed() {
         let folder = folder("token");
-        fs::write(folder.join("token"), "secret\n").unwrap();
+        let secret = "s".repeat(SHORTEST_SECRET);
+        fs::write(folder.join("token"), format!("{secret}\n")).unwrap();
         let token = token(&folder).unwrap();
-        assert_eq!(token.bearer(), "Bearer secret");
+        assert_eq!(token.bearer(), format!("Bearer {secret}"));
         assert_eq!(format!("{token:?}"), "Token(..)");
-        assert_eq!(token.redact("sent secret!"), "sent [token]!");
+        assert_eq!(token.quote(&format!("sent {secret}!\n")), "sent [token]!");
+        assert!(token.refuse_echo(format!("a-{secret}-b").as_bytes()).is_err());
+        assert!(token.refuse_echo(b"{}").is_ok());
     }
 
     #[test]

@@ -1,33 +1,27 @@
-//! A thread that lists whenever it is asked to, and by itself while it fails.
+//! The thread of one topology: does what the [`crate::watcher`] asks for, waits where it says so, and tells its owner.
 //!
-//! ```text
-//!           start (jitter)              refresh
-//!   ┌────────────┴───────────┐   ┌─────────┴────────┐
-//!   ▼                        │   ▼                  │
-//! listing ── snapshot ──▶ resting                   │
-//!   ▲  └───── error ────▶ backing off ── pause over ┘
-//!   └────────────────────────┘            (a refresh waits for the pause to be over)
-//! ```
-//!
-//! `stop` ends it in every state: it shuts the socket, so that a silent server holds up nobody.
+//! `stop` ends it in every state: it cuts the connection, so that a silent server holds up nobody.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::api::{Api, Watch};
 use crate::backoff::{Backoff, random_up_to};
 use crate::config::Config;
 use crate::error::{Error, Kind};
-use crate::lister::Lister;
 use crate::signals::{Signals, Wake};
 use crate::snapshot::Snapshot;
+use crate::watcher::{Input, Request, Tell, Then, Watcher};
 
 /// What the thread has to say.
 #[derive(Debug)]
 pub enum Event {
-    /// A complete, successful answer.
+    /// A complete state of the API: from a list, or from a watch that follows one.
     Snapshot(Snapshot),
+    /// A watch is open: what changes from now on comes as snapshots by itself.
+    Watching,
     /// Why there is none. The last snapshot stays in force.
     Error(Error),
 }
@@ -48,20 +42,22 @@ impl Discovery {
     /// When the system gives no thread.
     pub fn start(config: Config, sink: impl FnMut(Event) -> Listening + Send + 'static) -> std::io::Result<Self> {
         let signals: Arc<Signals> = Arc::default();
-        let worker = Worker {
-            config: Arc::new(config),
-            signals: Arc::clone(&signals),
-            sink,
-        };
+        let shared = Arc::clone(&signals);
         thread::Builder::new()
             .name("k8s-discovery".to_owned())
-            .spawn(move || worker.run())?;
+            .spawn(move || run(&Arc::new(config), &shared, sink))?;
         Ok(Self { signals })
     }
 
-    /// Asks for a list; while one is running or a pause after a failure is not over, that one serves. Never blocks.
+    /// Asks for a list, as a tick does: while one is running, a pause after a failure is not over, or a watch is open,
+    /// that serves. Never blocks.
     pub fn refresh(&self) {
         self.signals.refresh();
+    }
+
+    /// Asks for a list also while a watch is open, which is opened anew after it. Never blocks.
+    pub fn list(&self) {
+        self.signals.list();
     }
 
     /// Stops the thread and closes its connection. Never blocks, and can be called again.
@@ -76,49 +72,150 @@ impl Drop for Discovery {
     }
 }
 
-struct Worker<S> {
-    config: Arc<Config>,
-    signals: Arc<Signals>,
-    sink: S,
+fn run(config: &Arc<Config>, signals: &Arc<Signals>, mut sink: impl FnMut(Event) -> Listening) {
+    let mut first_pause = random_up_to(config.start_jitter);
+    loop {
+        let mut worker = Worker {
+            api: Api::new(Arc::clone(config), Arc::clone(signals)),
+            watcher: Watcher::new(config),
+            signals,
+            sink: &mut sink,
+            watch: None,
+            untold: false,
+            failures: Backoff::default(),
+            expiries: Backoff::default(),
+        };
+        // A bug in here must not silence discovery: it is an error like others, and it starts anew.
+        if catch_unwind(AssertUnwindSafe(|| worker.run(first_pause))).is_ok() {
+            return;
+        }
+        let bug = "internal error: please report it, with the text on standard error";
+        if !sink(Event::Error(Error::new(Kind::Malformed, bug))) {
+            return;
+        }
+        first_pause = Duration::from_secs(30);
+    }
 }
 
-impl<S: FnMut(Event) -> Listening> Worker<S> {
-    fn run(mut self) {
-        let mut lister = Lister::with_signals(Arc::clone(&self.config), Arc::clone(&self.signals));
-        let mut backoff = Backoff::default();
-        let mut next = Some(Instant::now() + random_up_to(self.config.start_jitter));
+struct Worker<'c, S> {
+    api: Api,
+    watcher: Watcher<'c>,
+    signals: &'c Signals,
+    sink: S,
+    watch: Option<Watch>,
+    /// A snapshot has changed, and the next frame, which is there already, may change it again.
+    untold: bool,
+    failures: Backoff,
+    expiries: Backoff,
+}
+
+impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
+    fn run(&mut self, first_pause: Duration) {
+        if !self.pause(first_pause) {
+            return;
+        }
         loop {
-            match self.signals.wait(next) {
-                Wake::Stop => return,
-                Wake::Refresh if next.is_some() => continue,
-                Wake::Refresh | Wake::TimeIsUp => {}
+            let input = self.perform();
+            if self.signals.stopped() {
+                return;
             }
-            let event = match list_or_explain(&mut lister) {
-                Ok(snapshot) => {
-                    backoff.reset();
-                    next = None;
-                    Event::Snapshot(snapshot)
-                }
-                Err(error) => {
-                    let pause = backoff.pause().max(error.retry_after.unwrap_or_default());
-                    next = Some(Instant::now() + pause);
-                    Event::Error(error)
-                }
+            let heard = matches!(input, Input::Frame(Ok(_)));
+            let retry_after = retry_after(&input);
+            let step = self.watcher.step(input, Instant::now());
+            if step.progress {
+                self.failures.reset();
+            }
+            if heard {
+                self.expiries.reset();
+            }
+            let pause = match step.then {
+                Then::GoOn => None,
+                Then::BackOff => Some(self.failures.pause().max(retry_after)),
+                Then::SpreadOut => Some(self.expiries.pause()),
             };
-            self.signals.refreshed();
-            if self.signals.stopped() || !(self.sink)(event) {
+            if !self.tell(step.tell) || !pause.is_none_or(|pause| self.pause(pause)) {
                 return;
             }
         }
     }
+
+    /// Does what the watcher asks for next.
+    fn perform(&mut self) -> Input {
+        let request = self.watcher.request();
+        if request != Request::Read {
+            self.watch = None;
+        }
+        match request {
+            Request::List(next) => {
+                let page = self.api.list_page(next);
+                self.signals.listed();
+                Input::Page(page)
+            }
+            Request::Watch(version) => match self.api.open_watch(version) {
+                Ok(watch) => {
+                    self.watch = Some(watch);
+                    Input::Opened(Ok(()))
+                }
+                Err(error) => Input::Opened(Err(error)),
+            },
+            Request::Read => self.read(),
+            Request::Rest => {
+                self.signals.wait(None);
+                Input::ListWanted
+            }
+        }
+    }
+
+    fn read(&mut self) -> Input {
+        let Some(watch) = &mut self.watch else {
+            return Input::Ended;
+        };
+        if self.signals.begin_stream() {
+            self.signals.end_stream();
+            return Input::ListWanted;
+        }
+        let input = watch.next();
+        // Cut by ourselves, or cut and asked meanwhile: a list tells more than what the stream ended with.
+        if self.signals.end_stream() {
+            Input::ListWanted
+        } else {
+            input
+        }
+    }
+
+    /// Waits; a list that is wanted meanwhile waits, too. Whether to go on.
+    fn pause(&mut self, pause: Duration) -> bool {
+        let deadline = Instant::now() + pause;
+        loop {
+            match self.signals.wait(Some(deadline)) {
+                Wake::Stop => return false,
+                Wake::TimeIsUp => return true,
+                Wake::List | Wake::Refresh => {}
+            }
+        }
+    }
+
+    /// Tells the owner; whether it still listens.
+    fn tell(&mut self, tell: Option<Tell>) -> bool {
+        self.untold |= tell == Some(Tell::Snapshot);
+        let more_to_come = self.watch.as_mut().is_some_and(Watch::has_next);
+        if self.untold && !more_to_come {
+            self.untold = false;
+            if !(self.sink)(Event::Snapshot(self.watcher.snapshot())) {
+                return false;
+            }
+        }
+        match tell {
+            Some(Tell::Watching) => (self.sink)(Event::Watching),
+            Some(Tell::Error(error)) => (self.sink)(Event::Error(error)),
+            Some(Tell::Snapshot) | None => true,
+        }
+    }
 }
 
-/// A bug in here must not silence discovery: it is an error like others, and the next try comes.
-fn list_or_explain(lister: &mut Lister) -> Result<Snapshot, Error> {
-    catch_unwind(AssertUnwindSafe(|| lister.list())).unwrap_or_else(|_| {
-        Err(Error::new(
-            Kind::Malformed,
-            "internal error while reading an answer: please report it, with the text on standard error",
-        ))
-    })
+fn retry_after(input: &Input) -> Duration {
+    match input {
+        Input::Page(Err(error)) | Input::Opened(Err(error)) => error.retry_after.unwrap_or_default(),
+        _ => Duration::ZERO,
+    }
 }

@@ -4,38 +4,24 @@ use serde::Deserialize;
 
 use crate::candidate::{Candidate, Standing};
 use crate::config::IpFamily;
-use crate::list::{Resource, Text, null_as_empty, text};
+use crate::resource::{
+    Metadata, Resource, ResourceKind, TargetRef, Text, namespace, object, objects, optional_object, text,
+};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Endpoints<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
-    #[serde(borrow, default, deserialize_with = "null_as_empty")]
+    #[serde(borrow, default, deserialize_with = "objects")]
     subsets: Vec<Subset<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow)]
-    namespace: Option<Text<'a>>,
-    #[serde(borrow)]
-    annotations: Option<Annotations<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Annotations<'a> {
-    #[serde(borrow, rename = "endpoints.kubernetes.io/over-capacity")]
-    over_capacity: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Subset<'a> {
-    #[serde(borrow, default, deserialize_with = "null_as_empty")]
+    #[serde(borrow, default, deserialize_with = "objects")]
     addresses: Vec<Address<'a>>,
-    #[serde(borrow, default, deserialize_with = "null_as_empty")]
+    #[serde(borrow, default, deserialize_with = "objects")]
     not_ready_addresses: Vec<Address<'a>>,
 }
 
@@ -46,18 +32,26 @@ struct Address<'a> {
     ip: Option<Text<'a>>,
     #[serde(borrow)]
     hostname: Option<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_object")]
     target_ref: Option<TargetRef<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
-struct TargetRef<'a> {
-    #[serde(borrow)]
-    namespace: Option<Text<'a>>,
+pub(crate) struct EndpointsKind;
+
+impl ResourceKind for EndpointsKind {
+    type Object<'a> = Endpoints<'a>;
 }
 
 impl<'a> Resource<'a> for Endpoints<'a> {
     const LIST_KIND: &'static str = "EndpointsList";
+
+    fn name(&self) -> Option<&str> {
+        self.metadata.name()
+    }
+
+    fn resource_version(&self) -> Option<&str> {
+        self.metadata.resource_version()
+    }
 
     fn candidates(&self, _family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>)) {
         for subset in &self.subsets {
@@ -66,31 +60,122 @@ impl<'a> Resource<'a> for Endpoints<'a> {
                 (&subset.not_ready_addresses, Standing::NotReady),
             ] {
                 for address in addresses {
-                    found(self.candidate(address, standing));
+                    found(Candidate {
+                        ip: text(address.ip.as_ref()),
+                        hostname: text(address.hostname.as_ref()),
+                        namespace: namespace(address.target_ref.as_ref(), &self.metadata),
+                        standing,
+                    });
                 }
             }
         }
     }
 
     fn warning(&self) -> Option<String> {
-        let annotations = self.metadata.annotations.as_ref()?;
-        annotations.over_capacity.as_ref()?;
-        let name = text(self.metadata.name.as_ref()).unwrap_or_default();
-        Some(format!(
-            "the Endpoints object {name:?} is over capacity: it holds only the first 1,000 addresses, and the nodes \
-             beyond them are not found. Use an EndpointSlices source (kubernetes_ip_lookup_mode: :endpoint_slices) or :pods"
-        ))
+        let name = self.name().unwrap_or_default();
+        self.metadata.is_over_capacity().then(|| {
+            format!(
+                "the Endpoints object {name:?} is over capacity: it holds only the first 1,000 addresses, and the \
+                 nodes beyond them are not found. Set kubernetes_ip_lookup_mode: :endpoint_slices"
+            )
+        })
     }
 }
 
-impl Endpoints<'_> {
-    fn candidate<'s>(&'s self, address: &'s Address<'_>, standing: Standing) -> Candidate<'s> {
-        let target = address.target_ref.as_ref().and_then(|target| target.namespace.as_ref());
-        Candidate {
-            ip: text(address.ip.as_ref()),
-            hostname: text(address.hostname.as_ref()),
-            namespace: text(target.or(self.metadata.namespace.as_ref())),
-            standing,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = include_str!("../tests/fixtures/endpoints.json");
+
+    #[derive(Deserialize)]
+    struct List<'a> {
+        #[serde(borrow, deserialize_with = "objects")]
+        items: Vec<Endpoints<'a>>,
+    }
+
+    /// Each candidate as a line, in the order of the answer.
+    fn candidates(body: &str) -> Vec<String> {
+        let list: List<'_> = serde_json::from_str(body).unwrap();
+        let mut lines = Vec::new();
+        for object in &list.items {
+            object.candidates(None, &mut |it| {
+                let part = |text: Option<&str>| text.unwrap_or("-").to_owned();
+                let (ip, hostname, namespace) = (part(it.ip), part(it.hostname), part(it.namespace));
+                lines.push(format!("{ip} {hostname} {namespace} {:?}", it.standing));
+            });
         }
+        lines
+    }
+
+    fn list_of(items: &str) -> String {
+        format!(r#"{{"kind":"EndpointsList","metadata":{{"resourceVersion":"1"}},"items":{items}}}"#)
+    }
+
+    #[test]
+    fn every_address_of_every_subset_is_a_candidate() {
+        assert_eq!(
+            candidates(LIST),
+            [
+                "10.244.1.7 web-0 prod Ready",
+                "10.244.2.9 - elsewhere Ready",
+                "192.0.2.10 - prod Ready",
+                "10.244.3.4 web-2 prod NotReady",
+                "10.244.4.1 web-3 prod Ready",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_go_writes_for_nothing_is_nothing() {
+        for items in [
+            "[]",
+            "null",
+            r#"[{"metadata":{}}]"#,
+            r#"[{"metadata":{},"subsets":null}]"#,
+            r#"[{"metadata":{},"subsets":[{"addresses":null,"notReadyAddresses":[]}]}]"#,
+        ] {
+            assert!(candidates(&list_of(items)).is_empty(), "{items}");
+        }
+    }
+
+    #[test]
+    fn the_namespace_is_the_targets_before_the_objects() {
+        for (object, target, namespace) in [
+            (r#""namespace":"a""#, r#""targetRef":{"namespace":"b"}"#, "b"),
+            (r#""namespace":"a""#, r#""targetRef":{"kind":"Node","name":"n"}"#, "a"),
+            (r#""namespace":"a""#, r#""targetRef":{"namespace":null}"#, "a"),
+            (r#""namespace":"a""#, r#""targetRef":null"#, "a"),
+            (r#""namespace":"a""#, r#""nodeName":"n""#, "a"),
+            (r#""name":"x""#, r#""targetRef":{}"#, "-"),
+        ] {
+            let item =
+                format!(r#"[{{"metadata":{{{object}}},"subsets":[{{"addresses":[{{"ip":"1.2.3.4",{target}}}]}}]}}]"#);
+            assert_eq!(
+                candidates(&list_of(&item)),
+                [format!("1.2.3.4 - {namespace} Ready")],
+                "{item}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_without_ip_is_a_candidate_that_can_be_counted() {
+        for address in ["{}", r#"{"ip":null}"#] {
+            let item = format!(r#"[{{"metadata":{{}},"subsets":[{{"addresses":[{address}]}}]}}]"#);
+            assert_eq!(candidates(&list_of(&item)), ["- - - Ready"]);
+        }
+    }
+
+    #[test]
+    fn only_an_object_over_capacity_is_warned_of_and_named() {
+        let list: List<'_> = serde_json::from_str(LIST).unwrap();
+        let warnings: Vec<_> = list.items.iter().filter_map(Resource::warning).collect();
+        assert_eq!(warnings.len(), 1);
+        assert!(
+            warnings[0].contains("\"crowd\"") && warnings[0].contains("1,000"),
+            "{}",
+            warnings[0]
+        );
     }
 }

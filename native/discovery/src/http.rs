@@ -1,15 +1,17 @@
-//! One authenticated GET to the API server. The only module that knows ureq.
+//! One authenticated GET to the API server. The only module that knows ureq, with `transport` and `resolver` below it.
 //!
 //! Every choice that ureq would make by itself is made here: roots, proxy, redirects, statuses and limits.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
+use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
-use ureq::{Agent, Timeout};
+use ureq::{Agent, Body, Timeout};
 
 use crate::config::Config;
 use crate::credentials::{self, Token};
@@ -23,19 +25,24 @@ use crate::transport::InterruptibleConnector;
 const MAX_BODY_BYTES: u64 = 256 * 1024 * 1024;
 /// A `Status` is under 1 KB.
 const MAX_STATUS_BYTES: u64 = 64 * 1024;
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// Less than the buffer, which would be full before ureq sees that the headers are too large.
+const MAX_HEADER_BYTES: usize = BUFFER_BYTES / 2;
 /// TLS records are at most 16 KB.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Longer than any polling interval that makes sense; a connection that the server closed is noticed before use.
 const MAX_IDLE: Duration = Duration::from_mins(10);
+/// The longest silence of a watch: servers send a bookmark about once a minute, up to 75 seconds apart.
+const WATCH_SILENCE: Duration = Duration::from_secs(90);
+/// What a watch may last beyond the time that it was asked for.
+const WATCH_MARGIN: Duration = Duration::from_secs(30);
 
-/// A list request: the path, and how error messages call it.
-#[derive(Debug, Clone)]
-pub(crate) struct Request<'a> {
-    pub(crate) path_and_query: String,
-    pub(crate) verb: &'a str,
-    pub(crate) resource: &'a str,
-    pub(crate) namespace: &'a str,
+/// What to send, and how long to wait for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Get<'a> {
+    pub(crate) asked: Asked<'a>,
+    pub(crate) path_and_query: &'a str,
+    /// `None` for an answer that ends within the request timeout, else how long the server was asked to go on.
+    pub(crate) stream_for: Option<Duration>,
 }
 
 /// The one connection of a discovery, with the credentials it was made for.
@@ -56,13 +63,13 @@ impl Client {
         }
     }
 
-    /// The body of a 200 answer; everything else is an error.
-    pub(crate) fn get(&mut self, request: &Request<'_>) -> Result<Vec<u8>, Error> {
+    /// A 200 answer; everything else is an error.
+    pub(crate) fn get(&mut self, get: &Get<'_>) -> Result<Answer, Error> {
         let token = credentials::token(&self.config.service_account)?;
-        match self.get_from_reachable(request, &token) {
+        match self.get_from_reachable(get, &token) {
             // Rotated between our reading it and the server's checking it? Then the file has the new one.
             Err(error) if error.kind == Kind::Unauthorized => match credentials::token(&self.config.service_account) {
-                Ok(rotated) if rotated != token => self.get_from_reachable(request, &rotated),
+                Ok(rotated) if rotated != token => self.get_from_reachable(get, &rotated),
                 _ => Err(error),
             },
             answer => answer,
@@ -70,60 +77,53 @@ impl Client {
     }
 
     /// Asks the primary address, and the fallback where DNS does not know that; stays with the fallback while it answers.
-    fn get_from_reachable(&mut self, request: &Request<'_>, token: &Token) -> Result<Vec<u8>, Error> {
+    fn get_from_reachable(&mut self, get: &Get<'_>, token: &Token) -> Result<Answer, Error> {
         let config = Arc::clone(&self.config);
         let api = &config.api;
         let Some(fallback) = &api.fallback else {
-            return self.get_once(&api.primary, request, token);
+            return self.get_once(&api.primary, get, token);
         };
         if !self.use_fallback {
-            match self.get_once(&api.primary, request, token) {
+            match self.get_once(&api.primary, get, token) {
                 Err(error) if error.kind == Kind::Dns => self.use_fallback = true,
                 answer => return answer,
             }
         }
-        let answer = self.get_once(fallback, request, token);
+        let answer = self.get_once(fallback, get, token);
         if let Err(error) = &answer {
             self.use_fallback = error.status.is_some();
         }
         answer
     }
 
-    fn get_once(&mut self, server: &str, request: &Request<'_>, token: &Token) -> Result<Vec<u8>, Error> {
-        let asked = Asked {
-            verb: request.verb,
-            resource: request.resource,
-            namespace: request.namespace,
-            server,
-        };
-        let agent = self.agent()?;
-        let explain = |error| self.explain(&asked, &error);
-        let mut response = agent
-            .get(format!("{server}{}", request.path_and_query))
+    fn get_once(&mut self, server: &str, get: &Get<'_>, token: &Token) -> Result<Answer, Error> {
+        let limit = self.config.request_timeout;
+        let request = self
+            .agent()?
+            .get(format!("{server}{}", get.path_and_query))
             .header("authorization", token.bearer())
-            .header("accept", "application/json")
-            .call()
-            .map_err(explain)?;
+            .header("accept", "application/json");
+        let response = match get.stream_for {
+            None => request.call(),
+            Some(duration) => request
+                .config()
+                .timeout_global(None)
+                .timeout_connect(Some(limit))
+                .timeout_recv_response(Some(limit))
+                .timeout_recv_body(Some(duration + WATCH_MARGIN))
+                .timeout_per_read(Some(WATCH_SILENCE))
+                .build()
+                .call(),
+        };
+        let response = response.map_err(|error| at(server, classify(&error, limit)))?;
         if response.status() == 200 {
-            let body = response.body_mut().with_config().limit(MAX_BODY_BYTES);
-            return body.read_to_vec().map_err(explain);
+            return Ok(Answer {
+                response,
+                limit,
+                token: token.clone(),
+            });
         }
-        // A status counts, whether or not its body can be read.
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(MAX_STATUS_BYTES)
-            .read_to_vec()
-            .unwrap_or_default();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok());
-        let error = status::error(&asked, response.status().as_u16(), retry_after, &body);
-        Err(Error {
-            message: token.redact(&error.message),
-            ..error
-        })
+        Err(at(server, refusal(get, token, response)))
     }
 
     /// The agent for the CA as it is on disk now. Keeps the connection as long as the CA stays the same.
@@ -133,17 +133,10 @@ impl Client {
             Some((known, agent)) if *known == authority => Ok(agent.clone()),
             _ => {
                 let agent = new_agent(&self.config, &self.signals, &authority);
-                let interrupted = agent.clone();
-                self.signals.on_stop(move || interrupted.shutdown());
                 self.connected = Some((authority, agent.clone()));
                 Ok(agent)
             }
         }
-    }
-
-    fn explain(&self, asked: &Asked<'_>, error: &ureq::Error) -> Error {
-        let (kind, why) = classify(error, self.config.request_timeout);
-        Error::new(kind, format!("{}: {why}", asked.cannot()))
     }
 }
 
@@ -152,6 +145,39 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("api", &self.config.api)
             .finish_non_exhaustive()
+    }
+}
+
+/// A 200 answer whose body has not been read yet.
+pub(crate) struct Answer {
+    response: Response<Body>,
+    limit: Duration,
+    token: Token,
+}
+
+impl Answer {
+    /// The whole body, within the limits.
+    pub(crate) fn read(mut self) -> Result<Vec<u8>, Error> {
+        let body = self.response.body_mut().with_config().limit(MAX_BODY_BYTES);
+        let body = body.read_to_vec().map_err(|error| classify(&error, self.limit))?;
+        self.token.refuse_echo(&body)?;
+        Ok(body)
+    }
+
+    /// The body as it comes, and the token that must not be in it.
+    pub(crate) fn stream(self) -> (Box<dyn Read>, Token) {
+        (Box::new(self.response.into_body().into_reader()), self.token)
+    }
+}
+
+/// What a stream's end means.
+pub(crate) fn stream_error(error: io::Error) -> Error {
+    match ureq::Error::from(error) {
+        ureq::Error::Timeout(_) => Error::new(
+            Kind::Timeout,
+            format!("the stream was silent for {} seconds", WATCH_SILENCE.as_secs()),
+        ),
+        error => classify(&error, WATCH_SILENCE),
     }
 }
 
@@ -181,23 +207,41 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
         .max_idle_age(MAX_IDLE)
         .user_agent(concat!("libcluster_kubernetes/", env!("CARGO_PKG_VERSION")))
         .build();
-    Agent::with_parts(
-        settings,
-        InterruptibleConnector.chain(RustlsConnector::default()),
-        SharedResolver {
-            signals: Arc::clone(signals),
-        },
-    )
+    let connector = InterruptibleConnector {
+        signals: Arc::clone(signals),
+    };
+    let resolver = SharedResolver {
+        signals: Arc::clone(signals),
+    };
+    Agent::with_parts(settings, connector.chain(RustlsConnector::default()), resolver)
+}
+
+/// An answer with a status other than 200. The status counts, whether or not its body can be read.
+fn refusal(get: &Get<'_>, token: &Token, mut response: Response<Body>) -> Error {
+    let body = response.body_mut().with_config().limit(MAX_STATUS_BYTES).read_to_vec();
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok());
+    let code = response.status().as_u16();
+    status::error(&get.asked, token, code, retry_after, &body.unwrap_or_default())
+}
+
+fn at(server: &str, mut error: Error) -> Error {
+    error.message = format!("{error} [{server}]");
+    error
 }
 
 /// What ureq's error means to a user.
-fn classify(error: &ureq::Error, request_timeout: Duration) -> (Kind, String) {
-    let limit = request_timeout.as_millis();
-    match error {
+fn classify(error: &ureq::Error, limit: Duration) -> Error {
+    let (kind, why) = match error {
         ureq::Error::Timeout(Timeout::Resolve) => (Kind::Dns, "the name server does not answer".to_owned()),
         ureq::Error::Timeout(phase) => (
             Kind::Timeout,
-            format!("no complete answer within kubernetes_request_timeout ({limit} ms), while in phase {phase:?}"),
+            format!(
+                "no complete answer within kubernetes_request_timeout ({} ms), while in phase {phase:?}",
+                limit.as_millis()
+            ),
         ),
         ureq::Error::Other(cause) if cause.is::<Unresolved>() => (
             Kind::Dns,
@@ -224,10 +268,11 @@ fn classify(error: &ureq::Error, request_timeout: Duration) -> (Kind, String) {
             Kind::Malformed,
             format!("the answer is not HTTP as expected: {}", printable(&other.to_string())),
         ),
-    }
+    };
+    Error::new(kind, why)
 }
 
 /// rustls' errors come wrapped in I/O errors.
-fn tls_cause(error: &std::io::Error) -> Option<&rustls::Error> {
+fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }

@@ -5,32 +5,44 @@
 //!
 //! 1. [`config`]: what to ask and how to name what is found; [`api_address`]: which host to ask.
 //! 2. [`credentials`]: token, CA and namespace of the service account, read anew for every request.
-//! 3. `http` (the only module that knows ureq) over `transport` and `resolver`: one authenticated GET, whatever happens.
-//! 4. `list`, and its two resource views `endpoints` and `pods`: an answer becomes [`candidate::Candidate`]s.
+//! 3. `http` (the only module that knows ureq) over `transport` and `resolver`: one authenticated GET; `status`: what
+//!    an answer other than 200 says; `api`: the two calls, list a page and open a watch.
+//! 4. `list` and `frame` (a line of a watch, cut out by `lines`) read the three kinds of `resource`: `endpoints`,
+//!    `endpoint_slices` and `pods` give [`candidate::Candidate`]s.
 //! 5. [`longname`]: a candidate becomes `<basename>@<ip_or_domain>`, or is dropped for a stated reason.
-//! 6. [`snapshot`]: all names of one complete answer.
-//! 7. [`lister`] does 2 to 6 once; [`discovery`] does it again and again on a thread of its own, with [`backoff`].
+//! 6. `reflector`: the objects with every event applied; [`snapshot`]: all their names.
+//! 7. `watcher`: list and watch as a pure state machine. [`discovery`] drives it on a thread of its own, with
+//!    [`backoff`] and `signals`; [`lister`] drives it to the end of one list.
 //!
 //! Whatever fails on the way is one [`Error`]; an error is never an empty snapshot.
 
+mod api;
 pub mod api_address;
 pub mod backoff;
 pub mod candidate;
 pub mod config;
 pub mod credentials;
 pub mod discovery;
+mod endpoint_slices;
 mod endpoints;
 pub mod error;
+mod frame;
 mod http;
+mod lines;
 mod list;
 pub mod lister;
 pub mod longname;
 mod pods;
+mod reflector;
 mod resolver;
+mod resource;
 mod signals;
 pub mod snapshot;
 mod status;
+#[cfg(test)]
+mod testing;
 mod transport;
+mod watcher;
 
 pub use api_address::ApiAddress;
 pub use config::{Config, IpFamily, Source};

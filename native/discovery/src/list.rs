@@ -1,102 +1,399 @@
 //! One page of a list answer, read without copying what is not needed.
 //!
 //! A page that is not what the API documents is an error as a whole: to take half of it would be to take the members
-//! of the other half for gone. What the API allows to be absent, or `null` (Go writes an empty slice so), is fine.
+//! of the other half for gone. What the API allows to be absent, or `null`, is fine.
 
-use std::borrow::Cow;
+use serde::Deserialize;
 
-use serde::{Deserialize, Deserializer};
-
-use crate::candidate::Candidate;
-use crate::config::IpFamily;
+use crate::config::{Config, Source};
+use crate::endpoint_slices::EndpointSlices;
+use crate::endpoints::EndpointsKind;
 use crate::error::{Error, Kind, printable};
+use crate::pods::PodKind;
+use crate::reflector::Entry;
+use crate::resource::{Object, Resource, ResourceKind, Text, object, objects};
 
-/// A kind of object that carries candidates.
-pub(crate) trait Resource<'a>: Deserialize<'a> {
-    /// The `kind` of the list.
-    const LIST_KIND: &'static str;
+/// A page: its objects by name, and where the list goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) objects: Vec<(String, Entry)>,
+    /// The position mark of the whole list.
+    pub(crate) version: String,
+    /// The token of the next page, if this is not the last.
+    pub(crate) next: Option<String>,
+}
 
-    /// Calls `found` with each candidate of this object.
-    fn candidates(&self, family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>));
+impl Page {
+    pub(crate) fn parse(body: &[u8], config: &Config) -> Result<Self, Error> {
+        match config.source {
+            Source::Endpoints => Self::parse_kind::<EndpointsKind>(body, config),
+            Source::EndpointSlices => Self::parse_kind::<EndpointSlices>(body, config),
+            Source::Pods => Self::parse_kind::<PodKind>(body, config),
+        }
+    }
 
-    /// Something about this object that its users should know.
-    fn warning(&self) -> Option<String> {
-        None
+    fn parse_kind<K: ResourceKind>(body: &[u8], config: &Config) -> Result<Self, Error> {
+        let Object(answer): Object<Answer<'_, K::Object<'_>>> =
+            serde_json::from_slice(body).map_err(|error| malformed(&error.to_string()))?;
+        if answer.kind.as_str() != K::Object::LIST_KIND {
+            let kind = printable(answer.kind.as_str());
+            let expected = K::Object::LIST_KIND;
+            return Err(malformed(&format!("its kind is {kind:?} instead of {expected:?}")));
+        }
+        let objects = answer.items.iter().enumerate().map(|(index, object)| {
+            // `#` is in no name: an object that has none cannot take the place of another.
+            let name = object.name().map_or_else(|| format!("#{index}"), str::to_owned);
+            (name, Entry::read(object, config))
+        });
+        Ok(Self {
+            objects: objects.collect(),
+            version: answer.metadata.resource_version.as_str().to_owned(),
+            next: answer
+                .metadata
+                .next
+                .map(|token| token.as_str().to_owned())
+                .filter(|token| !token.is_empty()),
+        })
     }
 }
 
-/// A page: its objects and where the list goes on.
 #[derive(Debug, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
-pub(crate) struct Page<'a, T> {
+struct Answer<'a, T> {
     #[serde(borrow)]
     kind: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) metadata: PageMeta<'a>,
-    #[serde(deserialize_with = "null_as_empty")]
-    pub(crate) items: Vec<T>,
+    #[serde(borrow, deserialize_with = "object")]
+    metadata: AnswerMeta<'a>,
+    #[serde(deserialize_with = "objects")]
+    items: Vec<T>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PageMeta<'a> {
+struct AnswerMeta<'a> {
     #[serde(borrow)]
-    pub(crate) resource_version: Text<'a>,
+    resource_version: Text<'a>,
     #[serde(borrow, rename = "continue")]
     next: Option<Text<'a>>,
-}
-
-impl<'a, T: Resource<'a>> Page<'a, T> {
-    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Error> {
-        let page: Self = serde_json::from_slice(body).map_err(|error| malformed(&error.to_string()))?;
-        if page.kind.as_str() == T::LIST_KIND {
-            Ok(page)
-        } else {
-            let kind = printable(page.kind.as_str());
-            Err(malformed(&format!(
-                "its kind is {kind:?} instead of {:?}",
-                T::LIST_KIND
-            )))
-        }
-    }
-
-    /// The token of the next page, if this is not the last.
-    pub(crate) fn next(&self) -> Option<&str> {
-        self.metadata
-            .next
-            .as_ref()
-            .map(Text::as_str)
-            .filter(|token| !token.is_empty())
-    }
 }
 
 fn malformed(why: &str) -> Error {
     Error::new(
         Kind::Malformed,
-        format!("the answer is not the list that was asked for: {why}"),
+        format!("the answer is not the list that was asked for: {}", printable(why)),
     )
 }
 
-/// A string of the answer: borrowed, unless it has escapes. (serde borrows a `Cow` only when it stands by itself.)
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::config;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
-impl Text<'_> {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
+    const ENDPOINTS: &str = include_str!("../tests/fixtures/endpoints.json");
+    const PODS: &str = include_str!("../tests/fixtures/pods.json");
+
+    /// How many candidates a body has as a list of this source, with a name or without.
+    fn count(body: &[u8], source: Source) -> Result<usize, Error> {
+        let page = Page::parse(body, &config(source))?;
+        let entries = page.objects.iter().map(|(_, entry)| entry);
+        Ok(entries
+            .map(|entry| entry.named.len() + entry.dropped.iter().map(|dropped| dropped.count).sum::<usize>())
+            .sum())
     }
-}
 
-/// The text of an optional string.
-pub(crate) fn text<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
-    text.map(Text::as_str)
-}
+    fn endpoints(body: &[u8]) -> Result<usize, Error> {
+        count(body, Source::Endpoints)
+    }
 
-pub(crate) fn null_as_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    fn pods(body: &[u8]) -> Result<usize, Error> {
+        count(body, Source::Pods)
+    }
+
+    /// The fixtures without their white space, as the server sends them.
+    fn compact(text: &str) -> Vec<u8> {
+        let value: Value = serde_json::from_str(text).unwrap();
+        value.to_string().into_bytes()
+    }
+
+    #[track_caller]
+    fn assert_malformed(result: Result<usize, Error>) {
+        assert_eq!(result.unwrap_err().kind, Kind::Malformed);
+    }
+
+    #[test]
+    fn fixtures_are_read_compact_and_indented() {
+        assert_eq!(endpoints(ENDPOINTS.as_bytes()).unwrap(), 5);
+        assert_eq!(endpoints(&compact(ENDPOINTS)).unwrap(), 5);
+        assert_eq!(pods(PODS.as_bytes()).unwrap(), 7);
+        assert_eq!(pods(&compact(PODS)).unwrap(), 7);
+    }
+
+    #[test]
+    fn every_proper_prefix_is_malformed() {
+        let (list_of_endpoints, list_of_pods) = (compact(ENDPOINTS), compact(PODS));
+        for end in 0..list_of_endpoints.len() {
+            assert_malformed(endpoints(&list_of_endpoints[..end]));
+        }
+        for end in 0..list_of_pods.len() {
+            assert_malformed(pods(&list_of_pods[..end]));
+        }
+    }
+
+    #[test]
+    fn what_follows_a_list_is_malformed() {
+        for rest in ["x", "{}", ",", "]", "}", "\0"] {
+            let body = [&compact(PODS), rest.as_bytes()].concat();
+            assert_malformed(pods(&body));
+        }
+        assert_eq!(pods(&[&compact(PODS), &b" \r\n\t"[..]].concat()).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_list_of_another_kind_is_malformed() {
+        assert_malformed(endpoints(PODS.as_bytes()));
+        assert_malformed(pods(ENDPOINTS.as_bytes()));
+        for kind in ["Status", "Pod", "podlist", "PodList ", ""] {
+            let body = json!({"kind": kind, "metadata": {"resourceVersion": "1"}, "items": []});
+            assert_malformed(pods(body.to_string().as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_missing_part_is_malformed() {
+        let whole = json!({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": []});
+        assert_eq!(pods(whole.to_string().as_bytes()).unwrap(), 0);
+        for part in ["kind", "metadata", "items"] {
+            let mut body = whole.clone();
+            body.as_object_mut().unwrap().remove(part);
+            assert_malformed(pods(body.to_string().as_bytes()));
+            body[part.to_uppercase()] = whole[part].clone();
+            assert_malformed(pods(body.to_string().as_bytes()));
+        }
+        let mut body = whole.clone();
+        body["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+        assert_malformed(pods(body.to_string().as_bytes()));
+    }
+
+    /// Every value that we read, replaced by one of another type.
+    #[test]
+    fn a_wrong_type_anywhere_is_malformed() {
+        let list = |pointers: &[&str], text: &str, parse: &dyn Fn(&[u8]) -> Result<usize, Error>| {
+            for pointer in pointers {
+                let mut body: Value = serde_json::from_str(text).unwrap();
+                let original = body.pointer(pointer).unwrap_or_else(|| panic!("{pointer}")).clone();
+                let strange = [json!(1), json!(true), json!("text"), json!([1]), json!({"a": 1})];
+                for value in strange {
+                    let same_type =
+                        value.is_string() && original.is_string() || value.is_object() && original.is_object();
+                    if !same_type {
+                        *body.pointer_mut(pointer).unwrap() = value.clone();
+                        let result = parse(body.to_string().as_bytes());
+                        assert!(result.is_err(), "{pointer} = {value}");
+                    }
+                }
+            }
+        };
+        list(
+            &[
+                "",
+                "/kind",
+                "/metadata",
+                "/metadata/resourceVersion",
+                "/items",
+                "/items/0",
+                "/items/0/metadata",
+                "/items/0/metadata/namespace",
+                "/items/0/subsets",
+                "/items/0/subsets/0",
+                "/items/0/subsets/0/addresses",
+                "/items/0/subsets/0/addresses/0",
+                "/items/0/subsets/0/addresses/0/ip",
+                "/items/0/subsets/0/addresses/0/hostname",
+                "/items/0/subsets/0/addresses/0/targetRef",
+                "/items/0/subsets/0/addresses/0/targetRef/namespace",
+                "/items/0/subsets/0/notReadyAddresses",
+            ],
+            ENDPOINTS,
+            &endpoints,
+        );
+        list(
+            &[
+                "",
+                "/items/0/metadata",
+                "/items/0/spec",
+                "/items/0/spec/hostname",
+                "/items/0/status",
+                "/items/0/status/phase",
+                "/items/0/status/podIP",
+                "/items/0/status/podIPs",
+                "/items/0/status/podIPs/0",
+                "/items/0/status/podIPs/0/ip",
+                "/items/0/status/conditions",
+                "/items/0/status/conditions/0",
+                "/items/0/status/conditions/0/type",
+                "/items/0/status/conditions/0/status",
+                "/items/6/metadata/deletionTimestamp",
+            ],
+            PODS,
+            &pods,
+        );
+    }
+
+    #[test]
+    fn null_where_an_object_belongs_is_malformed() {
+        for body in [
+            "null",
+            r#"{"kind":null,"metadata":{"resourceVersion":"1"},"items":[]}"#,
+            r#"{"kind":"EndpointsList","metadata":null,"items":[]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":null},"items":[]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[null]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":null}]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{},"subsets":[null]}]}"#,
+        ] {
+            assert_malformed(endpoints(body.as_bytes()));
+        }
+    }
+
+    /// serde would read a struct from an array, too, field by field.
+    #[test]
+    fn an_array_in_place_of_an_object_is_malformed() {
+        for body in [
+            r#"["EndpointsList",{"resourceVersion":"1"},[]]"#,
+            r#"["EndpointsList",["1",null],[]]"#,
+            r#"{"kind":"EndpointsList","metadata":["1",null],"items":[]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[[["n","ns",null],[]]]}"#,
+        ] {
+            assert!(endpoints(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_malformed() {
+        for body in [
+            r#"{"kind":"EndpointsList","kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"metadata":{"resourceVersion":"1"},"items":[]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1","resourceVersion":"2"},"items":[]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{}}],"items":[]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{},"subsets":[],"subsets":[]}]}"#,
+            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[],"it\u0065ms":[]}"#,
+        ] {
+            assert_malformed(endpoints(body.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn broken_strings_are_malformed_where_they_are_read() {
+        for text in [
+            &b"\xff"[..],
+            b"\xc3",
+            b"\xed\xa0\x80",
+            b"\\ud800",
+            b"\\udc00\\ud800",
+            b"\\x",
+            b"\\u12",
+            b"\n",
+            b"\0",
+        ] {
+            let body = [
+                br#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"namespace":""#,
+                text,
+                br#""}}]}"#,
+            ]
+            .concat();
+            assert_malformed(endpoints(&body));
+        }
+    }
+
+    /// What is not read is skipped without a look at its encoding: it cannot change what is found.
+    #[test]
+    fn a_broken_string_that_is_not_read_takes_nothing_away() {
+        let text = String::from_utf8(compact(ENDPOINTS)).unwrap();
+        let (before, after) = text.split_once("worker-1").unwrap();
+        let body = [before.as_bytes(), b"\xff\xfe", after.as_bytes()].concat();
+        assert!(endpoints(&body).is_ok_and(|count| count == 5) || endpoints(&body).is_err());
+    }
+
+    #[test]
+    fn deep_nesting_does_not_overflow_the_stack() {
+        const DEPTH: usize = 1_000_000;
+        let (open, close) = ("[".repeat(DEPTH), "]".repeat(DEPTH));
+        assert_malformed(endpoints(open.as_bytes()));
+        assert_malformed(endpoints("{\"a\":".repeat(DEPTH).as_bytes()));
+        let whole = |items: &str, other: &str| {
+            format!(r#"{{"kind":"EndpointsList","x":{other},"metadata":{{"resourceVersion":"1"}},"items":{items}}}"#)
+        };
+        assert_malformed(endpoints(whole(&format!("{open}{close}"), "1").as_bytes()));
+        assert_malformed(endpoints(whole("[]", &open).as_bytes()));
+        assert_eq!(endpoints(whole("[]", &format!("{open}{close}")).as_bytes()).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_next_page_is_a_token_that_is_not_empty() {
+        for (metadata, next) in [
+            (r#"{"resourceVersion":"1"}"#, None),
+            (r#"{"resourceVersion":"1","continue":null}"#, None),
+            (r#"{"resourceVersion":"1","continue":""}"#, None),
+            (
+                r#"{"resourceVersion":"1","continue":"a\/b\u003d","remainingItemCount":3}"#,
+                Some("a/b="),
+            ),
+        ] {
+            let body = format!(r#"{{"kind":"PodList","metadata":{metadata},"items":null}}"#);
+            let page = Page::parse(body.as_bytes(), &config(Source::Pods)).unwrap();
+            assert_eq!(page.next.as_deref(), next);
+            assert_eq!(page.version, "1");
+        }
+    }
+
+    #[test]
+    fn a_string_is_what_its_escapes_mean() {
+        let text: Text<'_> = serde_json::from_str(r#""a\"\\\/\b\f\n\r\t\u00e4\ud83d\ude00""#).unwrap();
+        assert_eq!(text.as_str(), "a\"\\/\u{8}\u{c}\n\r\tä😀");
+    }
+
+    /// Whether a body is a list to a parser that takes any JSON.
+    fn is_list(body: &[u8], kind: &str) -> bool {
+        match serde_json::from_str::<Value>(&String::from_utf8_lossy(body)) {
+            Ok(list) => {
+                list["kind"] == kind
+                    && list["metadata"]["resourceVersion"].is_string()
+                    && list
+                        .get("items")
+                        .is_some_and(|items| items.is_array() || items.is_null())
+            }
+            // A number that is not read may be any.
+            Err(error) => error.to_string().contains("number out of range"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_are_no_list(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(endpoints(&body).is_err());
+            prop_assert!(pods(&body).is_err());
+        }
+
+        #[test]
+        fn arbitrary_json_like_text_is_no_list(body in r#"[\[\]{}",:0-9a-z\\ ]{0,60}"#) {
+            prop_assert!(endpoints(body.as_bytes()).is_err());
+        }
+
+        #[test]
+        fn a_damaged_list_is_an_error_or_still_a_list(
+            index: prop::sample::Index,
+            removed in 0_usize..40,
+            inserted in proptest::collection::vec(any::<u8>(), 0..3),
+        ) {
+            let mut body = compact(PODS);
+            let start = index.index(body.len());
+            let end = body.len().min(start + removed);
+            body.splice(start..end, inserted);
+            match pods(&body) {
+                Ok(_) => prop_assert!(is_list(&body, "PodList")),
+                Err(error) => prop_assert_eq!(error.kind, Kind::Malformed),
+            }
+        }
+    }
 }

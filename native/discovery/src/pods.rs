@@ -6,25 +6,16 @@ use serde::Deserialize;
 
 use crate::candidate::{Candidate, Standing};
 use crate::config::IpFamily;
-use crate::list::{Resource, Text, null_as_empty, text};
+use crate::resource::{Metadata, Resource, ResourceKind, Text, object, objects, optional_object, text};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Pod<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_object")]
     spec: Option<Spec<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_object")]
     status: Option<Status<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    namespace: Option<Text<'a>>,
-    #[serde(borrow)]
-    deletion_timestamp: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,9 +31,9 @@ struct Status<'a> {
     phase: Option<Text<'a>>,
     #[serde(borrow, rename = "podIP")]
     pod_ip: Option<Text<'a>>,
-    #[serde(borrow, rename = "podIPs", default, deserialize_with = "null_as_empty")]
+    #[serde(borrow, rename = "podIPs", default, deserialize_with = "objects")]
     pod_ips: Vec<PodIp<'a>>,
-    #[serde(borrow, default, deserialize_with = "null_as_empty")]
+    #[serde(borrow, default, deserialize_with = "objects")]
     conditions: Vec<Condition<'a>>,
 }
 
@@ -60,8 +51,22 @@ struct Condition<'a> {
     status: Option<Text<'a>>,
 }
 
+pub(crate) struct PodKind;
+
+impl ResourceKind for PodKind {
+    type Object<'a> = Pod<'a>;
+}
+
 impl<'a> Resource<'a> for Pod<'a> {
     const LIST_KIND: &'static str = "PodList";
+
+    fn name(&self) -> Option<&str> {
+        self.metadata.name()
+    }
+
+    fn resource_version(&self) -> Option<&str> {
+        self.metadata.resource_version()
+    }
 
     fn candidates(&self, family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>)) {
         let Some(status) = &self.status else { return };
@@ -73,7 +78,7 @@ impl<'a> Resource<'a> for Pod<'a> {
         found(Candidate {
             ip: Some(ip),
             hostname: self.spec.as_ref().and_then(|spec| text(spec.hostname.as_ref())),
-            namespace: text(self.metadata.namespace.as_ref()),
+            namespace: self.metadata.namespace(),
             standing: self.standing(status),
         });
     }
@@ -81,7 +86,7 @@ impl<'a> Resource<'a> for Pod<'a> {
 
 impl Pod<'_> {
     fn standing(&self, status: &Status<'_>) -> Standing {
-        if self.metadata.deletion_timestamp.is_some() {
+        if self.metadata.is_being_deleted() {
             return Standing::Draining;
         }
         let ready = status
@@ -106,5 +111,133 @@ impl Status<'_> {
             (family, _) => family.is_none(),
         };
         Some(std::iter::once(primary).chain(all).find(wanted).unwrap_or(primary))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = include_str!("../tests/fixtures/pods.json");
+
+    #[derive(Deserialize)]
+    struct List<'a> {
+        #[serde(borrow, deserialize_with = "objects")]
+        items: Vec<Pod<'a>>,
+    }
+
+    /// Each candidate as a line, in the order of the answer.
+    fn candidates(body: &str, family: Option<IpFamily>) -> Vec<String> {
+        let list: List<'_> = serde_json::from_str(body).unwrap();
+        let mut lines = Vec::new();
+        for pod in &list.items {
+            pod.candidates(family, &mut |it| {
+                let part = |text: Option<&str>| text.unwrap_or("-").to_owned();
+                let (ip, hostname, namespace) = (part(it.ip), part(it.hostname), part(it.namespace));
+                lines.push(format!("{ip} {hostname} {namespace} {:?}", it.standing));
+            });
+        }
+        lines
+    }
+
+    fn list_of(pod: &str) -> String {
+        format!(r#"{{"kind":"PodList","metadata":{{"resourceVersion":"1"}},"items":[{pod}]}}"#)
+    }
+
+    /// The candidates of one pod with this status.
+    fn with_status(status: &str, family: Option<IpFamily>) -> Vec<String> {
+        candidates(
+            &list_of(&format!(r#"{{"metadata":{{"namespace":"prod"}},"status":{status}}}"#)),
+            family,
+        )
+    }
+
+    #[test]
+    fn a_pod_is_a_candidate_from_its_first_address_to_its_end() {
+        assert_eq!(
+            candidates(LIST, None),
+            [
+                "10.244.1.7 web-0 prod Ready",
+                "10.244.1.8 - prod NotReady",
+                "10.244.1.9 - prod NotReady",
+                "10.244.1.12 leaving prod Draining",
+                "fd00:10:244:1::13 - prod Ready",
+                "172.18.0.3 - prod Draining",
+                "172.18.0.3 - prod Ready",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_wanted_family_is_found_wherever_it_stands() {
+        let dual = r#"{"podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.1"},{"ip":"fd00::1"}]}"#;
+        assert_eq!(with_status(dual, None), ["10.0.0.1 - prod Ready"]);
+        assert_eq!(with_status(dual, Some(IpFamily::V4)), ["10.0.0.1 - prod Ready"]);
+        assert_eq!(with_status(dual, Some(IpFamily::V6)), ["fd00::1 - prod Ready"]);
+        let reversed = r#"{"podIP":"fd00::1","podIPs":[{"ip":"fd00::1"},{"ip":"10.0.0.1"},{"ip":"10.0.0.2"}]}"#;
+        assert_eq!(with_status(reversed, None), ["fd00::1 - prod Ready"]);
+        assert_eq!(with_status(reversed, Some(IpFamily::V4)), ["10.0.0.1 - prod Ready"]);
+        assert_eq!(with_status(reversed, Some(IpFamily::V6)), ["fd00::1 - prod Ready"]);
+    }
+
+    /// So that it is counted as dropped, instead of going unseen.
+    #[test]
+    fn a_pod_without_the_wanted_family_is_handed_on_with_what_it_has() {
+        let only_v6 = r#"{"podIP":"fd00::1","podIPs":[{"ip":"fd00::1"}]}"#;
+        assert_eq!(with_status(only_v6, Some(IpFamily::V4)), ["fd00::1 - prod Ready"]);
+        let nonsense = r#"{"podIP":"nonsense","podIPs":null}"#;
+        assert_eq!(with_status(nonsense, Some(IpFamily::V4)), ["nonsense - prod Ready"]);
+    }
+
+    #[test]
+    fn a_pod_without_an_address_is_none_yet() {
+        for status in [
+            "{}",
+            "null",
+            r#"{"podIP":null}"#,
+            r#"{"podIP":""}"#,
+            r#"{"podIPs":null}"#,
+            r#"{"phase":"Pending"}"#,
+        ] {
+            assert!(with_status(status, None).is_empty(), "{status}");
+        }
+        assert!(candidates(&list_of(r#"{"metadata":{}}"#), None).is_empty());
+    }
+
+    #[test]
+    fn only_the_condition_ready_decides() {
+        for (conditions, standing) in [
+            (r#"[{"type":"Ready","status":"True"}]"#, "Ready"),
+            (r#"[{"type":"Ready","status":"False"}]"#, "NotReady"),
+            (r#"[{"type":"Ready","status":"Unknown"}]"#, "NotReady"),
+            (r#"[{"type":"Ready","status":"true"}]"#, "NotReady"),
+            (r#"[{"type":"Ready"}]"#, "NotReady"),
+            (r#"[{"type":"ContainersReady","status":"False"}]"#, "Ready"),
+            (r#"[{"status":"False"}]"#, "Ready"),
+            (r#"[{"type":"R\u0065ady","status":"F\u0061lse"}]"#, "NotReady"),
+            ("[]", "Ready"),
+            ("null", "Ready"),
+        ] {
+            let status = format!(r#"{{"podIP":"10.0.0.1","conditions":{conditions}}}"#);
+            assert_eq!(
+                with_status(&status, None),
+                [format!("10.0.0.1 - prod {standing}")],
+                "{conditions}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_finished_pod_is_none_even_while_it_is_deleted() {
+        for phase in ["Succeeded", "Failed", "Fail\\u0065d"] {
+            let pod = format!(
+                r#"{{"metadata":{{"deletionTimestamp":"2026-08-04T13:00:31Z"}},"status":{{"phase":"{phase}","podIP":"10.0.0.1"}}}}"#
+            );
+            assert!(candidates(&list_of(&pod), None).is_empty(), "{phase}");
+        }
+        for phase in ["Running", "Pending", "Unknown", "succeeded", ""] {
+            let status = format!(r#"{{"phase":"{phase}","podIP":"10.0.0.1"}}"#);
+            assert_eq!(with_status(&status, None).len(), 1, "{phase}");
+        }
     }
 }

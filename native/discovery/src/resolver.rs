@@ -117,3 +117,132 @@ fn finish_lookup(name: &str, answer: &Answer) {
         let _ = sender.send(answer.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ureq::Timeout;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn resolver() -> SharedResolver {
+        SharedResolver {
+            signals: Arc::default(),
+        }
+    }
+
+    fn resolve(resolver: &SharedResolver, url: &str) -> Result<Vec<SocketAddr>, ureq::Error> {
+        let config = ureq::Agent::config_builder().build();
+        let timeout = NextTimeout {
+            after: LIMIT.into(),
+            reason: Timeout::Resolve,
+            per_read: None,
+            per_write: None,
+        };
+        let found = resolver.resolve(&url.parse().unwrap(), &config, timeout)?;
+        Ok(found.iter().copied().collect())
+    }
+
+    fn why(result: Result<Vec<SocketAddr>, ureq::Error>) -> String {
+        match result {
+            Err(ureq::Error::Other(cause)) if cause.is::<Unresolved>() => cause.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A lookup of `name` that is under way, as if a name server did not answer; no test shares a name.
+    fn hold(name: &str) {
+        let mut in_flight = IN_FLIGHT.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(in_flight.insert(name.to_owned(), Vec::new()).is_none());
+    }
+
+    fn waiting(name: &str) -> usize {
+        let in_flight = IN_FLIGHT.lock().unwrap_or_else(PoisonError::into_inner);
+        in_flight.get(name).map_or(0, Vec::len)
+    }
+
+    #[test]
+    fn an_address_is_not_looked_up() {
+        let resolver = resolver();
+        for (url, address) in [
+            ("https://10.0.0.1", "10.0.0.1:443"),
+            ("https://10.0.0.1:6443", "10.0.0.1:6443"),
+            ("https://[fd00::1]", "[fd00::1]:443"),
+            ("https://[fd00::1]:6443/path?query", "[fd00::1]:6443"),
+        ] {
+            assert_eq!(resolve(&resolver, url).unwrap(), [address.parse().unwrap()]);
+        }
+    }
+
+    #[test]
+    fn a_name_is_looked_up_with_its_port() {
+        let found = resolve(&resolver(), "https://localhost:6443").unwrap();
+        assert!(
+            found
+                .iter()
+                .all(|address| address.ip().is_loopback() && address.port() == 6443)
+        );
+        assert!((1..=MAX_ADDRESSES).contains(&found.len()));
+    }
+
+    #[test]
+    fn an_unknown_name_is_named() {
+        // No name server is asked for a label this long.
+        let host = "x".repeat(64);
+        let why = why(resolve(&resolver(), &format!("https://{host}.invalid")));
+        assert!(why.starts_with(&host), "{why}");
+        assert_eq!(waiting(&format!("{host}.invalid:443")), 0);
+    }
+
+    #[test]
+    fn one_lookup_answers_all_who_wait_for_it() {
+        let name = "shared.test:443";
+        hold(name);
+        let address: SocketAddr = "10.0.0.1:443".parse().unwrap();
+        let others: Vec<_> = (0..3).map(|_| join_lookup(name.to_owned())).collect();
+        assert_eq!(waiting(name), 3);
+        drop(join_lookup(name.to_owned()));
+        finish_lookup(name, &Ok(vec![address]));
+        for other in others {
+            assert_eq!(other.recv_timeout(LIMIT).unwrap(), Ok(vec![address]));
+        }
+        assert_eq!(waiting(name), 0);
+    }
+
+    #[test]
+    fn a_lookup_is_given_up_at_its_limit() {
+        hold("slow.test:443");
+        let started = Instant::now();
+        let why = why(resolver().look_up("slow.test", 443, Duration::from_millis(150)));
+        assert!(why.contains("does not answer"), "{why}");
+        assert!((150..1_000).contains(&started.elapsed().as_millis()));
+    }
+
+    #[test]
+    fn stop_ends_a_lookup() {
+        hold("stopped.test:443");
+        let resolver = resolver();
+        thread::scope(|scope| {
+            let looking = scope.spawn(|| resolver.look_up("stopped.test", 443, Duration::from_mins(1)));
+            let started = Instant::now();
+            resolver.signals.stop();
+            assert!(why(looking.join().unwrap()).contains("given up"));
+            assert!(started.elapsed() < Duration::from_secs(1));
+        });
+    }
+
+    #[test]
+    fn an_answer_without_addresses_is_none() {
+        let name = "empty.test:443";
+        hold(name);
+        thread::scope(|scope| {
+            let looking = scope.spawn(|| resolver().look_up("empty.test", 443, LIMIT));
+            let deadline = Instant::now() + LIMIT;
+            while waiting(name) == 0 && Instant::now() < deadline {
+                thread::yield_now();
+            }
+            finish_lookup(name, &Ok(Vec::new()));
+            assert!(why(looking.join().unwrap()).contains("no address"));
+        });
+    }
+}

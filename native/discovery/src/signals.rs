@@ -1,15 +1,25 @@
 //! What the owner of a discovery tells its thread: look again, or stop now.
 
 use std::fmt;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
     Stop,
+    /// A list is wanted, even in place of an open stream.
+    List,
+    /// A list is wanted, if there is no stream.
     Refresh,
     TimeIsUp,
+}
+
+/// Something that blocks the thread, and can be cut from another one.
+pub(crate) trait Interrupt: Send + Sync {
+    /// Makes what is blocked return at once. Never blocks.
+    fn interrupt(&self);
 }
 
 /// Shared by the owner and the thread. No call on it blocks its caller but [`Signals::wait`].
@@ -20,10 +30,16 @@ pub(crate) struct Signals {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all sixteen occur"
+)]
 struct State {
     stopped: bool,
     refresh: bool,
-    abort: Option<Box<dyn FnOnce() + Send>>,
+    list: bool,
+    streaming: bool,
+    connection: Option<Weak<dyn Interrupt>>,
 }
 
 impl Signals {
@@ -31,38 +47,56 @@ impl Signals {
     pub(crate) fn stop(&self) {
         let mut state = self.lock();
         state.stopped = true;
-        let abort = state.abort.take();
-        drop(state);
+        interrupt(state);
         self.changed.notify_all();
-        if let Some(abort) = abort {
-            abort();
-        }
     }
 
     pub(crate) fn stopped(&self) -> bool {
         self.lock().stopped
     }
 
-    /// Asks for a list, unless one is running.
+    /// Asks for a list, unless one is running or a stream is open.
     pub(crate) fn refresh(&self) {
         self.lock().refresh = true;
         self.changed.notify_all();
     }
 
-    /// A list is done: it answers everything that was asked meanwhile.
-    pub(crate) fn refreshed(&self) {
-        self.lock().refresh = false;
+    /// Asks for a list even while a stream is open: cuts it.
+    pub(crate) fn list(&self) {
+        let mut state = self.lock();
+        state.list = true;
+        if state.streaming {
+            interrupt(state);
+        }
+        self.changed.notify_all();
     }
 
-    /// What `stop` calls to interrupt the network; called at once if `stop` came before.
-    pub(crate) fn on_stop(&self, abort: impl FnOnce() + Send + 'static) {
+    /// A list is done: it answers everything that was asked meanwhile.
+    pub(crate) fn listed(&self) {
         let mut state = self.lock();
-        if state.stopped {
-            drop(state);
-            abort();
-        } else {
-            state.abort = Some(Box::new(abort));
-        }
+        state.refresh = false;
+        state.list = false;
+    }
+
+    /// From now on, what is read is a stream, which a wanted list interrupts. Whether one is wanted already.
+    pub(crate) fn begin_stream(&self) -> bool {
+        let mut state = self.lock();
+        state.streaming = true;
+        state.list
+    }
+
+    /// The stream is over. Whether a list is wanted.
+    pub(crate) fn end_stream(&self) -> bool {
+        let mut state = self.lock();
+        state.streaming = false;
+        state.list
+    }
+
+    /// Makes this the connection that `stop` interrupts; `false` if it came too late.
+    pub(crate) fn connecting(&self, connection: Weak<dyn Interrupt>) -> bool {
+        let mut state = self.lock();
+        state.connection = Some(connection);
+        !state.stopped
     }
 
     /// Waits for a signal, at most until `deadline`.
@@ -72,8 +106,10 @@ impl Signals {
             if state.stopped {
                 return Wake::Stop;
             }
-            if state.refresh {
-                state.refresh = false;
+            if mem::take(&mut state.list) {
+                return Wake::List;
+            }
+            if mem::take(&mut state.refresh) {
                 return Wake::Refresh;
             }
             state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
@@ -93,6 +129,14 @@ impl Signals {
     }
 }
 
+fn interrupt(state: MutexGuard<'_, State>) {
+    let connection = state.connection.clone();
+    drop(state);
+    if let Some(connection) = connection.and_then(|connection| connection.upgrade()) {
+        connection.interrupt();
+    }
+}
+
 impl fmt::Debug for Signals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signals")
@@ -103,38 +147,65 @@ impl fmt::Debug for Signals {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::sync::mpsc;
-    use std::time::Duration;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[derive(Default)]
+    struct Connection(AtomicUsize);
+
+    impl Interrupt for Connection {
+        fn interrupt(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn connected() -> (Signals, Arc<Connection>) {
+        let signals = Signals::default();
+        let connection: Arc<Connection> = Arc::default();
+        let weak: Weak<dyn Interrupt> = Arc::<Connection>::downgrade(&connection);
+        assert!(signals.connecting(weak));
+        (signals, connection)
+    }
 
     #[test]
-    fn stop_ends_a_wait_and_aborts_what_is_running() {
-        let signals = Arc::new(Signals::default());
-        let (aborted, abort) = mpsc::channel();
-        signals.on_stop(move || aborted.send(()).unwrap());
+    fn stop_ends_a_wait_and_interrupts_the_connection() {
+        let (signals, connection) = connected();
+        let signals = Arc::new(signals);
         let waiting = Arc::clone(&signals);
         let waiter = std::thread::spawn(move || waiting.wait(None));
         signals.stop();
         assert_eq!(waiter.join().unwrap(), Wake::Stop);
-        abort.recv_timeout(Duration::from_secs(5)).unwrap();
+        assert_eq!(connection.0.load(Ordering::SeqCst), 1);
     }
 
     #[test]
-    fn what_starts_after_stop_is_aborted_at_once() {
-        let signals = Signals::default();
+    fn a_connection_made_after_stop_is_refused() {
+        let (signals, connection) = connected();
         signals.stop();
-        let (aborted, abort) = mpsc::channel();
-        signals.on_stop(move || aborted.send(()).unwrap());
-        abort.recv_timeout(Duration::from_secs(5)).unwrap();
+        let weak: Weak<dyn Interrupt> = Arc::<Connection>::downgrade(&connection);
+        assert!(!signals.connecting(weak));
     }
 
     #[test]
-    fn refreshes_during_a_list_are_one_and_are_answered_by_it() {
+    fn a_wanted_list_interrupts_a_stream_and_nothing_else() {
+        let (signals, connection) = connected();
+        signals.list();
+        assert_eq!(connection.0.load(Ordering::SeqCst), 0);
+        assert!(signals.begin_stream(), "asked for before the stream began");
+        signals.listed();
+        signals.list();
+        assert_eq!(connection.0.load(Ordering::SeqCst), 1);
+        assert!(signals.end_stream());
+    }
+
+    #[test]
+    fn what_is_asked_during_a_list_is_answered_by_it() {
         let signals = Signals::default();
         signals.refresh();
         signals.refresh();
         assert_eq!(signals.wait(None), Wake::Refresh);
         signals.refresh();
-        signals.refreshed();
+        signals.list();
+        signals.listed();
         assert_eq!(signals.wait(Some(Instant::now())), Wake::TimeIsUp);
     }
 }

@@ -1,6 +1,4 @@
-//! TCP connections that can be interrupted while they connect, and that notice a peer that is gone.
-//!
-//! ureq's own connector registers a socket for [`ureq::Agent::shutdown`] only once it is connected; this one does before.
+//! TCP connections that can be interrupted from the moment they begin, and that notice a peer that is gone.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -9,10 +7,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 use ureq::{Error, Timeout};
+
+use crate::signals::{Interrupt, Signals};
 
 // A peer behind a cut cable or a firewall that forgot the connection is given up after 10 + 3 * 5 = 25 seconds idle,
 // or after 25 seconds without an acknowledgement.
@@ -23,7 +21,9 @@ const KEEPALIVE_PROBES: u32 = 3;
 const USER_TIMEOUT: Duration = Duration::from_secs(25);
 
 #[derive(Debug)]
-pub(crate) struct InterruptibleConnector;
+pub(crate) struct InterruptibleConnector {
+    pub(crate) signals: Arc<Signals>,
+}
 
 impl Connector<()> for InterruptibleConnector {
     type Out = InterruptibleTransport;
@@ -36,8 +36,10 @@ impl Connector<()> for InterruptibleConnector {
             let left = budget.saturating_sub(started.elapsed());
             let attempts = u32::try_from(details.addrs.len() - tried).unwrap_or(1);
             let socket = Arc::new(Interruptible(new_socket(Domain::for_address(*address))?));
-            let handle: Weak<dyn ShutdownHandle> = Arc::<Interruptible>::downgrade(&socket);
-            (details.register_shutdown)(handle)?;
+            let handle: Weak<dyn Interrupt> = Arc::<Interruptible>::downgrade(&socket);
+            if !self.signals.connecting(handle) {
+                return Err(Error::Io(io::Error::other("stopped")));
+            }
             if left.is_zero() {
                 return Err(Error::Timeout(details.timeout.reason));
             }
@@ -67,11 +69,11 @@ fn new_socket(domain: Domain) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// The socket, kept by its transport; ureq's registry holds it weakly.
+/// The socket, kept by its transport; the signals hold it weakly.
 struct Interruptible(Socket);
 
-impl ShutdownHandle for Interruptible {
-    fn shutdown(&self) {
+impl Interrupt for Interruptible {
+    fn interrupt(&self) {
         // An error means that it is down already.
         let _ = self.0.shutdown(Shutdown::Both);
     }
@@ -135,5 +137,162 @@ fn timed_out(error: io::Error, limit: NextTimeout) -> Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(limit.reason),
         _ => Error::Io(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{SocketAddr, TcpListener};
+    use std::thread;
+    use ureq::Agent;
+    use ureq::config::Config;
+    use ureq::http::Uri;
+    use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+
+    /// A name with these addresses.
+    #[derive(Debug)]
+    struct Addresses(Vec<SocketAddr>);
+
+    impl Resolver for Addresses {
+        fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+            let mut found = self.empty();
+            for address in &self.0 {
+                found.push(*address);
+            }
+            Ok(found)
+        }
+    }
+
+    /// Asks a host with these addresses over this connector alone, without TLS.
+    fn get(addresses: &[SocketAddr], limit: Duration) -> Result<u16, Error> {
+        let config = Agent::config_builder().proxy(None).timeout_global(Some(limit)).build();
+        let connector = InterruptibleConnector {
+            signals: Arc::default(),
+        };
+        let agent = Agent::with_parts(config, connector, Addresses(addresses.to_vec()));
+        let response = agent.get("http://host.test").call()?;
+        Ok(response.status().as_u16())
+    }
+
+    /// A server for one request, which it answers without looking at it.
+    fn server() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        });
+        address
+    }
+
+    /// An address where nobody listens any more.
+    fn closed() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    fn at_once(after: Duration) -> NextTimeout {
+        NextTimeout {
+            after: after.into(),
+            reason: Timeout::Global,
+            per_read: None,
+            per_write: None,
+        }
+    }
+
+    #[test]
+    fn the_next_address_is_tried_when_one_refuses() {
+        let addresses = [closed(), closed(), server()];
+        assert_eq!(get(&addresses, Duration::from_secs(5)).unwrap(), 204);
+    }
+
+    #[test]
+    fn one_address_that_does_not_answer_leaves_time_for_the_next() {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(1).unwrap();
+        let blackhole = listener.local_addr().unwrap().as_socket().unwrap();
+        let connect = |_| std::net::TcpStream::connect_timeout(&blackhole, Duration::from_millis(100));
+        // Filled to the brim, or else it answers without taking the connection, which is as good.
+        let _queue: Vec<_> = (0..16).map_while(|number| connect(number).ok()).collect();
+        assert_eq!(get(&[blackhole, server()], Duration::from_secs(1)).unwrap(), 204);
+    }
+
+    #[test]
+    fn when_all_addresses_refuse_the_last_one_says_why() {
+        match get(&[closed(), closed()], Duration::from_secs(5)) {
+            Err(Error::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn sockets_notice_a_peer_that_is_gone() {
+        let socket = new_socket(Domain::IPV4).unwrap();
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_IDLE);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+        assert!(socket.tcp_nodelay().unwrap());
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+    }
+
+    #[test]
+    fn no_time_left_is_a_timeout_and_not_no_limit() {
+        assert!(matches!(
+            left(at_once(Duration::ZERO)),
+            Err(Error::Timeout(Timeout::Global))
+        ));
+        assert_eq!(left(at_once(Duration::from_nanos(1))).unwrap(), Duration::from_nanos(1));
+        assert_eq!(left(at_once(Duration::MAX)).unwrap(), Duration::from_hours(24));
+    }
+
+    #[test]
+    fn only_a_limit_that_passed_is_a_timeout() {
+        let limit = || at_once(Duration::from_secs(1));
+        for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut] {
+            assert!(matches!(
+                timed_out(kind.into(), limit()),
+                Error::Timeout(Timeout::Global)
+            ));
+        }
+        let reset = timed_out(io::ErrorKind::ConnectionReset.into(), limit());
+        assert!(matches!(reset, Error::Io(error) if error.kind() == io::ErrorKind::ConnectionReset));
+    }
+
+    #[test]
+    fn an_idle_connection_is_open_until_something_comes() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = || {
+            let socket = new_socket(Domain::IPV4).unwrap();
+            socket.connect(&listener.local_addr().unwrap().into()).unwrap();
+            let transport = InterruptibleTransport {
+                socket: Arc::new(Interruptible(socket)),
+                buffers: LazyBuffers::new(1024, 1024),
+            };
+            (transport, listener.accept().unwrap().0)
+        };
+        let (mut closed, peer) = connect();
+        assert!(closed.is_open() && closed.is_open());
+        assert!(!closed.socket.0.nonblocking().unwrap());
+        drop(peer);
+        assert!(!becomes(|| closed.is_open()));
+        let (mut chatty, mut peer) = connect();
+        peer.write_all(b"x").unwrap();
+        assert!(!becomes(|| chatty.is_open()));
+    }
+
+    /// Whether something stays true for five seconds; what a peer does takes a moment to arrive.
+    fn becomes(mut open: impl FnMut() -> bool) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while open() {
+            if Instant::now() > deadline {
+                return true;
+            }
+            thread::yield_now();
+        }
+        false
     }
 }

@@ -90,9 +90,7 @@ fn an_ipv6_address_is_asked_and_verified() {
 fn an_unknown_name_is_a_dns_error() {
     let server = server();
     for host in unknown_hosts() {
-        let error = lister_at(&server, only(format!("https://{host}")))
-            .list()
-            .unwrap_err();
+        let error = lister_at(&server, only(format!("https://{host}"))).list().unwrap_err();
         assert_eq!(error.kind, Kind::Dns, "{error}");
         assert!(error.message.contains(&host), "{error}");
     }

@@ -1,8 +1,8 @@
 //! The NIF of `libcluster_kubernetes`: decodes options, owns the discovery's thread, sends messages; nothing else.
 //!
 //! `start` runs a [`discovery::Discovery`] for a process. Its events reach that process as
-//! `{:libcluster_kubernetes, ref, {:snapshot, map}}` and `{:libcluster_kubernetes, ref, {:error, map}}`. The
-//! discovery ends when `stop` is called, when the process dies, however it dies, or when the resource is collected.
+//! `{:libcluster_kubernetes, ref, {:snapshot, map}}`, `{:libcluster_kubernetes, ref, {:error, map}}` and
+//! `{:libcluster_kubernetes, ref, :watching}`. The discovery ends when `stop` is called, when the process dies, however it dies, or when the resource is collected.
 
 mod messages;
 mod options;
@@ -64,11 +64,19 @@ fn start(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc
     Ok((worker, reference))
 }
 
-/// Asks for a list; the one that is running, or that a failure has scheduled, serves as well.
+/// Asks for a list, as a tick does: one that is running, or that a failure has scheduled, and a watch serve as well.
 #[rustler::nif]
 #[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
 fn refresh(worker: ResourceArc<Worker>) -> Atom {
     worker.discovery.refresh();
+    atoms::ok()
+}
+
+/// Asks for a list, also while a watch is open.
+#[rustler::nif]
+#[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
+fn relist(worker: ResourceArc<Worker>) -> Atom {
+    worker.discovery.list();
     atoms::ok()
 }
 

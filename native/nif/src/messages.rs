@@ -9,6 +9,7 @@ use rustler::{Atom, Encoder, Env, NifMap, Term};
 mod atoms {
     rustler::atoms! {
         snapshot,
+        watching,
         error,
     }
 }
@@ -16,6 +17,7 @@ mod atoms {
 pub(crate) fn event<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
     match event {
         Event::Snapshot(found) => (atoms::snapshot(), snapshot(env, found)).encode(env),
+        Event::Watching => atoms::watching().encode(env),
         Event::Error(why) => (atoms::error(), error(env, why)).encode(env),
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Options {
     service_port: Option<String>,
     service_account_path: String,
     request_timeout_ms: u64,
+    watch: bool,
+    watch_retry_ms: u64,
     start_jitter_ms: u64,
 }
 
@@ -30,6 +32,7 @@ pub(crate) struct Options {
 #[rustler(decode)]
 enum SourceAtom {
     Endpoints,
+    EndpointSlices,
     Pods,
 }
 
@@ -68,6 +71,7 @@ impl TryFrom<Options> for Config {
         Ok(Self {
             source: match options.source {
                 SourceAtom::Endpoints => Source::Endpoints,
+                SourceAtom::EndpointSlices => Source::EndpointSlices,
                 SourceAtom::Pods => Source::Pods,
             },
             namespace: options.namespace,
@@ -87,6 +91,8 @@ impl TryFrom<Options> for Config {
             api,
             service_account: options.service_account_path.into(),
             request_timeout: Duration::from_millis(options.request_timeout_ms),
+            watch: options.watch,
+            watch_retry: Duration::from_millis(options.watch_retry_ms),
             start_jitter: Duration::from_millis(options.start_jitter_ms),
         })
     }

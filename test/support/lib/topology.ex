@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Test.Topology do
 
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder}
 
-  @doc "The state that libcluster would hand to the strategy: quick polls of this server, nodes called `app@IP`."
+  @doc "The state that libcluster would hand to the strategy: quick polls of this server, no watch, nodes called `app@IP`."
   def state(server, recorder, config \\ [], name \\ :k8s) do
     defaults = [
       kubernetes_node_basename: "app",
@@ -11,6 +11,7 @@ defmodule LibclusterKubernetes.Test.Topology do
       kubernetes_master: server.url,
       kubernetes_service_account_path: server.service_account,
       polling_interval: 40,
+      kubernetes_watch: false,
       kubernetes_disconnect_after: 200
     ]
 

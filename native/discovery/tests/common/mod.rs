@@ -72,6 +72,8 @@ pub fn config(server: &Server) -> Config {
         api: only(server.url()),
         service_account: server.service_account(),
         request_timeout: LIMIT,
+        watch: false,
+        watch_retry: LIMIT,
         start_jitter: Duration::ZERO,
     }
 }
@@ -124,7 +126,10 @@ pub fn page(items: &Value, next: Option<&str>) -> String {
 
 /// An Endpoints object with one ready address.
 pub fn endpoints(ip: &str) -> Value {
-    json!({"metadata": {"name": "web", "namespace": "default"}, "subsets": [{"addresses": [{"ip": ip}]}]})
+    json!({
+        "metadata": {"name": format!("web-{ip}"), "namespace": "default"},
+        "subsets": [{"addresses": [{"ip": ip}]}],
+    })
 }
 
 pub fn write_token(server: &Server, token: &str) {

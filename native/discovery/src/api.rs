@@ -1,0 +1,146 @@
+//! The two calls that the API knows here: list a page, open a watch. Each names itself in its errors.
+
+use std::fmt;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::backoff::random_up_to;
+use crate::config::Config;
+use crate::credentials::{self, Token};
+use crate::error::{Error, Kind};
+use crate::frame::Frame;
+use crate::http::{self, Client, Get};
+use crate::lines::{End, Lines, MAX_LINE_BYTES};
+use crate::list::Page;
+use crate::signals::Signals;
+use crate::status::Asked;
+use crate::watcher::Input;
+
+/// What RFC 3986 leaves unreserved, as libcluster encodes its queries.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A watch is asked for this long, and at random up to a minute more, so that nodes do not come back together.
+const WATCH_FOR: Duration = Duration::from_mins(4);
+const WATCH_FOR_MORE: Duration = Duration::from_mins(1);
+
+/// One topology's view of the API.
+#[derive(Debug)]
+pub(crate) struct Api {
+    config: Arc<Config>,
+    client: Client,
+}
+
+impl Api {
+    pub(crate) fn new(config: Arc<Config>, signals: Arc<Signals>) -> Self {
+        Self {
+            client: Client::new(Arc::clone(&config), signals),
+            config,
+        }
+    }
+
+    /// The page that `next` stands for, or the first one.
+    pub(crate) fn list_page(&mut self, next: Option<&str>) -> Result<Page, Error> {
+        let position = match next {
+            // The token stands for the version, too: the API refuses both together.
+            Some(token) => format!("&continue={}", encode(token)),
+            None if self.config.cached => "&resourceVersion=0".to_owned(),
+            None => String::new(),
+        };
+        let config = Arc::clone(&self.config);
+        self.call("list", &position, None, |answer| Page::parse(&answer.read()?, &config))
+    }
+
+    /// Everything that happens after `version`.
+    pub(crate) fn open_watch(&mut self, version: &str) -> Result<Watch, Error> {
+        let duration = Duration::from_secs((WATCH_FOR + random_up_to(WATCH_FOR_MORE)).as_secs());
+        let position = format!(
+            "&watch=true&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
+            encode(version),
+            duration.as_secs()
+        );
+        let config = Arc::clone(&self.config);
+        self.call("watch", &position, Some(duration), |answer| {
+            let (stream, token) = answer.stream();
+            Ok(Watch {
+                config,
+                token,
+                lines: Lines::new(stream),
+            })
+        })
+    }
+
+    fn call<T>(
+        &mut self,
+        verb: &str,
+        position: &str,
+        stream_for: Option<Duration>,
+        read: impl FnOnce(http::Answer) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let namespace = match &self.config.namespace {
+            Some(namespace) => namespace.clone(),
+            None => credentials::namespace(&self.config.service_account)?,
+        };
+        let asked = Asked {
+            verb,
+            source: self.config.source,
+            namespace: &namespace,
+        };
+        let path = self.config.source.path(&encode(&namespace));
+        let selector = encode(&self.config.selector);
+        let get = Get {
+            asked,
+            path_and_query: &format!("{path}?labelSelector={selector}{position}"),
+            stream_for,
+        };
+        self.client
+            .get(&get)
+            .and_then(read)
+            .map_err(|error| asked.explain(error))
+    }
+}
+
+/// An open watch.
+pub(crate) struct Watch {
+    config: Arc<Config>,
+    token: Token,
+    lines: Lines<Box<dyn Read>>,
+}
+
+impl Watch {
+    /// The next frame, or why there is none. Blocks until there is.
+    pub(crate) fn next(&mut self) -> Input {
+        match self.lines.next() {
+            Ok(line) => {
+                let frame = self
+                    .token
+                    .refuse_echo(line)
+                    .and_then(|()| Frame::parse(line, &self.config));
+                Input::Frame(frame)
+            }
+            Err(End::Clean) => Input::Ended,
+            Err(End::Broken(error)) => Input::Broken(http::stream_error(error)),
+            Err(End::TooLong) => Input::Frame(Err(Error::new(
+                Kind::TooLarge,
+                format!("a line of the watch is longer than {MAX_LINE_BYTES} bytes"),
+            ))),
+        }
+    }
+
+    /// Whether the next frame has arrived already.
+    pub(crate) fn has_next(&mut self) -> bool {
+        self.lines.has_next()
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, QUERY).to_string()
+}

@@ -1,0 +1,175 @@
+//! What the kinds of objects have in common: candidates, and the parts of JSON they are read from.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::candidate::Candidate;
+use crate::config::IpFamily;
+
+/// A kind of object that carries candidates, borrowed from the answer.
+pub(crate) trait Resource<'a>: Deserialize<'a> {
+    /// The `kind` of a list of these.
+    const LIST_KIND: &'static str;
+
+    /// `metadata.name`, which is unique in a namespace.
+    fn name(&self) -> Option<&str>;
+
+    /// `metadata.resourceVersion`, the position mark of the object's last change.
+    fn resource_version(&self) -> Option<&str>;
+
+    /// Calls `found` with each candidate of this object.
+    fn candidates(&self, family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>));
+
+    /// Something about this object that its users should know.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Names the object type of a source for any lifetime of the body it borrows from.
+pub(crate) trait ResourceKind {
+    type Object<'a>: Resource<'a>;
+}
+
+/// The parts of `metadata` that every kind of object needs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Metadata<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    namespace: Option<Text<'a>>,
+    #[serde(borrow)]
+    resource_version: Option<Text<'a>>,
+    #[serde(borrow)]
+    deletion_timestamp: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "optional_object")]
+    annotations: Option<Annotations<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Annotations<'a> {
+    #[serde(borrow, rename = "endpoints.kubernetes.io/over-capacity")]
+    over_capacity: Option<Text<'a>>,
+}
+
+impl Metadata<'_> {
+    pub(crate) fn name(&self) -> Option<&str> {
+        text(self.name.as_ref())
+    }
+
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        text(self.namespace.as_ref())
+    }
+
+    pub(crate) fn resource_version(&self) -> Option<&str> {
+        text(self.resource_version.as_ref())
+    }
+
+    pub(crate) fn is_being_deleted(&self) -> bool {
+        self.deletion_timestamp.is_some()
+    }
+
+    pub(crate) fn is_over_capacity(&self) -> bool {
+        self.annotations
+            .as_ref()
+            .is_some_and(|annotations| annotations.over_capacity.is_some())
+    }
+}
+
+/// The reference from an address to its pod.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TargetRef<'a> {
+    #[serde(borrow)]
+    namespace: Option<Text<'a>>,
+}
+
+/// The namespace of an address: its pod's where it names one, else the object's.
+pub(crate) fn namespace<'t>(target: Option<&'t TargetRef<'_>>, metadata: &'t Metadata<'_>) -> Option<&'t str> {
+    target
+        .and_then(|target| text(target.namespace.as_ref()))
+        .or(metadata.namespace())
+}
+
+/// A string of the answer: borrowed, unless it has escapes. (serde borrows a `Cow` only when it stands by itself.)
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Text<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text of an optional string.
+pub(crate) fn text<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
+    text.map(Text::as_str)
+}
+
+/// A JSON object. A derived `Deserialize` takes an array of its fields as well, which no API server writes: it would
+/// turn a malformed answer into an empty one.
+#[derive(Debug)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+/// An object that must be there.
+pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Object::deserialize(deserializer).map(|object| object.0)
+}
+
+/// An object that may be absent (with `default`) or `null`.
+pub(crate) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.map(|object: Object<T>| object.0))
+}
+
+/// A list of objects, which Go writes as `null` when it is empty.
+pub(crate) fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let objects: Vec<Object<T>> = null_as_empty(deserializer)?;
+    Ok(objects.into_iter().map(|object| object.0).collect())
+}
+
+/// A list, which Go writes as `null` when it is empty.
+pub(crate) fn null_as_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,307 @@
+//! List and watch as a pure state machine: what to ask next, and what an answer means. I/O and waiting are outside.
+//!
+//! ```text
+//!    ┌───────────▶ Unlisted ◀──── asked to list again, page failed, 410, garbage ────┐
+//!    │                │ page                                                         │
+//!    │                ▼                                                              │
+//!    │             Paging ──┐ page                                                   │
+//!    │                │ ◀───┘                                                        │
+//!    │                │ last page: publish                                           │
+//!    │ asked          ├──── not watching ──▶ Polling                                 │
+//!    │ to list        ▼                         ▲                                    │
+//!    └─ Polling    Listed ──── watch refused ───┘                                    │
+//!                   │  ▲                                                             │
+//!            opened │  │ stream ended or broke: go on from the last version          │
+//!                   ▼  │                                                             │
+//!                 Watching ──┐ frame: apply, publish what changed ───────────────────┘
+//!                     ▲──────┘
+//! ```
+//!
+//! The objects of the last complete list, with every event since, stay in force through all of it: an error replaces
+//! nothing, and a list replaces them only when its last page is there.
+
+use std::mem;
+use std::time::Instant;
+
+use crate::config::Config;
+use crate::error::{Error, Kind};
+use crate::frame::Frame;
+use crate::list::Page;
+use crate::reflector::{Entry, Reflector};
+use crate::snapshot::Snapshot;
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request<'w> {
+    /// List the page with this token, or the first one.
+    List(Option<&'w str>),
+    /// Open a watch from this version.
+    Watch(&'w str),
+    /// Read the open stream.
+    Read,
+    /// Nothing, until somebody asks for a list.
+    Rest,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A list request was answered.
+    Page(Result<Page, Error>),
+    /// A watch request was answered.
+    Opened(Result<(), Error>),
+    /// A line of the stream was read, or could not be.
+    Frame(Result<Frame, Error>),
+    /// The server ended the stream properly.
+    Ended,
+    /// The stream broke or was silent for too long.
+    Broken(Error),
+    /// Somebody asks for a list.
+    ListWanted,
+}
+
+/// What follows from it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) tell: Option<Tell>,
+    pub(crate) then: Then,
+    /// A list was completed or a frame was heard: failures before it no longer count.
+    pub(crate) progress: bool,
+}
+
+/// What the owner is to be told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    /// The snapshot has changed, or has been confirmed by a complete list.
+    Snapshot,
+    /// A stream is open.
+    Watching,
+    /// Something failed.
+    Error(Error),
+}
+
+/// When to go on.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// At once.
+    #[default]
+    GoOn,
+    /// After a pause that grows with each failure in a row.
+    BackOff,
+    /// After a pause that grows with each expiry in a row: all nodes lose the same history at the same moment.
+    SpreadOut,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Unlisted,
+    /// The pages so far are kept apart from what is published.
+    Paging {
+        next: String,
+        objects: Vec<(String, Entry)>,
+    },
+    /// Complete up to `version`.
+    Listed {
+        version: String,
+    },
+    /// Complete up to `version`, and a stream is open; `heard` says whether it has sent anything yet.
+    Watching {
+        version: String,
+        heard: bool,
+    },
+    /// Complete up to `version`, and not to be watched.
+    Polling {
+        version: String,
+    },
+}
+
+/// Why watching is not possible, and until when it is not tried again.
+#[derive(Debug)]
+struct Refused {
+    warning: String,
+    until: Instant,
+}
+
+/// The machine, with what it knows.
+#[derive(Debug)]
+pub(crate) struct Watcher<'c> {
+    config: &'c Config,
+    state: State,
+    reflector: Reflector,
+    refused: Option<Refused>,
+}
+
+impl<'c> Watcher<'c> {
+    pub(crate) fn new(config: &'c Config) -> Self {
+        Self {
+            config,
+            state: State::Unlisted,
+            reflector: Reflector::default(),
+            refused: None,
+        }
+    }
+
+    pub(crate) fn request(&self) -> Request<'_> {
+        match &self.state {
+            State::Unlisted => Request::List(None),
+            State::Paging { next, .. } => Request::List(Some(next)),
+            State::Listed { version } => Request::Watch(version),
+            State::Watching { .. } => Request::Read,
+            State::Polling { .. } => Request::Rest,
+        }
+    }
+
+    /// What is known, whole.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = self.reflector.snapshot(self.config);
+        snapshot
+            .warnings
+            .extend(self.refused.as_ref().map(|refused| refused.warning.clone()));
+        snapshot.resource_version = match &self.state {
+            State::Listed { version } | State::Watching { version, .. } | State::Polling { version } => version.clone(),
+            State::Unlisted | State::Paging { .. } => String::new(),
+        };
+        snapshot
+    }
+
+    pub(crate) fn step(&mut self, input: Input, now: Instant) -> Step {
+        match (mem::replace(&mut self.state, State::Unlisted), input) {
+            (_, Input::ListWanted) => Step::default(),
+
+            (State::Unlisted, Input::Page(Ok(page))) => self.page(Vec::new(), page, now),
+            (State::Paging { objects, .. }, Input::Page(Ok(page))) => self.page(objects, page, now),
+            // Of a watch: an event may be lost, and only a list tells.
+            (State::Unlisted | State::Paging { .. }, Input::Page(Err(error)))
+            | (State::Watching { .. }, Input::Frame(Err(error))) => Step::failed(error),
+
+            (State::Listed { version }, Input::Opened(Ok(()))) => {
+                self.refused = None;
+                self.state = State::Watching { version, heard: false };
+                Step::tell(Tell::Watching)
+            }
+            (State::Listed { version }, Input::Opened(Err(error))) => self.not_opened(version, error, now),
+
+            (State::Watching { .. }, Input::Frame(Ok(Frame::Error { code: 410, .. }))) => Step::then(Then::SpreadOut),
+            (State::Watching { version, .. }, Input::Frame(Ok(frame))) => self.frame(version, frame),
+
+            (State::Watching { version, heard }, Input::Ended) => {
+                self.state = State::Listed { version };
+                // A server that ends every stream at once would be asked without end.
+                Step::then(if heard { Then::GoOn } else { Then::BackOff })
+            }
+            (State::Watching { version, heard }, Input::Broken(error)) => {
+                self.state = State::Listed { version };
+                // A stream that worked and broke is replaced; whether the API fails shows when that is tried.
+                if heard {
+                    Step::then(Then::BackOff)
+                } else {
+                    Step::failed(error)
+                }
+            }
+
+            // An input that the state did not ask for changes nothing.
+            (state, _) => {
+                self.state = state;
+                Step::default()
+            }
+        }
+    }
+
+    fn page(&mut self, mut objects: Vec<(String, Entry)>, page: Page, now: Instant) -> Step {
+        objects.extend(page.objects);
+        if let Some(next) = page.next {
+            self.state = State::Paging { next, objects };
+            return Step::default();
+        }
+        if let Err(error) = self.reflector.replace(objects) {
+            return Step::failed(error);
+        }
+        let version = page.version;
+        let watch = self.config.watch && self.refused.as_ref().is_none_or(|refused| refused.until <= now);
+        self.state = if watch {
+            State::Listed { version }
+        } else {
+            State::Polling { version }
+        };
+        Step {
+            progress: true,
+            ..Step::tell(Tell::Snapshot)
+        }
+    }
+
+    fn not_opened(&mut self, version: String, error: Error, now: Instant) -> Step {
+        match error.status {
+            Some(410) => Step::then(Then::SpreadOut),
+            // Forbidden by the role, or by something in between that knows no watches.
+            Some(400 | 403 | 404 | 405 | 406 | 501) => {
+                self.refused = Some(Refused {
+                    warning: format!("{error}. Until then it polls every polling_interval"),
+                    until: now + self.config.watch_retry,
+                });
+                self.state = State::Polling { version };
+                Step::tell(Tell::Snapshot)
+            }
+            _ => {
+                self.state = State::Listed { version };
+                Step::failed(error)
+            }
+        }
+    }
+
+    fn frame(&mut self, known: String, frame: Frame) -> Step {
+        let (changed, version) = match frame {
+            Frame::Upsert { key, entry, version } => (self.reflector.upsert(key, entry), version),
+            Frame::Delete { key, version } => (Ok(self.reflector.delete(&key)), version),
+            Frame::Bookmark { version } => (Ok(false), version),
+            Frame::Error { code, message } => {
+                self.state = State::Listed { version: known };
+                return Step::failed(stream_error(code, &message));
+            }
+        };
+        match changed {
+            Ok(changed) => {
+                self.state = State::Watching { version, heard: true };
+                Step {
+                    tell: changed.then_some(Tell::Snapshot),
+                    progress: true,
+                    ..Step::default()
+                }
+            }
+            Err(error) => Step::failed(error),
+        }
+    }
+}
+
+impl Step {
+    fn tell(tell: Tell) -> Self {
+        Self {
+            tell: Some(tell),
+            ..Self::default()
+        }
+    }
+
+    fn then(then: Then) -> Self {
+        Self {
+            then,
+            ..Self::default()
+        }
+    }
+
+    fn failed(error: Error) -> Self {
+        Self {
+            tell: Some(Tell::Error(error)),
+            then: Then::BackOff,
+            progress: false,
+        }
+    }
+}
+
+fn stream_error(code: u16, message: &str) -> Error {
+    Error {
+        status: Some(code),
+        ..Error::new(
+            Kind::Server,
+            format!("the API server ended the watch: {code} {message}"),
+        )
+    }
+}

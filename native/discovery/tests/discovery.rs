@@ -1,0 +1,474 @@
+//! The thread: when it lists, when it waits, and that it is gone within a second, whatever the server does.
+
+mod common;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use common::{Blackhole, LIMIT, SOON, assert_complete, config, only, server, server_with, status, wait, wait_up_to};
+use discovery::{Config, Discovery, Error, Event, Kind, Snapshot};
+use fake_apiserver::{Action, Fault, Server};
+
+/// A discovery, what it said, and the end of its thread.
+struct Running {
+    discovery: Discovery,
+    events: Receiver<Event>,
+    ended: Receiver<()>,
+}
+
+/// Says so when the sink is dropped, which the thread does last.
+struct SaysEnd(Sender<()>);
+
+impl Drop for SaysEnd {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+impl Running {
+    fn start(config: Config) -> Self {
+        Self::start_while(config, |_| true)
+    }
+
+    /// With a sink that says what `go_on` says.
+    fn start_while(config: Config, mut go_on: impl FnMut(&Event) -> bool + Send + 'static) -> Self {
+        let (sender, events) = channel();
+        let (end, ended) = channel();
+        let end = SaysEnd(end);
+        let sink = move |event| {
+            let _ = &end;
+            let listening = go_on(&event);
+            sender.send(event).is_ok() && listening
+        };
+        let discovery = Discovery::start(config, sink).unwrap();
+        Self {
+            discovery,
+            events,
+            ended,
+        }
+    }
+
+    #[track_caller]
+    fn event(&self) -> Event {
+        self.events.recv_timeout(LIMIT).unwrap()
+    }
+
+    #[track_caller]
+    fn snapshot(&self) -> Snapshot {
+        match self.event() {
+            Event::Snapshot(snapshot) => snapshot,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn error(&self) -> Error {
+        match self.event() {
+            Event::Error(error) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Refreshes every few milliseconds for so long, and gives what was said meanwhile.
+    fn refresh_for(&self, time: Duration) -> Vec<(Instant, Event)> {
+        let end = Instant::now() + time;
+        let mut said = Vec::new();
+        while Instant::now() < end {
+            self.discovery.refresh();
+            if let Ok(event) = self.events.recv_timeout(Duration::from_millis(2)) {
+                said.push((Instant::now(), event));
+            }
+        }
+        said
+    }
+
+    #[track_caller]
+    fn assert_ends(&self) {
+        self.ended.recv_timeout(SOON).expect("the end of the thread in time");
+    }
+
+    /// Stops it, and finds thread and connection gone and nothing said any more.
+    #[track_caller]
+    fn assert_stops(self, server: &Server) {
+        let started = Instant::now();
+        self.discovery.stop();
+        assert!(started.elapsed() < Duration::from_millis(200), "stop blocked");
+        self.assert_ends();
+        wait_up_to(server, SOON, |summary| summary.connections_open == 0);
+        assert!(started.elapsed() < SOON);
+        assert!(self.events.try_recv().is_err());
+    }
+
+    /// The same by dropping it.
+    #[track_caller]
+    fn assert_ends_when_dropped(self, server: &Server) {
+        let Self {
+            discovery,
+            events,
+            ended,
+        } = self;
+        let started = Instant::now();
+        drop(discovery);
+        assert!(started.elapsed() < Duration::from_millis(200), "drop blocked");
+        ended.recv_timeout(SOON).expect("the end of the thread in time");
+        wait_up_to(server, SOON, |summary| summary.connections_open == 0);
+        assert!(started.elapsed() < SOON);
+        assert!(events.try_recv().is_err());
+    }
+}
+
+/// A limit far beyond what a stop may take.
+fn patient(server: &Server) -> Config {
+    Config {
+        request_timeout: Duration::from_mins(1),
+        ..config(server)
+    }
+}
+
+fn unavailable(retry_after: &str) -> Action {
+    Action::Status {
+        code: 503,
+        body: None,
+        headers: vec![("retry-after".to_owned(), retry_after.to_owned())],
+    }
+}
+
+#[test]
+fn the_first_snapshot_comes_by_itself_and_no_other() {
+    let server = server();
+    let running = Running::start(config(&server));
+    assert_complete(&running.snapshot());
+    assert!(running.events.recv_timeout(Duration::from_millis(200)).is_err());
+    assert_eq!(server.summary().lists, 1);
+}
+
+#[test]
+fn each_refresh_gives_a_snapshot_on_the_same_connection() {
+    let server = server();
+    let running = Running::start(config(&server));
+    assert_complete(&running.snapshot());
+    for _ in 0..5 {
+        running.discovery.refresh();
+        assert_complete(&running.snapshot());
+    }
+    assert_eq!(server.summary().lists, 6);
+    assert_eq!(server.summary().handshakes_completed, 1);
+}
+
+#[test]
+fn a_refresh_finds_what_changed() {
+    let server = server();
+    let running = Running::start(config(&server));
+    let before = running.snapshot();
+    server.delete_object("endpoints", "default", "web");
+    running.discovery.refresh();
+    let after = running.snapshot();
+    assert!(after.ready.is_empty() && after.not_ready.is_empty());
+    assert_ne!(before.resource_version, after.resource_version);
+}
+
+#[test]
+fn refreshes_during_a_list_are_answered_by_it() {
+    let server = server();
+    let running = Running::start(config(&server));
+    running.snapshot();
+    let slow = Action::Drip {
+        bytes: 50,
+        every: Duration::from_millis(20),
+    };
+    server.set_faults(vec![Fault::on_request(slow).times(1)]);
+    running.discovery.refresh();
+    wait(&server, |summary| summary.lists == 2);
+    for _ in 0..100 {
+        running.discovery.refresh();
+    }
+    assert_complete(&running.snapshot());
+    // Whatever is still owed would come before the answer to this one.
+    running.discovery.refresh();
+    assert_complete(&running.snapshot());
+    assert!(running.events.recv_timeout(Duration::from_millis(100)).is_err());
+    assert_eq!(server.summary().lists, 3);
+}
+
+#[test]
+fn a_refresh_from_within_the_sink_is_not_lost() {
+    let server = server();
+    let handle: Arc<OnceLock<Discovery>> = Arc::default();
+    let (sender, events) = channel();
+    let mut snapshots = 0;
+    let inside = Arc::clone(&handle);
+    let discovery = Discovery::start(config(&server), move |event| {
+        snapshots += 1;
+        if snapshots < 3 {
+            inside.wait().refresh();
+        } else {
+            inside.wait().stop();
+        }
+        sender.send(matches!(event, Event::Snapshot(_))).is_ok()
+    });
+    handle.set(discovery.unwrap()).unwrap();
+    for _ in 0..3 {
+        assert!(events.recv_timeout(LIMIT).unwrap());
+    }
+    assert_eq!(events.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected));
+    wait_up_to(&server, SOON, |summary| summary.connections_open == 0);
+}
+
+#[test]
+fn a_failure_is_said_and_tried_again_without_a_refresh() {
+    let server = server();
+    server.set_faults(vec![Fault::on_request(status(500)).times(2)]);
+    let running = Running::start(config(&server));
+    for _ in 0..2 {
+        assert_eq!(running.error().kind, Kind::Server);
+    }
+    assert_complete(&running.snapshot());
+    assert!(running.events.recv_timeout(Duration::from_millis(100)).is_err());
+    assert_eq!(server.summary().lists, 3);
+}
+
+/// Pauses are random: up to 0.5 s, 1 s, 2 s and so on. More than eight of them fit into a second once in 10^10 runs.
+#[test]
+fn refreshes_do_not_shorten_the_pauses_after_failures() {
+    let server = server_with(status(500));
+    let running = Running::start(config(&server));
+    let said = running.refresh_for(Duration::from_secs(1));
+    assert!(!said.is_empty());
+    let lists = server.summary().lists;
+    assert!(lists <= 9, "{lists} lists in a second");
+    running.assert_stops(&server);
+}
+
+#[test]
+fn retry_after_is_obeyed() {
+    let server = server_with(unavailable("1"));
+    let running = Running::start(config(&server));
+    running.error();
+    let first = Instant::now();
+    server.clear_faults();
+    let said = running.refresh_for(Duration::from_millis(1_700));
+    let (at, event) = said.first().expect("another try after the pause");
+    assert!(*at - first >= Duration::from_millis(950), "after {:?}", *at - first);
+    assert!(matches!(event, Event::Snapshot(_)));
+    // Now that the pause is over, refreshes count again.
+    assert!(said.len() > 2, "{}", said.len());
+}
+
+#[test]
+fn refreshes_do_not_shorten_the_jitter_of_the_start() {
+    let server = server();
+    let running = Running::start(Config {
+        start_jitter: Duration::from_hours(1_000),
+        ..config(&server)
+    });
+    assert!(running.refresh_for(Duration::from_millis(200)).is_empty());
+    assert_eq!(server.summary().connections_accepted, 0);
+    running.assert_stops(&server);
+}
+
+#[test]
+fn the_jitter_of_the_start_ends() {
+    let server = server();
+    let running = Running::start(Config {
+        start_jitter: Duration::from_millis(100),
+        ..config(&server)
+    });
+    assert_complete(&running.snapshot());
+}
+
+#[test]
+fn missing_credentials_are_said_and_found_when_they_come() {
+    let server = server();
+    let token = server.service_account().join("token");
+    std::fs::remove_file(&token).unwrap();
+    let running = Running::start(config(&server));
+    assert_eq!(running.error().kind, Kind::Credentials);
+    std::fs::write(&token, server.token()).unwrap();
+    while let Event::Error(error) = running.event() {
+        assert_eq!(error.kind, Kind::Credentials);
+    }
+}
+
+#[test]
+fn stop_ends_a_resting_thread_and_its_idle_connection() {
+    let server = server();
+    let running = Running::start(config(&server));
+    running.snapshot();
+    assert_eq!(server.summary().connections_open, 1);
+    running.assert_stops(&server);
+}
+
+#[test]
+fn drop_ends_a_resting_thread_and_its_idle_connection() {
+    let server = server();
+    let running = Running::start(config(&server));
+    running.snapshot();
+    running.assert_ends_when_dropped(&server);
+}
+
+#[test]
+fn stop_can_be_called_again_and_ends_all_refreshing() {
+    let server = server();
+    let running = Running::start(config(&server));
+    running.snapshot();
+    for _ in 0..3 {
+        running.discovery.stop();
+        running.discovery.refresh();
+    }
+    running.assert_ends();
+    assert!(running.events.try_recv().is_err());
+    assert_eq!(server.summary().lists, 1);
+}
+
+#[test]
+fn stop_and_drop_end_a_pause() {
+    let server = server_with(unavailable("300"));
+    for stop in [Running::assert_stops, Running::assert_ends_when_dropped] {
+        let running = Running::start(config(&server));
+        running.error();
+        stop(running, &server);
+    }
+}
+
+#[test]
+fn stop_and_drop_end_a_handshake_that_hangs() {
+    let server = server();
+    server.set_faults(vec![Fault::on_accept(Action::Hang)]);
+    for stop in [Running::assert_stops, Running::assert_ends_when_dropped] {
+        server.clear_journal();
+        let running = Running::start(patient(&server));
+        wait(&server, |summary| summary.connections_accepted == 1);
+        stop(running, &server);
+    }
+}
+
+#[test]
+fn stop_and_drop_end_a_request_that_hangs() {
+    let server = server_with(Action::Hang);
+    for stop in [Running::assert_stops, Running::assert_ends_when_dropped] {
+        server.clear_journal();
+        let running = Running::start(patient(&server));
+        wait(&server, |summary| summary.lists == 1);
+        stop(running, &server);
+    }
+}
+
+#[test]
+fn stop_and_drop_end_a_request_that_hangs_on_a_kept_connection() {
+    let server = server();
+    for stop in [Running::assert_stops, Running::assert_ends_when_dropped] {
+        server.clear_faults();
+        let running = Running::start(patient(&server));
+        running.snapshot();
+        server.set_faults(vec![Fault::on_request(Action::Hang)]);
+        server.clear_journal();
+        running.discovery.refresh();
+        wait(&server, |summary| summary.lists == 1);
+        stop(running, &server);
+    }
+}
+
+#[test]
+fn stop_and_drop_end_a_body_that_hangs() {
+    for action in [
+        Action::HeadersThenHang,
+        Action::EndlessBody,
+        Action::Drip {
+            bytes: 1,
+            every: Duration::from_millis(50),
+        },
+    ] {
+        let server = server_with(action);
+        for stop in [Running::assert_stops, Running::assert_ends_when_dropped] {
+            server.clear_journal();
+            let running = Running::start(patient(&server));
+            wait(&server, |summary| summary.lists == 1);
+            stop(running, &server);
+        }
+    }
+}
+
+#[test]
+fn stop_and_drop_end_a_connect_that_hangs() {
+    let server = server();
+    let Some(blackhole) = Blackhole::new() else {
+        println!("not tested: this machine takes every connection");
+        return;
+    };
+    for stop in [Running::assert_stops, Running::assert_ends_when_dropped] {
+        let running = Running::start(Config {
+            api: only(blackhole.url()),
+            ..patient(&server)
+        });
+        blackhole.wait_for_visitor();
+        assert!(running.events.try_recv().is_err(), "the connect did not hang");
+        stop(running, &server);
+    }
+}
+
+#[test]
+fn stop_right_after_the_start_leaves_nothing_behind() {
+    let server = server();
+    let running: Vec<_> = (0..50).map(|_| Running::start(config(&server))).collect();
+    for running in &running {
+        running.discovery.stop();
+    }
+    for running in &running {
+        running.assert_ends();
+    }
+    wait_up_to(&server, SOON, |summary| summary.connections_open == 0);
+}
+
+#[test]
+fn a_sink_that_has_enough_ends_the_thread_and_the_connection() {
+    let server = server();
+    let running = Running::start_while(config(&server), |_| false);
+    running.snapshot();
+    running.assert_ends();
+    // The handle is still there: nothing but the thread itself closes the connection.
+    wait_up_to(&server, SOON, |summary| summary.connections_open == 0);
+    running.discovery.refresh();
+    running.discovery.stop();
+    assert_eq!(server.summary().lists, 1);
+}
+
+#[test]
+fn a_sink_that_has_enough_of_failures_ends_the_thread() {
+    let server = server_with(status(500));
+    let running = Running::start_while(config(&server), |event| matches!(event, Event::Snapshot(_)));
+    running.error();
+    running.assert_ends();
+    assert_eq!(server.summary().lists, 1);
+}
+
+/// Its panic ends the thread alone, and nothing is left of it once its owner drops the handle.
+#[test]
+fn a_sink_that_panics_ends_its_thread_alone() {
+    let server = server();
+    let running = Running::start_while(config(&server), |_| panic!("on purpose"));
+    running.assert_ends();
+    running.discovery.refresh();
+    drop(running);
+    wait_up_to(&server, SOON, |summary| summary.connections_open == 0);
+    assert_eq!(server.summary().lists, 1);
+}
+
+#[test]
+fn two_discoveries_do_not_disturb_each_other() {
+    let server = server();
+    let (one, other) = (Running::start(config(&server)), Running::start(config(&server)));
+    one.snapshot();
+    other.snapshot();
+    one.discovery.stop();
+    one.assert_ends();
+    other.discovery.refresh();
+    assert_complete(&other.snapshot());
+    wait_up_to(&server, SOON, |summary| summary.connections_open == 1);
+}
+
+#[test]
+fn a_handle_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Discovery>();
+}
