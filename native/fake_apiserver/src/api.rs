@@ -8,6 +8,7 @@ use crate::list::{ListQuery, list};
 use crate::resources::Resource;
 use crate::status::Status;
 use crate::sync::{Shared, lock};
+use crate::watch::{Watch, WatchQuery};
 
 /// What a path (with its query) is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,9 +21,16 @@ pub(crate) enum Target {
         namespace: Option<String>,
         watch: bool,
     },
-    /// Something that this API version does not have.
+    /// A collection that this API group does not have.
+    UnknownCollection {
+        group: String,
+        plural: String,
+        namespace: Option<String>,
+        watch: bool,
+    },
+    /// Something else in an API group, a single object for example.
     UnknownResource,
-    /// A path outside of every API version that is served.
+    /// A path outside of every API group that is served.
     UnknownPath,
 }
 
@@ -36,24 +44,28 @@ impl Target {
             ["apis", group, version, rest @ ..] if !group.is_empty() => (*group, *version, rest),
             _ => return Self::UnknownPath,
         };
-        if !Resource::group_version_exists(group, version) {
+        if !Resource::group_exists(group) {
             return Self::UnknownPath;
         }
         let (plural, namespace) = match rest {
-            [plural] => (*plural, None),
-            ["namespaces", namespace, plural] if !namespace.is_empty() => (*plural, Some((*namespace).to_owned())),
+            // Without a name in its place the real server takes all namespaces.
+            [plural] | ["namespaces", "", plural] => (*plural, None),
+            ["namespaces", namespace, plural] => (*plural, Some((*namespace).to_owned())),
             _ => return Self::UnknownResource,
         };
+        let watch = request.flag("watch");
         match Resource::named(plural) {
-            Some(resource) if resource.group == group => Self::Collection {
+            Some(resource) if resource.group == group && resource.version == version => Self::Collection {
                 resource,
                 namespace,
-                // The real server takes anything but these for true.
-                watch: request
-                    .parameter("watch")
-                    .is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false")),
+                watch,
             },
-            _ => Self::UnknownResource,
+            _ => Self::UnknownCollection {
+                group: group.to_owned(),
+                plural: plural.to_owned(),
+                namespace,
+                watch,
+            },
         }
     }
 
@@ -79,7 +91,16 @@ impl Target {
         match self {
             Self::Collection {
                 resource, namespace, ..
-            } => Status::forbidden(user, self.verb(), resource, namespace.as_deref()),
+            } => Status::forbidden(user, self.verb(), resource.group, resource.plural, namespace.as_deref()),
+            Self::UnknownCollection {
+                group,
+                plural,
+                namespace,
+                watch,
+            } => {
+                let verb = if *watch { "watch" } else { "list" };
+                Status::forbidden(user, verb, group, plural, namespace.as_deref())
+            }
             _ => Status::forbidden_path(user, path),
         }
     }
@@ -91,17 +112,41 @@ impl Target {
             Self::Collection {
                 resource, namespace, ..
             } => user.may(self.verb(), resource.plural, namespace.as_deref()),
+            Self::UnknownCollection {
+                plural,
+                namespace,
+                watch,
+                ..
+            } => {
+                let verb = if *watch { "watch" } else { "list" };
+                user.may(verb, plural, namespace.as_deref())
+            }
         }
     }
 }
 
-/// The answer of a server without faults.
-pub(crate) fn respond(shared: &Shared, request: &Request, target: &Target, user: Option<&User>) -> Response {
-    let response = answer(shared, request, target, user).unwrap_or_else(Response::from);
-    response.with_header("Cache-Control", "no-cache, private")
+/// What a server without faults does about a request.
+pub(crate) enum Answer {
+    /// It answers.
+    Response(Response),
+    /// It answers with a stream.
+    Watch(Watch),
 }
 
-fn answer(shared: &Shared, request: &Request, target: &Target, user: Option<&User>) -> Result<Response, Status> {
+/// The answer of a server without faults.
+pub(crate) fn respond(shared: &Shared, request: &Request, target: &Target, user: Option<&User>) -> Answer {
+    match answer(shared, request, target, user) {
+        Ok(Answer::Watch(watch)) => Answer::Watch(watch),
+        Ok(Answer::Response(response)) => uncached(response),
+        Err(status) => uncached(status.into()),
+    }
+}
+
+fn uncached(response: Response) -> Answer {
+    Answer::Response(response.with_header("Cache-Control", "no-cache, private"))
+}
+
+fn answer(shared: &Shared, request: &Request, target: &Target, user: Option<&User>) -> Result<Answer, Status> {
     let user = user.ok_or_else(Status::unauthorized)?;
     if request.method != "GET" {
         return Err(Status::for_code(405));
@@ -110,14 +155,27 @@ fn answer(shared: &Shared, request: &Request, target: &Target, user: Option<&Use
         return Err(target.forbidden(&user.name, &request.path));
     }
     match target {
-        Target::Version => Ok(Response::json(200, &version_info())),
-        Target::UnknownResource => Err(Status::for_code(404)),
-        // Not a Status: the real server answers this from another layer, in plain text.
+        Target::Version => Ok(Answer::Response(Response::json(200, &version_info()))),
+        Target::UnknownCollection { .. } | Target::UnknownResource => Err(Status::for_code(404)),
+        // Not a Status: the real server answers this from other layers.
+        Target::UnknownPath if !request.path.starts_with("/api") => {
+            Ok(Answer::Response(Response::json(404, &json!({ "paths": PATHS }))))
+        }
         Target::UnknownPath => {
             let text = "404 page not found\n";
-            Ok(Response::new(404, "text/plain; charset=utf-8", text))
+            let response = Response::new(404, "text/plain; charset=utf-8", text);
+            Ok(Answer::Response(response))
         }
-        Target::Collection { watch: true, .. } => Err(Status::watch_unsupported()),
+        Target::Collection {
+            resource,
+            namespace,
+            watch: true,
+        } => {
+            let query = WatchQuery::read(request)?;
+            let as_status = shared.watches.expired_as_status();
+            let store = lock(&shared.store);
+            Watch::start(&store, resource, namespace.as_deref(), query, as_status).map(Answer::Watch)
+        }
         Target::Collection {
             resource,
             namespace,
@@ -125,10 +183,13 @@ fn answer(shared: &Shared, request: &Request, target: &Target, user: Option<&Use
         } => {
             let query = ListQuery::read(request)?;
             let list = list(&lock(&shared.store), resource, namespace.as_deref(), &query)?;
-            Ok(Response::json(200, &list))
+            Ok(Answer::Response(Response::json(200, &list)))
         }
     }
 }
+
+/// Some of what the real server suggests to who is lost.
+const PATHS: [&str; 6] = ["/apis", "/apis/", "/healthz", "/livez", "/readyz", "/version"];
 
 fn version_info() -> Value {
     json!({
@@ -169,15 +230,23 @@ mod tests {
             target("/apis/discovery.k8s.io/v1/namespaces/a/endpointslices"),
             collection("endpointslices", Some("a"))
         );
+        assert_eq!(target("/api/v1/namespaces//pods"), collection("pods", None));
         assert_eq!(target("/version"), Target::Version);
     }
 
     #[test]
     fn other_paths_are_told_apart_as_the_real_server_does() {
-        for path in ["/api/v1/services", "/api/v1/namespaces//pods", "/api/v1/endpointslices"] {
-            assert_eq!(target(path), Target::UnknownResource, "{path}");
+        for path in [
+            "/api/v1/services",
+            "/api/v1/endpointslices",
+            "/api/v2/pods",
+            "/apis/discovery.k8s.io/v1beta1/namespaces/a/endpointslices",
+        ] {
+            let found = target(path);
+            assert!(matches!(found, Target::UnknownCollection { .. }), "{path}");
         }
-        for path in ["/", "/api/v2/pods", "/apis/apps/v1/deployments", "/apis//v1/pods"] {
+        assert_eq!(target("/api/v1/namespaces/a/pods/b"), Target::UnknownResource);
+        for path in ["/", "/apis/apps/v1/deployments", "/apis//v1/pods"] {
             assert_eq!(target(path), Target::UnknownPath, "{path}");
         }
     }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use rustls::{ServerConnection, StreamOwned};
 
-use crate::api::{self, Target};
+use crate::api::{self, Answer, Target};
 use crate::faults::Strike;
 use crate::http::{ReadError, Response, Wire};
 use crate::misbehave::{self, Exchange, Next};
 use crate::socket::Socket;
 use crate::status::Status;
 use crate::sync::{Shared, lock};
+use crate::watch::{self, Script};
 
 /// What a request to the API may carry; it is read only to be ignored.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -72,7 +73,7 @@ fn serve_requests(shared: &Shared, id: u64, wire: &mut Wire<Tls>) -> io::Result<
             user: user.as_ref(),
         };
         let next = match strike {
-            None => exchange.answer(wire, &exchange.right_answer())?,
+            None => exchange.answer_rightly(wire)?,
             Some(strike) => misbehave::at_request(&exchange, wire, &strike)?,
         };
         match next {
@@ -85,8 +86,16 @@ fn serve_requests(shared: &Shared, id: u64, wire: &mut Wire<Tls>) -> io::Result<
 
 impl Exchange<'_> {
     /// What a server without faults answers.
-    pub(crate) fn right_answer(&self) -> Response {
+    pub(crate) fn right_answer(&self) -> Answer {
         api::respond(self.shared, self.request, self.target, self.user)
+    }
+
+    /// Sends that as it should be.
+    pub(crate) fn answer_rightly(&self, wire: &mut Wire<Tls>) -> io::Result<Next> {
+        match self.right_answer() {
+            Answer::Response(response) => self.answer(wire, &response),
+            Answer::Watch(watch) => watch::stream(self, wire, watch, &Script::default()),
+        }
     }
 
     /// What the real server says with a code about this request.

@@ -68,6 +68,14 @@ impl Connections {
         self.cut(|entry| entry.held);
     }
 
+    /// Cuts one connection.
+    pub(crate) fn cut_one(&self, id: u64) {
+        if let Some(socket) = lock(&self.table).open.get(&id).and_then(|e| e.socket.as_ref()) {
+            // Fails only when the peer was first.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Cuts all connections and waits, within reason, until their threads are done.
     pub(crate) fn cut_all(&self) {
         self.cut(|_| true);

@@ -20,6 +20,7 @@ use crate::journal::Summary;
 use crate::json;
 use crate::listener::Acceptor;
 use crate::sync::lock;
+use crate::watches::Order;
 
 /// Objects of a big cluster fit.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -100,12 +101,35 @@ fn handle(fake: &Fake, request: &Request) -> Result<Value, Refusal> {
             .map_err(bad_request)?
             .ok_or_else(|| (404, "there is no such object".to_owned())),
         ("DELETE", ["objects"]) => {
-            lock(&fake.shared.store).clear();
+            fake.clear_objects();
             done()
         }
         ("GET", ["objects", resource]) => Ok(json!(fake.objects(resource).map_err(bad_request)?)),
         ("POST", ["compact"]) => {
             lock(&fake.shared.store).compact();
+            done()
+        }
+        ("PUT", ["bookmarks"]) => {
+            let every = bookmarks(&body(request)?).map_err(bad_request)?;
+            fake.shared.watches.set_bookmarks(every);
+            done()
+        }
+        ("POST", ["bookmark"]) => ordered(fake, &Order::Bookmark),
+        ("POST", ["watches", "send"]) => ordered(fake, &Order::Send(request.body.as_slice().into())),
+        ("POST", ["watches", "end"]) => {
+            fake.end_watches();
+            done()
+        }
+        ("POST", ["watches", "cut"]) => {
+            fake.cut_watches();
+            done()
+        }
+        ("PUT", ["watches", "silent"]) => {
+            fake.shared.watches.set_silent(boolean(request)?);
+            done()
+        }
+        ("PUT", ["watches", "expired_as_status"]) => {
+            fake.shared.watches.set_expired_as_status(boolean(request)?);
             done()
         }
         ("PUT", ["tokens", token]) => {
@@ -125,10 +149,7 @@ fn handle(fake: &Fake, request: &Request) -> Result<Value, Refusal> {
             done()
         }
         ("PUT", ["listening"]) => {
-            let listening = body(request)?
-                .as_bool()
-                .ok_or_else(|| bad_request("the body must be true or false".to_owned()))?;
-            fake.set_listening(listening)
+            fake.set_listening(boolean(request)?)
                 .map_err(|error| (409, error.to_string()))?;
             done()
         }
@@ -161,6 +182,23 @@ fn bad_request(message: String) -> Refusal {
 
 fn body(request: &Request) -> Result<Value, Refusal> {
     serde_json::from_slice(&request.body).map_err(|error| bad_request(format!("the body is not JSON: {error}")))
+}
+
+fn boolean(request: &Request) -> Result<bool, Refusal> {
+    let value = body(request)?.as_bool();
+    value.ok_or_else(|| bad_request("the body must be true or false".to_owned()))
+}
+
+/// Tells all open watches, and how many they are.
+#[allow(clippy::unnecessary_wraps)] // so that it can be an arm
+fn ordered(fake: &Fake, order: &Order) -> Result<Value, Refusal> {
+    Ok(json!({ "watches": fake.order_watches(order).len() }))
+}
+
+fn bookmarks(value: &Value) -> Result<Option<Duration>, String> {
+    let fields = json::object(value, "bookmarks", &["every_ms"])?;
+    let every = json::optional_number(fields, "every_ms")?.ok_or("\"every_ms\" is missing")?;
+    Ok(Some(Duration::from_millis(every)).filter(|every| !every.is_zero()))
 }
 
 fn certificate(value: &Value) -> Result<Certificate, String> {
@@ -201,8 +239,7 @@ fn summary(fake: &Fake, request: &Request) -> Result<Value, Refusal> {
         wanted.iter().all(|(name, number)| {
             let mut fields = summary.fields().into_iter();
             fields.any(|(field, value)| {
-                // Connections come and go, the others only grow.
-                let exactly = field == "connections_open";
+                let exactly = Summary::is_gauge(field);
                 field == *name && (value == *number || (!exactly && value > *number))
             })
         })

@@ -17,6 +17,7 @@ use crate::listener::{self, Acceptor};
 use crate::resources::Resource;
 use crate::store::Store;
 use crate::sync::{Shared, lock};
+use crate::watches::{Order, Watches};
 
 /// The API server and its switches.
 pub(crate) struct Fake {
@@ -41,6 +42,7 @@ impl Fake {
             faults: Faults::default(),
             journal: Journal::default(),
             connections: Connections::default(),
+            watches: Watches::default(),
             tls: Mutex::new(Arc::new(tls)),
         });
         let address = listener.local_addr()?;
@@ -65,14 +67,42 @@ impl Fake {
         body: &Value,
     ) -> Result<Value, String> {
         let resource = known(resource)?;
-        let mut store = lock(&self.shared.store);
-        let stored = store.put(resource, namespace, name, body)?;
+        let stored = lock(&self.shared.store).put(resource, namespace, name, body)?;
+        self.shared.watches.ring();
         Ok((*stored).clone())
     }
 
     pub(crate) fn delete_object(&self, resource: &str, namespace: &str, name: &str) -> Result<Option<Value>, String> {
         let resource = known(resource)?;
-        Ok(lock(&self.shared.store).delete(resource, namespace, name))
+        let deleted = lock(&self.shared.store).delete(resource, namespace, name);
+        self.shared.watches.ring();
+        Ok(deleted)
+    }
+
+    pub(crate) fn clear_objects(&self) {
+        lock(&self.shared.store).clear();
+        self.shared.watches.ring();
+    }
+
+    /// Has every open watch do something, after what changed so far; says which they are.
+    pub(crate) fn order_watches(&self, order: &Order) -> Vec<u64> {
+        let store = lock(&self.shared.store);
+        self.shared.watches.order(store.version(), order)
+    }
+
+    /// Ends all open watches as they should end.
+    pub(crate) fn end_watches(&self) {
+        let ended = self.order_watches(&Order::End);
+        self.shared.watches.wait_for_end(&ended);
+    }
+
+    /// Cuts all open watches.
+    pub(crate) fn cut_watches(&self) {
+        for id in self.shared.watches.connections() {
+            self.shared.connections.cut_one(id);
+        }
+        let cut = self.order_watches(&Order::Cut);
+        self.shared.watches.wait_for_end(&cut);
     }
 
     pub(crate) fn objects(&self, resource: &str) -> Result<Vec<Value>, String> {
@@ -110,6 +140,8 @@ impl Fake {
             *acceptor = Some(serve(&self.shared, listener::bind(self.address)?)?);
         } else if !listening && let Some(running) = acceptor.take() {
             running.stop();
+            // Else they would notice a moment later.
+            self.order_watches(&Order::Cut);
             self.shared.connections.cut_all();
         }
         Ok(())

@@ -56,6 +56,12 @@ pub enum Action {
     RawResponse(String),
     /// Answers 200 with a list that never ends.
     EndlessBody,
+    /// A watch that is cut after so many bytes of the body.
+    CutAfterBytes(usize),
+    /// A watch that sends bookmarks without a pause, and nothing else.
+    EndlessBookmarks,
+    /// A watch whose first frame is a line of so many bytes.
+    HugeFrame(usize),
 }
 
 /// One fault.
@@ -143,6 +149,9 @@ impl Fault {
         if self.at == Stage::Accept && filtered {
             return Err("a fault at accept knows no resource and no verb yet".to_owned());
         }
+        if self.action.is_for_watches() && self.verb.as_deref().is_some_and(|verb| verb != "watch") {
+            return Err("this fault is for watches only".to_owned());
+        }
         if self.at == Stage::Accept && !early {
             let allowed = "hang, reset, close and raw_response";
             return Err(format!("at accept there are only {allowed}"));
@@ -152,6 +161,14 @@ impl Fault {
 }
 
 impl Action {
+    /// Whether it needs a watch; then it strikes no other requests.
+    fn is_for_watches(&self) -> bool {
+        matches!(
+            self,
+            Self::CutAfterBytes(_) | Self::EndlessBookmarks | Self::HugeFrame(_)
+        )
+    }
+
     fn from_json(value: &Value) -> Result<Self, String> {
         let (kind, detail) = match value {
             Value::String(kind) => (kind.as_str(), &Value::Null),
@@ -176,6 +193,9 @@ impl Action {
             "close" => Ok(Self::Close),
             "headers_then_hang" => Ok(Self::HeadersThenHang),
             "endless_body" => Ok(Self::EndlessBody),
+            "endless_bookmarks" => Ok(Self::EndlessBookmarks),
+            "cut_after_bytes" => size(detail).map(Self::CutAfterBytes),
+            "huge_frame" => size(detail).map(Self::HugeFrame),
             "truncate_body" => size(detail).map(Self::TruncateBody),
             "drip" => {
                 let fields = json::object(detail, "drip", &["bytes", "every_ms"])?;
@@ -261,6 +281,7 @@ impl Faults {
             fault.at == Stage::Request
                 && resource.is_none_or(|resource| target.resource() == Some(resource))
                 && verb.is_none_or(|verb| target.verb() == verb)
+                && (target.verb() == "watch" || !fault.action.is_for_watches())
         })
     }
 

@@ -36,6 +36,12 @@ impl Request {
         first(&self.query, name)
     }
 
+    /// A boolean parameter, with the real server's idea of one: anything but these is true.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.parameter(name)
+            .is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
+    }
+
     /// The decoded parts of the path; empty ones stay, so `//` matches nothing.
     pub(crate) fn segments(&self) -> Vec<String> {
         let path = self.path.strip_prefix('/').unwrap_or(&self.path);
@@ -68,7 +74,7 @@ impl From<io::Error> for ReadError {
 /// A stream with what was read beyond the last request.
 pub(crate) struct Wire<S> {
     pub(crate) stream: S,
-    buffer: Vec<u8>,
+    pub(crate) buffer: Vec<u8>,
 }
 
 impl<S: Read + Write> Wire<S> {
@@ -124,10 +130,15 @@ impl<S: Read + Write> Wire<S> {
         Ok(count)
     }
 
+    /// Sends bytes at once.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
     /// Writes an answer as it should be.
     pub(crate) fn respond(&mut self, response: &Response, keep_alive: bool) -> io::Result<()> {
-        self.stream.write_all(&response.encode(keep_alive))?;
-        self.stream.flush()
+        self.send(&response.encode(keep_alive))
     }
 }
 

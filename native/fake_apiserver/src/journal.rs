@@ -22,24 +22,35 @@ pub struct Summary {
     pub requests: u64,
     /// Those of them that ask for a list (not a watch) of a resource.
     pub lists: u64,
+    /// Those of them that ask for a watch.
+    pub watches: u64,
     /// TCP connections accepted.
     pub connections_accepted: u64,
     /// TLS handshakes completed.
     pub handshakes_completed: u64,
     /// Connections that are open now; not cleared.
     pub connections_open: u64,
+    /// Watches that are streaming now; not cleared.
+    pub watches_open: u64,
 }
 
 impl Summary {
     /// The names of the counters with their values.
-    pub(crate) fn fields(&self) -> [(&'static str, u64); 5] {
+    pub(crate) fn fields(&self) -> [(&'static str, u64); 7] {
         [
             ("requests", self.requests),
             ("lists", self.lists),
+            ("watches", self.watches),
             ("connections_accepted", self.connections_accepted),
             ("handshakes_completed", self.handshakes_completed),
             ("connections_open", self.connections_open),
+            ("watches_open", self.watches_open),
         ]
+    }
+
+    /// Whether a counter comes and goes; the others only grow.
+    pub(crate) fn is_gauge(name: &str) -> bool {
+        ["connections_open", "watches_open"].contains(&name)
     }
 
     pub(crate) fn to_json(self) -> Value {
@@ -75,6 +86,14 @@ impl Journal {
         });
     }
 
+    pub(crate) fn watch_opened(&self) {
+        self.change(|log| log.summary.watches_open += 1);
+    }
+
+    pub(crate) fn watch_closed(&self) {
+        self.change(|log| log.summary.watches_open = log.summary.watches_open.saturating_sub(1));
+    }
+
     pub(crate) fn handshake_completed(&self) {
         self.change(|log| log.summary.handshakes_completed += 1);
     }
@@ -94,7 +113,8 @@ impl Journal {
         for (name, value) in &request.query {
             query.entry(name).or_insert(json!(value));
         }
-        let entry = json!({
+        let watch = target.verb() == "watch";
+        let mut entry = json!({
             "at_ms": generated::now_millis(),
             "connection": connection,
             "method": request.method,
@@ -104,10 +124,14 @@ impl Journal {
             "user": user.map(|user| &user.name),
             "status": Value::Null,
         });
+        if watch {
+            entry["watch"] = json!(true);
+        }
         let mut number = 0;
         self.change(|log| {
             log.summary.requests += 1;
             log.summary.lists += u64::from(target.verb() == "list");
+            log.summary.watches += u64::from(watch);
             log.last_number += 1;
             number = log.last_number;
             log.requests.push_back((number, entry));
@@ -144,6 +168,7 @@ impl Journal {
             log.requests.clear();
             log.summary = Summary {
                 connections_open: log.summary.connections_open,
+                watches_open: log.summary.watches_open,
                 ..Summary::default()
             };
         });

@@ -1,4 +1,4 @@
-//! An HTTPS server that answers lists like the Kubernetes API server, with faults on demand.
+//! An HTTPS server that answers lists and watches like the Kubernetes API server, with faults on demand.
 //!
 //! It shares no types with the client: a wrong field name would be wrong on both sides, and every
 //! test would pass. Rust tests start a [`Server`]; other tests and the demo start the binary and
@@ -10,6 +10,7 @@
 //!   `socket` and `certificates` are below TLS and beside it
 //! - `http` reads and writes messages, `api` understands them, with `resources`, `access` (tokens),
 //!   `list`, `selector`, `paging`, `store` (objects and versions) and `status` (failures)
+//! - `watch` is one stream of changes, `watches` knows and wakes all of them
 //! - `faults` says what goes wrong and when, `misbehave` does it
 //! - `journal` remembers what was asked
 //! - `fake` is all that as one thing, `control` drives it over HTTP and [`Server`] from Rust
@@ -38,6 +39,8 @@ mod socket;
 mod status;
 mod store;
 mod sync;
+mod watch;
+mod watches;
 
 pub use access::Rule;
 pub use certificates::{Authority, Certificate};

@@ -1,5 +1,7 @@
 //! The list of a resource: its parameters, and what they select at which version.
 
+use std::num::{IntErrorKind, ParseIntError};
+
 use serde_json::{Map, Value, json};
 
 use crate::http::Request;
@@ -21,33 +23,22 @@ pub(crate) struct ListQuery {
 impl ListQuery {
     pub(crate) fn read(request: &Request) -> Result<Self, Status> {
         let text = |name: &str| request.parameter(name).filter(|value| !value.is_empty());
-        if text("fieldSelector").is_some() {
-            // Ignoring it would show a client objects that the real server hides.
-            return Err(Status::bad_request("this fake API server has no field selectors"));
-        }
-        let selector =
-            Selector::parse(request.parameter("labelSelector").unwrap_or_default()).map_err(Status::bad_request)?;
-        let limit: i64 = text("limit")
-            .map_or(Ok(0), str::parse)
-            .map_err(|_| Status::bad_request(number_error("ParseInt", text("limit").unwrap_or_default())))?;
+        let selector = read_selector(request)?;
+        let limit = read_number(request, "limit")?;
         let page = match text("continue").map(Continue::decode) {
             None => None,
             Some(Some(page)) => Some(page),
             Some(None) => {
-                let message = "continue key is not valid: encoded continue token is malformed";
+                let message = "invalid continue token: continue key is not valid: encoded continue token is malformed";
                 return Err(Status::bad_request(message));
             }
         };
-        let version: Option<u64> = match text("resourceVersion").map(str::parse) {
-            None => None,
-            Some(Ok(version)) => Some(version),
-            Some(Err(_)) => {
-                let text = text("resourceVersion").unwrap_or_default();
-                let reason = number_error("ParseUint", text);
-                return Err(Status::bad_request(format!(
-                    "invalid resource version: resourceVersion: Invalid value: {text:?}: {reason}"
-                )));
+        let version = match read_version(request) {
+            // Pages come from another layer of the real server, with another opinion.
+            Err(status) if limit > 0 || page.is_some() => {
+                return Err(status.into_bad_request("invalid resource version"));
             }
+            other => other?,
         };
         if page.is_some() && version.is_some_and(|version| version != 0) {
             return Err(Status::bad_request(
@@ -66,8 +57,53 @@ impl ListQuery {
     }
 }
 
-fn number_error(function: &str, text: &str) -> String {
-    format!("strconv.{function}: parsing {text:?}: invalid syntax")
+/// The label selector; field selectors are refused.
+pub(crate) fn read_selector(request: &Request) -> Result<Selector, Status> {
+    if request
+        .parameter("fieldSelector")
+        .is_some_and(|value| !value.is_empty())
+    {
+        // Ignoring it would show a client objects that the real server hides.
+        return Err(Status::bad_request("this fake API server has no field selectors"));
+    }
+    Selector::parse(request.parameter("labelSelector").unwrap_or_default()).map_err(Status::bad_request)
+}
+
+/// A parameter that is a number, 0 when absent.
+pub(crate) fn read_number(request: &Request, name: &str) -> Result<i64, Status> {
+    let text = request.parameter(name).unwrap_or_default();
+    if text.is_empty() {
+        return Ok(0);
+    }
+    text.parse()
+        .map_err(|error| Status::bad_request(number_error("ParseInt", text, &error)))
+}
+
+/// The version that a request names.
+pub(crate) fn read_version(request: &Request) -> Result<Option<u64>, Status> {
+    let text = request.parameter("resourceVersion").unwrap_or_default();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // Rust would take a leading plus.
+    let parsed = if text.starts_with('+') {
+        "+".parse()
+    } else {
+        text.parse()
+    };
+    parsed.map(Some).map_err(|error| {
+        let reason = number_error("ParseUint", text, &error);
+        Status::malformed_version(format!("resourceVersion: Invalid value: {text:?}: {reason}"))
+    })
+}
+
+/// In the words of Go.
+fn number_error(function: &str, text: &str, error: &ParseIntError) -> String {
+    let reason = match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+        _ => "invalid syntax",
+    };
+    format!("strconv.{function}: parsing {text:?}: {reason}")
 }
 
 /// The list object, as the real server writes it.

@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::access::User;
-use crate::api::Target;
+use crate::api::{Answer, Target};
 use crate::connection::Tls;
 use crate::faults::{Action, Strike};
 use crate::http::{Request, Response, Wire, chunk};
 use crate::socket::Socket;
 use crate::sync::Shared;
+use crate::watch::{self, Script, Watch};
 
 /// A request that was read, and where its answer goes.
 pub(crate) struct Exchange<'a> {
@@ -78,23 +79,55 @@ pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: 
         }
         Action::Close => Ok(Next::Close),
         Action::HeadersThenHang => {
-            let right = exchange.right_answer();
-            exchange.note(right.status);
-            send(wire, &right.head(Some(right.body.len()), true))?;
+            let head = match exchange.right_answer() {
+                Answer::Response(right) => {
+                    exchange.note(right.status);
+                    right.head(Some(right.body.len()), true)
+                }
+                Answer::Watch(_) => {
+                    exchange.note(200);
+                    Watch::head(true)
+                }
+            };
+            wire.send(&head)?;
             hang(shared, id, strike, &mut wire.stream.sock);
             Ok(Next::Vanish)
         }
-        Action::TruncateBody(length) => {
-            let right = exchange.right_answer();
-            exchange.note(right.status);
-            let mut bytes = right.head(Some(right.body.len()), true);
-            bytes.extend(right.body.iter().take(*length));
-            send(wire, &bytes)?;
-            Ok(Next::Vanish)
-        }
+        Action::TruncateBody(length) => match exchange.right_answer() {
+            Answer::Response(right) => {
+                exchange.note(right.status);
+                let mut bytes = right.head(Some(right.body.len()), true);
+                bytes.extend(right.body.iter().take(*length));
+                wire.send(&bytes)?;
+                Ok(Next::Vanish)
+            }
+            Answer::Watch(watch) => watch::stream(exchange, wire, watch, &cut_after(*length)),
+        },
         Action::Drip { bytes, every } => drip(exchange, wire, strike, *bytes, *every),
+        Action::CutAfterBytes(length) => with_script(exchange, wire, &cut_after(*length)),
+        Action::HugeFrame(size) => {
+            let huge_frame = Some(*size);
+            let script = Script {
+                huge_frame,
+                ..Script::default()
+            };
+            with_script(exchange, wire, &script)
+        }
+        Action::EndlessBookmarks => {
+            if !hold(shared, id, strike) {
+                return Ok(Next::Vanish);
+            }
+            let endless_bookmarks = true;
+            let script = Script {
+                endless_bookmarks,
+                ..Script::default()
+            };
+            let next = with_script(exchange, wire, &script)?;
+            shared.connections.hold(id, false);
+            Ok(next)
+        }
         Action::RawResponse(text) => {
-            send(wire, text.as_bytes())?;
+            wire.send(text.as_bytes())?;
             Ok(Next::Close)
         }
         Action::EndlessBody => endless(exchange, wire, strike),
@@ -119,6 +152,22 @@ fn reset(shared: &Shared, id: u64, socket: &mut Socket) {
     socket.reset_on_drop();
 }
 
+fn cut_after(length: usize) -> Script {
+    let cut_after = Some(length);
+    Script {
+        cut_after,
+        ..Script::default()
+    }
+}
+
+/// Streams a watch that goes wrong; where there is none, because it is refused, nothing does.
+fn with_script(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, script: &Script) -> io::Result<Next> {
+    match exchange.right_answer() {
+        Answer::Response(right) => exchange.answer(wire, &right),
+        Answer::Watch(watch) => watch::stream(exchange, wire, watch, script),
+    }
+}
+
 fn drip(
     exchange: &Exchange<'_>,
     wire: &mut Wire<Tls>,
@@ -126,17 +175,29 @@ fn drip(
     bytes: usize,
     every: Duration,
 ) -> io::Result<Next> {
-    let right = exchange.right_answer();
-    exchange.note(right.status);
     if !hold(exchange.shared, exchange.id, strike) {
         return Ok(Next::Vanish);
     }
-    send(wire, &right.head(Some(right.body.len()), true))?;
+    let right = match exchange.right_answer() {
+        Answer::Response(right) => right,
+        Answer::Watch(watch) => {
+            let drip = Some((bytes, every));
+            let script = Script {
+                drip,
+                ..Script::default()
+            };
+            let next = watch::stream(exchange, wire, watch, &script)?;
+            exchange.shared.connections.hold(exchange.id, false);
+            return Ok(next);
+        }
+    };
+    exchange.note(right.status);
+    wire.send(&right.head(Some(right.body.len()), true))?;
     for piece in right.body.chunks(bytes.max(1)) {
         if !wire.stream.sock.silent_for(every) {
             return Ok(Next::Vanish);
         }
-        send(wire, piece)?;
+        wire.send(piece)?;
     }
     exchange.shared.connections.hold(exchange.id, false);
     Ok(Next::Request)
@@ -150,16 +211,11 @@ fn endless(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: &Strike) -> io
         return Ok(Next::Vanish);
     }
     let head = Response::new(200, "application/json", "").head(None, true);
-    send(wire, &head)?;
-    send(wire, &chunk(START))?;
+    wire.send(&head)?;
+    wire.send(&chunk(START))?;
     let items = chunk(&ITEM.repeat(128));
     // Ends with the error of writing to a peer that closed.
     loop {
-        send(wire, &items)?;
+        wire.send(&items)?;
     }
-}
-
-fn send(wire: &mut Wire<Tls>, bytes: &[u8]) -> io::Result<()> {
-    wire.stream.write_all(bytes)?;
-    wire.stream.flush()
 }

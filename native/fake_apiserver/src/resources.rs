@@ -9,6 +9,8 @@ pub(crate) struct Resource {
     pub(crate) group: &'static str,
     /// The version within the group.
     pub(crate) version: &'static str,
+    /// The kind of one of these objects, as a watch shows it.
+    pub(crate) kind: &'static str,
     /// The kind of a list of these objects.
     pub(crate) list_kind: &'static str,
 }
@@ -18,18 +20,21 @@ static RESOURCES: [Resource; 3] = [
         plural: "endpoints",
         group: "",
         version: "v1",
+        kind: "Endpoints",
         list_kind: "EndpointsList",
     },
     Resource {
         plural: "pods",
         group: "",
         version: "v1",
+        kind: "Pod",
         list_kind: "PodList",
     },
     Resource {
         plural: "endpointslices",
         group: "discovery.k8s.io",
         version: "v1",
+        kind: "EndpointSlice",
         list_kind: "EndpointSliceList",
     },
 ];
@@ -40,11 +45,9 @@ impl Resource {
         RESOURCES.iter().find(|resource| resource.plural == plural)
     }
 
-    /// Whether any resource lives in this group and version.
-    pub(crate) fn group_version_exists(group: &str, version: &str) -> bool {
-        RESOURCES
-            .iter()
-            .any(|resource| resource.group == group && resource.version == version)
+    /// Whether any resource lives in this group.
+    pub(crate) fn group_exists(group: &str) -> bool {
+        RESOURCES.iter().any(|resource| resource.group == group)
     }
 
     /// What objects and lists carry as `apiVersion`.
@@ -53,15 +56,6 @@ impl Resource {
             self.version.to_owned()
         } else {
             format!("{}/{}", self.group, self.version)
-        }
-    }
-
-    /// The name in messages, `endpointslices.discovery.k8s.io`.
-    pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() {
-            self.plural.to_owned()
-        } else {
-            format!("{}.{}", self.plural, self.group)
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::generated;
 use crate::journal::Summary;
 use crate::listener;
 use crate::sync::lock;
+use crate::watches::Order;
 
 /// How to start.
 #[derive(Debug, Clone)]
@@ -143,7 +144,7 @@ impl Server {
 
     /// Deletes all objects.
     pub fn clear_objects(&self) {
-        lock(&self.fake.shared.store).clear();
+        self.fake.clear_objects();
     }
 
     /// All objects of a resource.
@@ -154,9 +155,47 @@ impl Server {
         or_panic(self.fake.objects(resource))
     }
 
-    /// Forgets older versions, so that continue tokens expire.
+    /// Forgets older versions, so that continue tokens and new watches from them expire.
     pub fn compact(&self) {
         lock(&self.fake.shared.store).compact();
+    }
+
+    /// Sets the time between the bookmarks of every watch, one minute at first; with none there are
+    /// none but those on demand.
+    pub fn set_bookmarks(&self, every: Option<Duration>) {
+        self.fake.shared.watches.set_bookmarks(every);
+    }
+
+    /// Has every open watch that allows bookmarks send one now; says how many watches are open.
+    pub fn send_bookmarks(&self) -> usize {
+        self.fake.order_watches(&Order::Bookmark).len()
+    }
+
+    /// Sends these bytes into every open watch as one chunk, after what changed so far; says how
+    /// many that are.
+    pub fn send_to_watches(&self, bytes: impl AsRef<[u8]>) -> usize {
+        let order = Order::Send(bytes.as_ref().into());
+        self.fake.order_watches(&order).len()
+    }
+
+    /// Ends all open watches as they should end.
+    pub fn end_watches(&self) {
+        self.fake.end_watches();
+    }
+
+    /// Cuts all open watches: no last chunk, no end of TLS.
+    pub fn cut_watches(&self) {
+        self.fake.cut_watches();
+    }
+
+    /// While `true`, watches stay open but events, bookmarks and timeouts are held back.
+    pub fn set_watches_silent(&self, silent: bool) {
+        self.fake.shared.watches.set_silent(silent);
+    }
+
+    /// Whether a watch from an expired version gets the status 410; else 200 and an ERROR event.
+    pub fn set_expired_as_status(&self, as_status: bool) {
+        self.fake.shared.watches.set_expired_as_status(as_status);
     }
 
     /// Accepts a token, or changes whose it is and what it may do.

@@ -63,6 +63,11 @@ impl Socket {
         silent && self.stream.set_read_timeout(None).is_ok()
     }
 
+    /// Makes reads return at once when there is nothing, or wait again.
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.stream.set_nonblocking(nonblocking)
+    }
+
     /// Takes from the kernel what was handed out; never blocks, for it is there.
     fn settle(&mut self) -> io::Result<()> {
         let mut scratch = [0; 4096];

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use crate::http::Response;
-use crate::resources::Resource;
 
 /// A failure as the API reports it.
 #[derive(Debug, Clone)]
@@ -34,22 +33,21 @@ impl Status {
         }
     }
 
-    pub(crate) fn forbidden(user: &str, verb: &str, resource: &Resource, namespace: Option<&str>) -> Self {
+    pub(crate) fn forbidden(user: &str, verb: &str, group: &str, plural: &str, namespace: Option<&str>) -> Self {
         let scope = namespace.map_or_else(
             || "at the cluster scope".to_owned(),
             |namespace| format!("in the namespace {namespace:?}"),
         );
+        let dot = if group.is_empty() { "" } else { "." };
         let message = format!(
-            "{} is forbidden: User {user:?} cannot {verb} resource {:?} in API group {:?} {scope}",
-            resource.qualified(),
-            resource.plural,
-            resource.group
+            "{plural}{dot}{group} is forbidden: User {user:?} cannot {verb} resource {plural:?} in API group \
+            {group:?} {scope}"
         );
         let mut details = Map::new();
-        if !resource.group.is_empty() {
-            details.insert("group".to_owned(), json!(resource.group));
+        if !group.is_empty() {
+            details.insert("group".to_owned(), json!(group));
         }
-        details.insert("kind".to_owned(), json!(resource.plural));
+        details.insert("kind".to_owned(), json!(plural));
         Self {
             details: Some(Box::new(Value::Object(details))),
             ..Self::new(403, "Forbidden", message)
@@ -68,9 +66,26 @@ impl Status {
         }
     }
 
-    pub(crate) fn watch_unsupported() -> Self {
-        let message = "this fake API server does not watch yet";
-        Self::new(405, "MethodNotAllowed", message)
+    /// A version that is no number. It has no reason, and is no 400, with the real server either.
+    pub(crate) fn malformed_version(message: impl Into<String>) -> Self {
+        Self {
+            details: None,
+            ..Self::new(500, "", message)
+        }
+    }
+
+    /// The same as a bad request, with what is bad about it.
+    pub(crate) fn into_bad_request(self, what: &str) -> Self {
+        Self::bad_request(format!("{what}: {}", self.message))
+    }
+
+    /// A watch from a version that is forgotten.
+    pub(crate) fn expired_version(wanted: u64, oldest: u64) -> Self {
+        let message = format!("too old resource version: {wanted} ({oldest})");
+        Self {
+            details: None,
+            ..Self::new(410, "Expired", message)
+        }
     }
 
     /// A version from the future; the real server waits three seconds before it says so.
@@ -143,7 +158,7 @@ impl Status {
         }
     }
 
-    fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let mut metadata = Map::new();
         if let Some(next) = &self.next {
             metadata.insert("continue".to_owned(), json!(next));

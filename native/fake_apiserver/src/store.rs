@@ -1,7 +1,7 @@
 //! The objects, the one version counter over all of them, and the log of what changed.
 //!
 //! The log serves two purposes: pages of one list must all show the state at the version of the
-//! first, so older states are found by walking the log back; and a watch will send it forward.
+//! first, so older states are found by walking the log back; and a watch sends it forward.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,9 +14,12 @@ use crate::resources::Resource;
 /// How many changes are remembered; the real server forgets after five minutes.
 const LOG_LIMIT: usize = 10_000;
 
-/// The version is older than the log.
+/// The version is older than what is remembered.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Expired;
+pub(crate) struct Expired {
+    /// The oldest version that is not.
+    pub(crate) oldest: u64,
+}
 
 /// What happened to an object, in the words of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +34,13 @@ pub(crate) enum Change {
 pub(crate) struct Event {
     pub(crate) version: u64,
     pub(crate) change: Change,
-    resource: &'static str,
-    key: String,
+    pub(crate) resource: &'static str,
+    pub(crate) key: String,
     /// The object as it was before; a watch with a selector needs it to tell MODIFIED from
     /// DELETED, an older state needs it to walk back.
-    before: Option<Arc<Value>>,
+    pub(crate) before: Option<Arc<Value>>,
+    /// The object as it is now, unless it was deleted.
+    pub(crate) after: Option<Arc<Value>>,
 }
 
 type Objects = BTreeMap<String, Arc<Value>>;
@@ -46,8 +51,11 @@ pub(crate) struct Store {
     version: u64,
     objects: BTreeMap<&'static str, Objects>,
     log: VecDeque<Event>,
-    /// Versions below this one can no longer be reached through the log.
+    /// Versions below this one are expired.
     oldest: u64,
+    /// The version of the latest change that left the log; compaction leaves the log itself, for
+    /// watches that are open.
+    forgotten: u64,
 }
 
 /// Where an object sorts: the real server's order is that of the keys in etcd.
@@ -62,6 +70,7 @@ impl Store {
             objects: BTreeMap::new(),
             log: VecDeque::new(),
             oldest: 1,
+            forgotten: 1,
         }
     }
 
@@ -108,7 +117,7 @@ impl Store {
         } else {
             Change::Added
         };
-        self.record(resource, key, change, before);
+        self.record(resource, key, change, before, Some(Arc::clone(&object)));
         Ok(object)
     }
 
@@ -119,7 +128,7 @@ impl Store {
         self.version += 1;
         let mut last = (*before).clone();
         last["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.record(resource, key, Change::Deleted, Some(before));
+        self.record(resource, key, Change::Deleted, Some(before), None);
         Some(last)
     }
 
@@ -137,9 +146,8 @@ impl Store {
         }
     }
 
-    /// Forgets the log, so that every version but the current one is expired.
+    /// Makes every version but the current one expire; watches that are open go on.
     pub(crate) fn compact(&mut self) {
-        self.log.clear();
         self.oldest = self.version;
     }
 
@@ -172,25 +180,47 @@ impl Store {
 
     /// What changed after a version, oldest first.
     pub(crate) fn events_after(&self, version: u64) -> Result<impl DoubleEndedIterator<Item = &Event>, Expired> {
-        if version < self.oldest {
-            return Err(Expired);
+        let oldest = self.oldest;
+        if version < oldest {
+            return Err(Expired { oldest });
         }
-        let start = self.log.partition_point(|event| event.version <= version);
-        Ok(self.log.range(start..))
+        Ok(self.log.range(self.start(version)..))
     }
 
-    fn record(&mut self, resource: &'static Resource, key: String, change: Change, before: Option<Arc<Value>>) {
+    /// The same for a watch that is open already, which a compaction does not disturb.
+    pub(crate) fn unsent_after(&self, version: u64) -> Result<impl Iterator<Item = &Event>, Expired> {
+        let oldest = self.forgotten;
+        if version < oldest {
+            return Err(Expired { oldest });
+        }
+        Ok(self.log.range(self.start(version)..))
+    }
+
+    fn start(&self, version: u64) -> usize {
+        self.log.partition_point(|event| event.version <= version)
+    }
+
+    fn record(
+        &mut self,
+        resource: &'static Resource,
+        key: String,
+        change: Change,
+        before: Option<Arc<Value>>,
+        after: Option<Arc<Value>>,
+    ) {
         self.log.push_back(Event {
             version: self.version,
             change,
             resource: resource.plural,
             key,
             before,
+            after,
         });
         if self.log.len() > LOG_LIMIT
-            && let Some(forgotten) = self.log.pop_front()
+            && let Some(event) = self.log.pop_front()
         {
-            self.oldest = forgotten.version;
+            self.forgotten = event.version;
+            self.oldest = self.oldest.max(event.version);
         }
     }
 }
@@ -298,7 +328,12 @@ mod tests {
         assert_eq!(store.list(pods(), Some("b"), then).unwrap()[0].1["v"], 1);
         assert_eq!(names(&store, store.version()), ["b/x", "c/z"]);
         store.compact();
-        assert_eq!(store.list(pods(), None, then), Err(Expired));
+        let expired = Expired {
+            oldest: store.version(),
+        };
+        assert_eq!(store.list(pods(), None, then), Err(expired));
+        let open = store.unsent_after(then).unwrap();
+        assert_eq!(open.count(), 3, "an open watch goes on");
         assert_eq!(names(&store, store.version()), ["b/x", "c/z"]);
         store.clear();
         assert!(names(&store, store.version()).is_empty());

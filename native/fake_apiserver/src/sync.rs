@@ -9,6 +9,7 @@ use crate::connections::Connections;
 use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::store::Store;
+use crate::watches::Watches;
 
 /// The state behind the API port; the control port and the handle change it.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
     pub(crate) connections: Connections,
+    pub(crate) watches: Watches,
     /// For connections that are accepted from now on.
     pub(crate) tls: Mutex<Arc<ServerConfig>>,
 }

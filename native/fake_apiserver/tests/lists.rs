@@ -155,13 +155,28 @@ fn versions_in_requests_are_checked() {
     assert_eq!(new["reason"], "Timeout");
     assert_eq!(new["message"], "Timeout: Too large resource version: 9, current: 3");
     assert_eq!(new["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
-    for bad in [
-        "resourceVersion=x",
-        "resourceVersion=-1",
-        "limit=x",
-        "fieldSelector=a=b",
-    ] {
+    for bad in ["resourceVersion=x&limit=1", "limit=x", "fieldSelector=a=b"] {
         assert_eq!(at(bad).status, 400, "{bad}");
+    }
+    for (version, reason) in [
+        ("x", "invalid syntax"),
+        ("-1", "invalid syntax"),
+        ("99999999999999999999", "value out of range"),
+    ] {
+        let bad = at(&format!("resourceVersion={version}"));
+        let message = format!(
+            "resourceVersion: Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": {reason}"
+        );
+        assert_eq!(
+            (bad.status, bad.json()),
+            (
+                500,
+                json!({
+                    "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                    "message": message, "code": 500,
+                })
+            )
+        );
     }
 }
 
@@ -195,6 +210,11 @@ fn who_may_not_is_told_so_in_the_real_words() {
     );
     let message = |(_, body): (u16, Value)| body["message"].as_str().unwrap().to_owned();
     assert!(message(status("/api/v1/endpoints", Some("limited"))).ends_with("at the cluster scope"));
+    assert_eq!(
+        message(status("/api/v1/namespaces/default/services", Some("limited"))),
+        "services is forbidden: User \"system:serviceaccount:default:app\" cannot list resource \"services\" in \
+        API group \"\" in the namespace \"default\""
+    );
     assert!(message(status(&format!("{ENDPOINTS}?watch=1"), Some("limited"))).contains("cannot watch resource"));
     assert!(
         message(status("/apis/discovery.k8s.io/v1/endpointslices", Some("limited"))).starts_with(
@@ -221,8 +241,10 @@ fn what_is_not_there_is_404_and_what_is_not_get_is_405() {
     );
     let nowhere = get(&server, "/apis/apps/v1/deployments").unwrap();
     assert_eq!((nowhere.status, nowhere.text()), (404, "404 page not found\n"));
-    let watch = get(&server, &format!("{ENDPOINTS}?watch=true")).unwrap();
-    assert_eq!((watch.status, &watch.json()["kind"]), (405, &json!("Status")));
+    let old = get(&server, "/apis/discovery.k8s.io/v1beta1/endpointslices").unwrap();
+    assert_eq!((old.status, &old.json()["kind"]), (404, &json!("Status")));
+    let lost = get(&server, "/nowhere").unwrap();
+    assert_eq!((lost.status, &lost.json()["paths"][0]), (404, &json!("/apis")));
     let token = server.token();
     let post = format!("POST {ENDPOINTS} HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Length: 2\r\n\r\n{{}}");
     let mut client = connect(&server).unwrap();

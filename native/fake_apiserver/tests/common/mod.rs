@@ -128,13 +128,11 @@ impl<S: Read + Write> Client<S> {
             self.take(length.parse().unwrap(), &mut body)?;
         } else if headers.contains_key("transfer-encoding") {
             loop {
-                let size = self.line()?;
-                let size = usize::from_str_radix(&size, 16).unwrap();
-                self.take(size, &mut body)?;
-                assert_eq!(self.line()?, "");
-                if size == 0 {
+                let chunk = self.chunk()?;
+                if chunk.is_empty() {
                     break;
                 }
+                body.extend(chunk);
             }
         } else {
             while self.fill()? > 0 {}
@@ -154,6 +152,16 @@ impl<S: Read + Write> Client<S> {
             };
             headers.insert(name.to_ascii_lowercase(), value.to_owned());
         }
+    }
+
+    /// One chunk of a body; an empty one is its end.
+    pub fn chunk(&mut self) -> io::Result<Vec<u8>> {
+        let size = self.line()?;
+        let size = usize::from_str_radix(&size, 16).unwrap();
+        let mut chunk = Vec::new();
+        self.take(size, &mut chunk)?;
+        assert_eq!(self.line()?, "");
+        Ok(chunk)
     }
 
     /// Everything until the end, and how it ended.
