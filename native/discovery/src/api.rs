@@ -12,12 +12,12 @@ use crate::config::Config;
 use crate::credentials::{self, Token};
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
-use crate::http::{self, Client, Get};
+use crate::http::{self, Client, Extent, Get};
 use crate::lines::{End, Lines, MAX_LINE_BYTES};
 use crate::list::Page;
 use crate::signals::Signals;
 use crate::status::Asked;
-use crate::watcher::Input;
+use crate::watcher::{Input, Patience};
 
 /// What RFC 3986 leaves unreserved, as libcluster encodes its queries.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -25,6 +25,9 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 /// A watch is asked for this long, and at random up to a minute more, so that nodes do not come back together.
 const WATCH_FOR: Duration = Duration::from_mins(4);
 const WATCH_FOR_MORE: Duration = Duration::from_mins(1);
+
+/// What a watch may last beyond the time that it was asked for.
+const WATCH_MARGIN: Duration = Duration::from_secs(30);
 
 /// One topology's view of the API.
 #[derive(Debug)]
@@ -50,11 +53,13 @@ impl Api {
             None => String::new(),
         };
         let config = Arc::clone(&self.config);
-        self.call("list", &position, None, |answer| Page::parse(&answer.read()?, &config))
+        self.call("list", &position, Extent::Whole, |answer| {
+            Page::parse(&answer.read()?, &config)
+        })
     }
 
     /// Everything that happens after `version`.
-    pub(crate) fn open_watch(&mut self, version: &str) -> Result<Watch, Error> {
+    pub(crate) fn open_watch(&mut self, version: &str, patience: Patience) -> Result<Watch, Error> {
         let duration = Duration::from_secs((WATCH_FOR + random_up_to(WATCH_FOR_MORE)).as_secs());
         let position = format!(
             "&watch=true&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
@@ -62,7 +67,12 @@ impl Api {
             duration.as_secs()
         );
         let config = Arc::clone(&self.config);
-        self.call("watch", &position, Some(duration), |answer| {
+        let limit = duration + WATCH_MARGIN;
+        let silence = match patience {
+            Patience::ForBookmarks => self.config.watch_silence,
+            Patience::ToTheEnd => limit,
+        };
+        self.call("watch", &position, Extent::Stream { limit, silence }, |answer| {
             let (stream, token) = answer.stream();
             Ok(Watch {
                 config,
@@ -76,7 +86,7 @@ impl Api {
         &mut self,
         verb: &str,
         position: &str,
-        stream_for: Option<Duration>,
+        extent: Extent,
         read: impl FnOnce(http::Answer) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let namespace = match &self.config.namespace {
@@ -93,7 +103,7 @@ impl Api {
         let get = Get {
             asked,
             path_and_query: &format!("{path}?labelSelector={selector}{position}"),
-            stream_for,
+            extent,
         };
         self.client
             .get(&get)
@@ -121,7 +131,10 @@ impl Watch {
                 Input::Frame(frame)
             }
             Err(End::Clean) => Input::Ended,
-            Err(End::Broken(error)) => Input::Broken(http::stream_error(error)),
+            Err(End::Broken(error)) => match http::stream_error(error) {
+                error if error.kind == Kind::Timeout => Input::Silent,
+                error => Input::Broken(error),
+            },
             Err(End::TooLong) => Input::Frame(Err(Error::new(
                 Kind::TooLarge,
                 format!("a line of the watch is longer than {MAX_LINE_BYTES} bytes"),

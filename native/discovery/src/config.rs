@@ -33,6 +33,8 @@ pub struct Config {
     pub watch: bool,
     /// While watching is not allowed: how long until it is tried again.
     pub watch_retry: Duration,
+    /// The longest silence of a watch whose server sends bookmarks.
+    pub watch_silence: Duration,
     /// The longest random delay before the first list, so that nodes that start together do not ask together.
     pub start_jitter: Duration,
 }

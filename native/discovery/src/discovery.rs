@@ -151,7 +151,7 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 self.signals.listed();
                 Input::Page(page)
             }
-            Request::Watch(version) => match self.api.open_watch(version) {
+            Request::Watch(version, patience) => match self.api.open_watch(version, patience) {
                 Ok(watch) => {
                     self.watch = Some(watch);
                     Input::Opened(Ok(()))

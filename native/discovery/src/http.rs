@@ -31,18 +31,22 @@ const MAX_HEADER_BYTES: usize = BUFFER_BYTES / 2;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Longer than any polling interval that makes sense; a connection that the server closed is noticed before use.
 const MAX_IDLE: Duration = Duration::from_mins(10);
-/// The longest silence of a watch: servers send a bookmark about once a minute, up to 75 seconds apart.
-const WATCH_SILENCE: Duration = Duration::from_secs(90);
-/// What a watch may last beyond the time that it was asked for.
-const WATCH_MARGIN: Duration = Duration::from_secs(30);
 
 /// What to send, and how long to wait for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Get<'a> {
     pub(crate) asked: Asked<'a>,
     pub(crate) path_and_query: &'a str,
-    /// `None` for an answer that ends within the request timeout, else how long the server was asked to go on.
-    pub(crate) stream_for: Option<Duration>,
+    pub(crate) extent: Extent,
+}
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Extent {
+    /// The request timeout is for all of it.
+    Whole,
+    /// The request timeout is for its beginning; its body may take up to `limit`, and pause for up to `silence`.
+    Stream { limit: Duration, silence: Duration },
 }
 
 /// The one connection of a discovery, with the credentials it was made for.
@@ -103,15 +107,15 @@ impl Client {
             .get(format!("{server}{}", get.path_and_query))
             .header("authorization", token.bearer())
             .header("accept", "application/json");
-        let response = match get.stream_for {
-            None => request.call(),
-            Some(duration) => request
+        let response = match get.extent {
+            Extent::Whole => request.call(),
+            Extent::Stream { limit: body, silence } => request
                 .config()
                 .timeout_global(None)
                 .timeout_connect(Some(limit))
                 .timeout_recv_response(Some(limit))
-                .timeout_recv_body(Some(duration + WATCH_MARGIN))
-                .timeout_per_read(Some(WATCH_SILENCE))
+                .timeout_recv_body(Some(body))
+                .timeout_per_read(Some(silence))
                 .build()
                 .call(),
         };
@@ -173,11 +177,8 @@ impl Answer {
 /// What a stream's end means.
 pub(crate) fn stream_error(error: io::Error) -> Error {
     match ureq::Error::from(error) {
-        ureq::Error::Timeout(_) => Error::new(
-            Kind::Timeout,
-            format!("the stream was silent for {} seconds", WATCH_SILENCE.as_secs()),
-        ),
-        error => classify(&error, WATCH_SILENCE),
+        ureq::Error::Timeout(_) => Error::new(Kind::Timeout, "the stream was silent for too long"),
+        error => classify(&error, Duration::ZERO),
     }
 }
 

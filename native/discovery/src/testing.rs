@@ -25,6 +25,7 @@ pub(crate) fn config(source: Source) -> Config {
         request_timeout: Duration::from_secs(1),
         watch: true,
         watch_retry: Duration::from_mins(1),
+        watch_silence: Duration::from_secs(90),
         start_jitter: Duration::ZERO,
     }
 }

@@ -21,7 +21,7 @@
 //! nothing, and a list replaces them only when its last page is there.
 
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::error::{Error, Kind};
@@ -35,13 +35,27 @@ use crate::snapshot::Snapshot;
 pub(crate) enum Request<'w> {
     /// List the page with this token, or the first one.
     List(Option<&'w str>),
-    /// Open a watch from this version.
-    Watch(&'w str),
+    /// Open a watch from this version, and bear with its silence or not.
+    Watch(&'w str, Patience),
     /// Read the open stream.
     Read,
     /// Nothing, until somebody asks for a list.
     Rest,
 }
+
+/// How long a silent stream is taken for a live one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Bookmarks come about once a minute: a silence that is much longer means that the server hangs.
+    #[default]
+    ForBookmarks,
+    /// A server sends no bookmark while nothing at all changes, and this one has been silent for long before: only the
+    /// time that the watch was asked for tells.
+    ToTheEnd,
+}
+
+/// A stream that was open for this long has worked, whether or not anything happened meanwhile.
+const WORKING: Duration = Duration::from_secs(30);
 
 /// What happened.
 #[derive(Debug)]
@@ -54,8 +68,10 @@ pub(crate) enum Input {
     Frame(Result<Frame, Error>),
     /// The server ended the stream properly.
     Ended,
-    /// The stream broke or was silent for too long.
+    /// The stream broke.
     Broken(Error),
+    /// The stream was silent for longer than it was borne with.
+    Silent,
     /// Somebody asks for a list.
     ListWanted,
 }
@@ -104,15 +120,31 @@ enum State {
     Listed {
         version: String,
     },
-    /// Complete up to `version`, and a stream is open; `heard` says whether it has sent anything yet.
+    /// Complete up to `version`, and a stream is open.
     Watching {
         version: String,
-        heard: bool,
+        stream: Stream,
     },
     /// Complete up to `version`, and not to be watched.
     Polling {
         version: String,
     },
+}
+
+/// What there is to say of an open stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stream {
+    opened: Instant,
+    /// Whether it has sent anything yet.
+    heard: bool,
+    /// Whether it has sent a bookmark yet.
+    bookmarked: bool,
+}
+
+impl Stream {
+    fn worked(&self, now: Instant) -> bool {
+        self.heard || now.saturating_duration_since(self.opened) >= WORKING
+    }
 }
 
 /// Why watching is not possible, and until when it is not tried again.
@@ -129,6 +161,7 @@ pub(crate) struct Watcher<'c> {
     state: State,
     reflector: Reflector,
     refused: Option<Refused>,
+    patience: Patience,
 }
 
 impl<'c> Watcher<'c> {
@@ -138,6 +171,7 @@ impl<'c> Watcher<'c> {
             state: State::Unlisted,
             reflector: Reflector::default(),
             refused: None,
+            patience: Patience::default(),
         }
     }
 
@@ -145,7 +179,7 @@ impl<'c> Watcher<'c> {
         match &self.state {
             State::Unlisted => Request::List(None),
             State::Paging { next, .. } => Request::List(Some(next)),
-            State::Listed { version } => Request::Watch(version),
+            State::Listed { version } => Request::Watch(version, self.patience),
             State::Watching { .. } => Request::Read,
             State::Polling { .. } => Request::Rest,
         }
@@ -176,27 +210,39 @@ impl<'c> Watcher<'c> {
 
             (State::Listed { version }, Input::Opened(Ok(()))) => {
                 self.refused = None;
-                self.state = State::Watching { version, heard: false };
+                let stream = Stream {
+                    opened: now,
+                    heard: false,
+                    bookmarked: false,
+                };
+                self.state = State::Watching { version, stream };
                 Step::tell(Tell::Watching)
             }
             (State::Listed { version }, Input::Opened(Err(error))) => self.not_opened(version, error, now),
 
             (State::Watching { .. }, Input::Frame(Ok(Frame::Error { code: 410, .. }))) => Step::then(Then::SpreadOut),
-            (State::Watching { version, .. }, Input::Frame(Ok(frame))) => self.frame(version, frame),
+            (State::Watching { version, stream }, Input::Frame(Ok(frame))) => self.frame(version, stream, frame),
 
-            (State::Watching { version, heard }, Input::Ended) => {
+            (State::Watching { version, stream }, Input::Ended) => {
                 self.state = State::Listed { version };
                 // A server that ends every stream at once would be asked without end.
-                Step::then(if heard { Then::GoOn } else { Then::BackOff })
+                Step::resume(stream.worked(now))
             }
-            (State::Watching { version, heard }, Input::Broken(error)) => {
+            (State::Watching { version, stream }, Input::Broken(error)) => {
                 self.state = State::Listed { version };
                 // A stream that worked and broke is replaced; whether the API fails shows when that is tried.
-                if heard {
-                    Step::then(Then::BackOff)
+                if stream.worked(now) {
+                    Step::interrupted()
                 } else {
                     Step::failed(error)
                 }
+            }
+            (State::Watching { version, stream }, Input::Silent) => {
+                self.state = State::Listed { version };
+                if !stream.bookmarked {
+                    self.patience = Patience::ToTheEnd;
+                }
+                Step::interrupted()
             }
 
             // An input that the state did not ask for changes nothing.
@@ -248,11 +294,16 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    fn frame(&mut self, known: String, frame: Frame) -> Step {
+    fn frame(&mut self, known: String, stream: Stream, frame: Frame) -> Step {
+        let mut stream = Stream { heard: true, ..stream };
         let (changed, version) = match frame {
             Frame::Upsert { key, entry, version } => (self.reflector.upsert(key, entry), version),
             Frame::Delete { key, version } => (Ok(self.reflector.delete(&key)), version),
-            Frame::Bookmark { version } => (Ok(false), version),
+            Frame::Bookmark { version } => {
+                stream.bookmarked = true;
+                self.patience = Patience::ForBookmarks;
+                (Ok(false), version)
+            }
             Frame::Error { code, message } => {
                 self.state = State::Listed { version: known };
                 return Step::failed(stream_error(code, &message));
@@ -260,7 +311,7 @@ impl<'c> Watcher<'c> {
         };
         match changed {
             Ok(changed) => {
-                self.state = State::Watching { version, heard: true };
+                self.state = State::Watching { version, stream };
                 Step {
                     tell: changed.then_some(Tell::Snapshot),
                     progress: true,
@@ -284,6 +335,24 @@ impl Step {
         Self {
             then,
             ..Self::default()
+        }
+    }
+
+    /// After a stream that ended as streams do.
+    fn resume(worked: bool) -> Self {
+        Self {
+            then: if worked { Then::GoOn } else { Then::BackOff },
+            progress: worked,
+            tell: None,
+        }
+    }
+
+    /// After a stream that worked until it did not.
+    fn interrupted() -> Self {
+        Self {
+            then: Then::BackOff,
+            progress: true,
+            tell: None,
         }
     }
 

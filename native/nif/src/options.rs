@@ -25,6 +25,7 @@ pub(crate) struct Options {
     request_timeout_ms: u64,
     watch: bool,
     watch_retry_ms: u64,
+    watch_silence_ms: u64,
     start_jitter_ms: u64,
 }
 
@@ -93,6 +94,7 @@ impl TryFrom<Options> for Config {
             request_timeout: Duration::from_millis(options.request_timeout_ms),
             watch: options.watch,
             watch_retry: Duration::from_millis(options.watch_retry_ms),
+            watch_silence: Duration::from_millis(options.watch_silence_ms),
             start_jitter: Duration::from_millis(options.start_jitter_ms),
         })
     }

@@ -74,6 +74,7 @@ pub fn config(server: &Server) -> Config {
         request_timeout: LIMIT,
         watch: false,
         watch_retry: LIMIT,
+        watch_silence: Duration::from_secs(90),
         start_jitter: Duration::ZERO,
     }
 }
