@@ -93,6 +93,17 @@ defmodule LibclusterKubernetes.Membership do
     Enum.any?(deadlines(membership), fn {_name, at} -> at <= now and at > membership.observed_at end)
   end
 
+  @doc "Whether the last answer names this node."
+  @spec member?(t()) :: boolean()
+  def member?(membership), do: membership.self in membership.present
+
+  @doc "Takes this node for absent, and has been for long enough, until an answer names it."
+  @spec dismiss(t(), name(), integer()) :: t()
+  def dismiss(membership, self, now) do
+    present = MapSet.delete(membership.present, self)
+    %{membership | self: self, present: present, absent: Map.put(membership.absent, self, now)}
+  end
+
   @doc "Forgets members that are gone for good."
   @spec forget(t(), [name()]) :: t()
   def forget(membership, names), do: %{membership | absent: Map.drop(membership.absent, names)}

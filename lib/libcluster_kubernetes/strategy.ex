@@ -31,6 +31,11 @@ defmodule LibclusterKubernetes.Strategy do
   * A node that sees itself absent for that long leaves by `:global.disconnect/0`, where it exists (OTP 25.1) and the
     topology's `disconnect` is the default; else it disconnects the members one by one. It connects to nobody until it
     is back.
+
+  Since OTP 25 an explicit disconnect of a live node makes `global` cut links among the others
+  (`prevent_overlapping_partitions`), while a node that leaves by itself costs no other link. So a node that does not
+  see that it is gone is asked to leave, before it would be disconnected. It stays where its own healthy view of the API
+  names it: a link too many harms nobody.
   """
 
   use GenServer
@@ -38,7 +43,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   alias Cluster.Logger
   alias Cluster.Strategy.State
-  alias LibclusterKubernetes.{Dialing, Holdings, Incident, Membership, Native, Notices, Options}
+  alias LibclusterKubernetes.{Departure, Dialing, Holdings, Incident, Membership, Native, Notices, Options}
 
   @default_connect {:net_kernel, :connect_node, []}
   @default_disconnect {:erlang, :disconnect_node, []}
@@ -82,8 +87,21 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_continue(:start, state) do
     Enum.each(state.options.warnings, &log(state, {:warn, &1}))
     warn_if_not_distributed(state)
+    # From now on this topology can be asked to leave.
+    Holdings.hold(state.topology.topology, [])
     {:ok, {worker, ref}} = state.options |> Options.to_native() |> Native.start(self())
     {:noreply, schedule_tick(%{state | worker: worker, ref: ref})}
+  end
+
+  # Others no longer see this node in their answers.
+  @impl GenServer
+  def handle_call(:leave_unless_member, _from, state) do
+    if state.incident == nil and Membership.member?(state.membership) do
+      {:reply, :stays, state}
+    else
+      membership = Membership.dismiss(state.membership, Atom.to_string(node()), now())
+      {:reply, :left, start_task(%{state | membership: membership}, {:leave, MapSet.to_list(connected(state))})}
+    end
   end
 
   @impl GenServer
@@ -128,7 +146,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp observe(state, snapshot) do
     membership = Membership.observe(state.membership, Atom.to_string(node()), snapshot, now())
-    Holdings.hold(Membership.held(membership))
+    Holdings.hold(state.topology.topology, Membership.held(membership))
     %{state | membership: membership}
   end
 
@@ -203,9 +221,18 @@ defmodule LibclusterKubernetes.Strategy do
     Cluster.Strategy.connect_nodes(topology.topology, topology.connect, topology.list_nodes, [String.to_atom(name)])
   end
 
+  defp perform({:disconnect, names}, %{disconnect: @default_disconnect} = topology, _options) do
+    verdicts = names |> Enum.map(&String.to_existing_atom/1) |> Departure.ask(topology.topology)
+    result = disconnect(topology, for({node, :unknown} <- verdicts, do: node))
+
+    case for {node, :stays} <- verdicts, do: {node, :stays} do
+      [] -> result
+      staying -> {:error, staying}
+    end
+  end
+
   defp perform({:disconnect, names}, topology, _options) do
-    nodes = Enum.map(names, &String.to_existing_atom/1)
-    Cluster.Strategy.disconnect_nodes(topology.topology, topology.disconnect, topology.list_nodes, nodes)
+    disconnect(topology, Enum.map(names, &String.to_existing_atom/1))
   end
 
   defp perform({:leave, names}, topology, options) do
@@ -216,13 +243,18 @@ defmodule LibclusterKubernetes.Strategy do
       apply(:global, :disconnect, [])
       :ok
     else
-      perform({:disconnect, names}, topology, options)
+      disconnect(topology, Enum.map(names, &String.to_existing_atom/1))
     end
   end
 
+  defp disconnect(topology, nodes) do
+    Cluster.Strategy.disconnect_nodes(topology.topology, topology.disconnect, topology.list_nodes, nodes)
+  end
+
   defp leaving(names, options) do
-    "this node has been absent from the answers for #{options.values.kubernetes_disconnect_after} ms: it leaves the " <>
-      "cluster (#{length(names)} nodes) and connects to nobody until it is back"
+    "this node, or the others that see it, has found it absent from the answers for " <>
+      "#{options.values.kubernetes_disconnect_after} ms: it leaves the cluster (#{length(names)} nodes) and connects " <>
+      "to nobody until it is back"
   end
 
   defp done(state, {:connect, name}, :ok), do: %{state | dialing: Dialing.connected(state.dialing, name)}
@@ -234,9 +266,10 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp done(state, {:disconnect, names}, :ok), do: %{state | membership: Membership.forget(state.membership, names)}
 
-  # Those that failed stay absent members, and the next review tries again.
+  # Those that failed, or stay, stay absent members, and the next review tries again.
   defp done(state, {job, _names}, failure) do
     log_crash(state, "#{job}", failure)
+    Logger.debug(state.topology.topology, "#{job}: #{inspect(failure)}")
     state
   end
 

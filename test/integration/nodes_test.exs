@@ -45,6 +45,12 @@ defmodule LibclusterKubernetes.NodesTest do
     assert_receive {:node, ^ip, ^line}, 15_000
   end
 
+  defp assert_log(number, text) do
+    ip = "127.0.0.#{number}"
+    assert_receive {:node_log, ^ip, line}, 15_000
+    unless line =~ text, do: assert_log(number, text)
+  end
+
   test "five nodes form a mesh; one that leaves the answers leaves the cluster, and no other link is lost", context do
     put(context.server, 2..6)
     for number <- 2..6, do: start(context, number)
@@ -82,6 +88,50 @@ defmodule LibclusterKubernetes.NodesTest do
     start(context, 4)
     assert_event(2, "nodeup", 4)
     assert_event(3, "nodeup", 4)
+  end
+
+  test "a node that does not see that it is gone is asked to leave, and no other link is lost", context do
+    put(context.server, 2..6)
+    FakeApiserver.put(context.server, "endpoints", "others", endpoints(ips(2..5), labels: %{peers: "yes"}))
+    for number <- 2..5, do: start(context, number)
+    # It sees the others, but never itself, as one that was named for less than one of its polls.
+    start(context, 6, kubernetes_selector: "peers=yes")
+    assert_mesh(2..6)
+
+    put(context.server, 2..5)
+    for number <- 2..5, do: assert_event(number, "nodedown", 6)
+    for number <- 2..5, do: assert_event(6, "nodedown", number)
+    refute_receive {:node, _, _}, 3_000
+  end
+
+  test "a node whose own view of the API is broken is asked to leave, and no other link is lost", context do
+    put(context.server, 2..5)
+    FakeApiserver.token(context.server, "five", [%{verbs: ["*"], resources: ["*"], namespaces: ["*"]}])
+    folder = Path.join(context.server.dir, "five")
+    File.cp_r!(context.server.service_account, folder)
+    File.write!(Path.join(folder, "token"), "five")
+    for number <- 2..4, do: start(context, number)
+    start(context, 5, kubernetes_service_account_path: folder)
+    assert_mesh(2..5)
+
+    FakeApiserver.token(context.server, "five", [])
+    FakeApiserver.cut_watches(context.server)
+    assert_log(5, "cannot watch endpoints")
+    put(context.server, 2..4)
+    for number <- 2..4, do: assert_event(number, "nodedown", 5)
+    for number <- 2..4, do: assert_event(5, "nodedown", number)
+    refute_receive {:node, _, _}, 3_000
+  end
+
+  test "a node whose own healthy view names it stays, and so do all links", context do
+    put(context.server, 2..5)
+    FakeApiserver.put(context.server, "endpoints", "all", endpoints(ips(2..5), labels: %{peers: "yes"}))
+    for number <- 2..4, do: start(context, number)
+    start(context, 5, kubernetes_selector: "peers=yes")
+    assert_mesh(2..5)
+
+    put(context.server, 2..4)
+    refute_receive {:node, _, _}, 4_000
   end
 
   test "readiness flips cost no link", context do

@@ -248,7 +248,7 @@ defmodule LibclusterKubernetes.StrategyTest do
 
       assert log =~ ~s(cannot list endpoints in namespace "default")
       assert log =~ ~s(cannot list resource "endpoints")
-      assert log =~ ~s(Bind a Role with the verb "list" on "endpoints" (apiGroup "") in namespace "default")
+      assert log =~ ~s|Bind a Role with the verb "list" on "endpoints" (apiGroup "") in namespace "default"|
     end
   end
 

@@ -54,6 +54,9 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   @doc "Refuses connections, and closes those that are open; or serves again on the same port."
   def listening(server, on?), do: control!(server, :put, "/listening", on?)
 
+  @doc "Cuts every open watch, in the middle of it."
+  def cut_watches(server), do: control!(server, :post, "/watches/cut", "")
+
   def certificate(server, certificate), do: control!(server, :put, "/certificate", certificate)
   def token(server, token, rules), do: control!(server, :put, "/tokens/#{token}", %{user: token, rules: rules})
   def summary(server), do: control!(server, :get, "/journal/summary")
