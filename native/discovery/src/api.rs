@@ -53,7 +53,7 @@ impl Api {
             None => String::new(),
         };
         let config = Arc::clone(&self.config);
-        self.call("list", &position, Extent::Whole, |answer| {
+        self.call("list", &position, Extent::Whole, |answer, _| {
             Page::parse(&answer.read()?, &config)
         })
     }
@@ -72,14 +72,20 @@ impl Api {
             Patience::ForBookmarks => self.config.watch_silence,
             Patience::ToTheEnd => limit,
         };
-        self.call("watch", &position, Extent::Stream { limit, silence }, |answer| {
-            let (stream, token) = answer.stream();
-            Ok(Watch {
-                config,
-                token,
-                lines: Lines::new(stream),
-            })
-        })
+        self.call(
+            "watch",
+            &position,
+            Extent::Stream { limit, silence },
+            |answer, asked| {
+                let (stream, token) = answer.stream();
+                Ok(Watch {
+                    cannot: asked.cannot(),
+                    config,
+                    token,
+                    lines: Lines::new(stream),
+                })
+            },
+        )
     }
 
     fn call<T>(
@@ -87,7 +93,7 @@ impl Api {
         verb: &str,
         position: &str,
         extent: Extent,
-        read: impl FnOnce(http::Answer) -> Result<T, Error>,
+        read: impl FnOnce(http::Answer, &Asked<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let namespace = match &self.config.namespace {
             Some(namespace) => namespace.clone(),
@@ -107,13 +113,15 @@ impl Api {
         };
         self.client
             .get(&get)
-            .and_then(read)
+            .and_then(|answer| read(answer, &asked))
             .map_err(|error| asked.explain(error))
     }
 }
 
 /// An open watch.
 pub(crate) struct Watch {
+    /// The start of its errors.
+    cannot: String,
     config: Arc<Config>,
     token: Token,
     lines: Lines<Box<dyn Read>>,
@@ -122,7 +130,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// The next frame, or why there is none. Blocks until there is.
     pub(crate) fn next(&mut self) -> Input {
-        match self.lines.next() {
+        let input = match self.lines.next() {
             Ok(line) => {
                 let frame = self
                     .token
@@ -139,7 +147,17 @@ impl Watch {
                 Kind::TooLarge,
                 format!("a line of the watch is longer than {MAX_LINE_BYTES} bytes"),
             ))),
+        };
+        match input {
+            Input::Frame(frame) => Input::Frame(frame.map_err(|error| self.explain(error))),
+            Input::Broken(error) => Input::Broken(self.explain(error)),
+            input => input,
         }
+    }
+
+    fn explain(&self, mut error: Error) -> Error {
+        error.message = format!("{}: {error}", self.cannot);
+        error
     }
 
     /// Whether the next frame has arrived already.

@@ -6,15 +6,17 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
 
   alias LibclusterKubernetes.Test.JSON
 
-  @enforce_keys [:port, :url, :control, :service_account, :dir]
+  @enforce_keys [:port, :url, :control, :service_account, :dir, :via]
   defstruct @enforce_keys
 
-  @doc "Starts a server with an empty store. `args` are further command line arguments."
-  def start!(args \\ []) do
+  @doc """
+  Starts a server with an empty store. `args` are further command line arguments; `via` is a command to run it through.
+  """
+  def start!(args \\ [], via \\ []) do
     dir = Path.join(System.tmp_dir!(), "fake-apiserver-#{System.pid()}-#{System.unique_integer([:positive])}")
     File.mkdir_p!(dir)
-    args = ["--dir", dir, "--exit-with-stdin" | args]
-    port = Port.open({:spawn_executable, binary()}, [:binary, args: args, line: 65_536])
+    [command | args] = via ++ [binary(), "--dir", dir, "--exit-with-stdin" | args]
+    port = Port.open({:spawn_executable, System.find_executable(command)}, [:binary, args: args, line: 65_536])
 
     ready =
       receive do
@@ -28,7 +30,8 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
       url: ready["url"],
       control: ready["control"],
       service_account: ready["service_account"],
-      dir: dir
+      dir: dir,
+      via: via
     }
   end
 
@@ -57,6 +60,15 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   @doc "Cuts every open watch, in the middle of it."
   def cut_watches(server), do: control!(server, :post, "/watches/cut", "")
 
+  @doc "How often open watches get a bookmark; with 0 only when asked for."
+  def bookmarks(server, every_ms), do: control!(server, :put, "/bookmarks", %{every_ms: every_ms})
+
+  @doc "Holds back everything that watches would send, or lets it go."
+  def silent_watches(server, silent?), do: control!(server, :put, "/watches/silent", silent?)
+
+  @doc "Waits for counters of the summary, such as `watches=1&connections_open=0`."
+  def await(server, counters), do: control!(server, :get, "/journal/summary?#{counters}&timeout_ms=9000")
+
   def certificate(server, certificate), do: control!(server, :put, "/certificate", certificate)
   def token(server, token, rules), do: control!(server, :put, "/tokens/#{token}", %{user: token, rules: rules})
   def summary(server), do: control!(server, :get, "/journal/summary")
@@ -75,7 +87,17 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
     }
   end
 
-  defp control!(server, method, path, body \\ nil) do
+  defp control!(server, method, path, body \\ nil)
+
+  defp control!(%{via: [_ | _]} = server, method, path, body) do
+    # Its loopback, where the control port is, is not this one.
+    data = if body == nil, do: [], else: ["--data-binary", JSON.encode(body)]
+    [command | args] = server.via ++ ["curl", "-fsS", "-X", String.upcase("#{method}"), server.control <> path] ++ data
+    {answer, 0} = System.cmd(command, args)
+    JSON.decode!(answer)
+  end
+
+  defp control!(server, method, path, body) do
     url = String.to_charlist(server.control <> path)
     request = if body == nil, do: {url, []}, else: {url, [], 'application/json', JSON.encode(body)}
     {:ok, {{_, status, _}, _, answer}} = :httpc.request(method, request, [timeout: 10_000], body_format: :binary)

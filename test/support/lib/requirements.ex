@@ -21,6 +21,8 @@ defmodule LibclusterKubernetes.Test.Requirements do
     [
       {:kube_apiserver, System.get_env("KUBEBUILDER_ASSETS"), "the real kube-apiserver",
        "set KUBEBUILDER_ASSETS to a folder with kube-apiserver and etcd"},
+      {:network_namespace, network_namespace(), "a cut cable between network namespaces",
+       "needs root and the ip command of iproute2"},
       {:real_libcluster, real_libcluster(), "names compared with libcluster's own strategy",
        "needs libcluster itself, from Hex or ERL_LIBS"}
     ]
@@ -30,6 +32,11 @@ defmodule LibclusterKubernetes.Test.Requirements do
     end)
     |> Enum.unzip()
     |> then(fn {tags, lines} -> {Enum.concat(tags), lines} end)
+  end
+
+  defp network_namespace do
+    ip = System.find_executable("ip")
+    if ip && match?({"0\n", 0}, System.cmd("id", ["-u"])), do: ip
   end
 
   defp real_libcluster do

@@ -1,0 +1,92 @@
+defmodule LibclusterKubernetes.DeadStreamTest do
+  use ExUnit.Case, async: true
+
+  import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
+
+  alias LibclusterKubernetes.{Native, Options}
+  alias LibclusterKubernetes.Test.{Cable, FakeApiserver}
+
+  defp start(server, changes) do
+    options =
+      Options.new!(
+        :dead_stream,
+        [
+          kubernetes_node_basename: "app",
+          kubernetes_selector: "app=app",
+          kubernetes_master: server.url,
+          kubernetes_service_account_path: server.service_account,
+          kubernetes_request_timeout: 1_000
+        ],
+        %{}
+      )
+
+    {:ok, {worker, ref}} = options |> Options.to_native() |> Map.merge(changes) |> Native.start(self())
+    on_exit(fn -> Native.stop(worker) end)
+    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.1"]}}}
+    assert_receive {:libcluster_kubernetes, ^ref, :watching}
+    ref
+  end
+
+  @tag :network_namespace
+  @tag timeout: 120_000
+  test "a cut cable is noticed within 30 seconds, and the watch goes on when it is mended" do
+    cable = Cable.lay!()
+    on_exit(fn -> Cable.remove(cable) end)
+    address = cable.address
+
+    server =
+      FakeApiserver.start!(
+        ["--listen", "#{address}:0", "--san", address],
+        Cable.via(cable)
+      )
+
+    on_exit(fn -> File.rm_rf!(server.dir) end)
+    FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.1"]))
+    ref = start(server, %{})
+
+    Cable.cut!(cable)
+    # Noticed by TCP's keepalive after 25 seconds; the rest is the pause and the new connection that fails.
+    assert_receive {:libcluster_kubernetes, ^ref, {:error, %{message: message}}}, 30_000
+    assert message =~ "cannot watch endpoints"
+
+    Cable.mend!(cable)
+    assert_receive {:libcluster_kubernetes, ^ref, :watching}, 30_000
+    FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.2"]))
+    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.2"]}}}
+  end
+
+  describe "a server that is alive but silent" do
+    setup do
+      server = FakeApiserver.start!()
+      on_exit(fn -> File.rm_rf!(server.dir) end)
+      FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.1"]))
+      %{server: server}
+    end
+
+    test "is replaced once it has been silent for longer than between two bookmarks", %{server: server} do
+      FakeApiserver.bookmarks(server, 100)
+      ref = start(server, %{watch_silence_ms: 1_000})
+      FakeApiserver.clear_journal(server)
+      FakeApiserver.silent_watches(server, true)
+      # What the silent stream holds back arrives on the one that takes its place.
+      FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.2"]))
+      FakeApiserver.await(server, "watches=1")
+      FakeApiserver.silent_watches(server, false)
+      assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.2"]}}}
+      assert %{"lists" => 0} = FakeApiserver.summary(server)
+    end
+
+    test "is borne with where it sends no bookmarks: nothing changes, and that is no error", %{server: server} do
+      FakeApiserver.bookmarks(server, 0)
+      ref = start(server, %{watch_silence_ms: 300})
+      FakeApiserver.clear_journal(server)
+      # The first silence is not known to be harmless, the next is.
+      assert_receive {:libcluster_kubernetes, ^ref, :watching}
+      refute_receive {:libcluster_kubernetes, ^ref, _}, 1_500
+      assert %{"watches" => 1, "lists" => 0} = FakeApiserver.summary(server)
+
+      FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.2"]))
+      assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.2"]}}}
+    end
+  end
+end
