@@ -175,3 +175,130 @@ impl fmt::Debug for Watch {
 fn encode(text: &str) -> String {
     utf8_percent_encode(text, QUERY).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+    use crate::testing;
+    use std::io;
+
+    const TOKEN: &str = "a-token-of-more-than-24-characters";
+    const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}"#;
+
+    /// A watch of this stream, which ends properly.
+    fn watch(stream: impl Read + 'static) -> Watch {
+        Watch {
+            cannot: "cannot watch".to_owned(),
+            config: Arc::new(testing::config(Source::Endpoints)),
+            token: Token::new(TOKEN.to_owned()),
+            lines: Lines::new(Box::new(stream)),
+        }
+    }
+
+    /// Gives one piece with each read, and then this error.
+    struct Breaks(Vec<Vec<u8>>, io::ErrorKind);
+
+    impl Read for Breaks {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(self.1.into());
+            }
+            let piece = self.0.remove(0);
+            buffer[..piece.len()].copy_from_slice(&piece);
+            Ok(piece.len())
+        }
+    }
+
+    #[track_caller]
+    fn assert_bookmark(input: Input) {
+        match input {
+            Input::Frame(Ok(Frame::Bookmark { version })) => assert_eq!(version, "9"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_line_is_a_frame_and_the_end_an_end() {
+        let mut watch = watch(io::Cursor::new(format!("{BOOKMARK}\n\n{BOOKMARK}\nnonsense\n")));
+        assert!(!watch.has_next(), "nothing was read yet");
+        assert_bookmark(watch.next());
+        assert!(watch.has_next());
+        assert_bookmark(watch.next());
+        assert!(matches!(watch.next(), Input::Frame(Err(error)) if error.kind == Kind::Malformed));
+        assert!(!watch.has_next());
+        for _ in 0..2 {
+            assert!(matches!(watch.next(), Input::Ended));
+        }
+    }
+
+    #[test]
+    fn half_a_line_is_not_the_next_frame() {
+        let (first, second) = BOOKMARK.split_at(20);
+        let pieces = vec![
+            format!("{BOOKMARK}\n{first}").into_bytes(),
+            format!("{second}\n").into_bytes(),
+        ];
+        let mut watch = watch(Breaks(pieces, io::ErrorKind::ConnectionReset));
+        assert_bookmark(watch.next());
+        assert!(!watch.has_next());
+        assert_bookmark(watch.next());
+    }
+
+    #[test]
+    fn a_stream_that_breaks_keeps_what_was_whole() {
+        for rest in ["", "{\"type\":\"BOOK"] {
+            let pieces = vec![format!("{BOOKMARK}\n{rest}").into_bytes()];
+            let mut watch = watch(Breaks(pieces, io::ErrorKind::ConnectionReset));
+            assert_bookmark(watch.next());
+            match watch.next() {
+                Input::Broken(error) => {
+                    assert_eq!(error.kind, Kind::Connect);
+                    assert!(error.message.starts_with("cannot watch: "), "{error}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_end_within_a_line_is_a_break_even_when_what_came_is_json() {
+        let mut watch = watch(io::Cursor::new(BOOKMARK));
+        assert!(matches!(watch.next(), Input::Broken(error) if error.kind == Kind::Connect));
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_no_frame() {
+        let mut watch = watch(io::repeat(b'x'));
+        match watch.next() {
+            Input::Frame(Err(error)) => {
+                assert_eq!(error.kind, Kind::TooLarge);
+                assert!(error.message.contains(&MAX_LINE_BYTES.to_string()), "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_frame_that_repeats_the_token_is_refused_and_does_not_show_it() {
+        let echo = BOOKMARK.replace("\"9\"", &format!("\"{TOKEN}\""));
+        let mut watch = watch(io::Cursor::new(format!("{echo}\n{TOKEN}\n")));
+        for _ in 0..2 {
+            match watch.next() {
+                Input::Frame(Err(error)) => {
+                    assert_eq!(error.kind, Kind::Malformed);
+                    assert!(!error.message.contains(TOKEN), "{error}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(format!("{watch:?}"), "Watch");
+    }
+
+    #[test]
+    fn what_a_query_cannot_hold_is_encoded() {
+        assert_eq!(encode("a in (b,c),d!=e/f"), "a%20in%20%28b%2Cc%29%2Cd%21%3De%2Ff");
+        assert_eq!(encode("a-b.c_d~e"), "a-b.c_d~e");
+        assert_eq!(encode("1&watch=false#ä"), "1%26watch%3Dfalse%23%C3%A4");
+    }
+}

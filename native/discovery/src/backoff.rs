@@ -1,11 +1,14 @@
-//! The growing pause after failures: exponential, with full jitter, from 0.5 s to 30 s.
+//! The growing pause after failures: exponential, with full jitter, from 0.5 s up to a limit.
 //! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(30);
+/// For what only a person can repair, such as a missing role.
+pub const LONGEST: Duration = Duration::from_secs(30);
+/// For a server that is away or unwell: it comes back by itself, and then the cluster is to be right at once.
+pub const LONGEST_WHILE_AWAY: Duration = Duration::from_secs(4);
 
 /// Counts failures in a row.
 #[derive(Debug, Default)]
@@ -19,15 +22,15 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// The pause after one more failure: at random up to a limit that doubles each time.
-    pub fn pause(&mut self) -> Duration {
-        let limit = self.limit();
+    /// The pause after one more failure: at random up to a limit that doubles each time, and is `longest` at last.
+    pub fn pause(&mut self, longest: Duration) -> Duration {
+        let limit = self.limit(longest);
         self.failures = self.failures.saturating_add(1);
         random_up_to(limit)
     }
 
-    fn limit(&self) -> Duration {
-        FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST)
+    fn limit(&self, longest: Duration) -> Duration {
+        FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(longest)
     }
 }
 
@@ -48,14 +51,14 @@ mod tests {
         let mut backoff = Backoff::default();
         let limits: Vec<_> = (0..9)
             .map(|_| {
-                let limit = backoff.limit();
-                assert!(backoff.pause() <= limit);
+                let limit = backoff.limit(LONGEST);
+                assert!(backoff.pause(LONGEST) <= limit);
                 limit.as_millis()
             })
             .collect();
         assert_eq!(limits, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
         backoff.reset();
-        assert_eq!(backoff.limit(), FIRST);
+        assert_eq!(backoff.limit(LONGEST), FIRST);
     }
 
     #[test]

@@ -8,12 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::api::{Api, Watch};
-use crate::backoff::{Backoff, random_up_to};
+use crate::backoff::{Backoff, LONGEST, LONGEST_WHILE_AWAY, random_up_to};
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::signals::{Signals, Wake};
 use crate::snapshot::Snapshot;
-use crate::watcher::{Input, Request, Tell, Then, Watcher};
+use crate::watcher::{Input, Request, Step, Tell, Then, Watcher};
 
 /// What the thread has to say.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ fn run(config: &Arc<Config>, signals: &Arc<Signals>, mut sink: impl FnMut(Event)
         if !sink(Event::Error(Error::new(Kind::Malformed, bug))) {
             return;
         }
-        first_pause = Duration::from_secs(30);
+        first_pause = LONGEST;
     }
 }
 
@@ -130,8 +130,8 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             }
             let pause = match step.then {
                 Then::GoOn => None,
-                Then::BackOff => Some(self.failures.pause().max(retry_after)),
-                Then::SpreadOut => Some(self.expiries.pause()),
+                Then::BackOff => Some(self.failures.pause(longest_pause(&step)).max(retry_after)),
+                Then::SpreadOut => Some(self.expiries.pause(LONGEST)),
             };
             if !self.tell(step.tell) || !pause.is_none_or(|pause| self.pause(pause)) {
                 return;
@@ -210,6 +210,13 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             Some(Tell::Error(error)) => (self.sink)(Event::Error(error)),
             Some(Tell::Snapshot) | None => true,
         }
+    }
+}
+
+fn longest_pause(step: &Step) -> Duration {
+    match &step.tell {
+        Some(Tell::Error(error)) if !error.kind.is_passing() => LONGEST,
+        _ => LONGEST_WHILE_AWAY,
     }
 }
 

@@ -76,3 +76,318 @@ impl Conditions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Source};
+    use crate::list::Page;
+    use crate::longname::{Mode, Unnameable};
+    use crate::reflector::Reflector;
+    use crate::snapshot::Snapshot;
+    use crate::testing;
+    use serde_json::{Value, json};
+
+    /// As a 1.28 dual-stack cluster has them for a StatefulSet behind a headless Service.
+    const LIST: &str = include_str!("../tests/fixtures/endpoint_slices.json");
+
+    /// Each candidate of a slice as a line, in its order.
+    fn candidates(slice: &str) -> Vec<String> {
+        let slice: EndpointSlice<'_> = serde_json::from_str(slice).unwrap();
+        let mut lines = Vec::new();
+        slice.candidates(None, &mut |it| {
+            let part = |text: Option<&str>| text.unwrap_or("-").to_owned();
+            let (ip, hostname, namespace) = (part(it.ip), part(it.hostname), part(it.namespace));
+            lines.push(format!("{ip} {hostname} {namespace} {:?}", it.standing));
+        });
+        lines
+    }
+
+    /// The candidates of a slice with one endpoint.
+    fn of_endpoint(endpoint: &str) -> Vec<String> {
+        candidates(&format!(
+            r#"{{"metadata":{{"name":"web-x","namespace":"prod"}},"addressType":"IPv4","endpoints":[{endpoint}],"ports":null}}"#
+        ))
+    }
+
+    fn config() -> Config {
+        testing::config(Source::EndpointSlices)
+    }
+
+    /// What a list of these slices comes to.
+    fn snapshot(items: &Value, config: &Config) -> Snapshot {
+        let body = json!({"kind": "EndpointSliceList", "metadata": {"resourceVersion": "1"}, "items": items});
+        let page = Page::parse(body.to_string().as_bytes(), config).unwrap();
+        let mut reflector = Reflector::default();
+        reflector.replace(page.objects).unwrap();
+        reflector.snapshot(config)
+    }
+
+    /// A slice with these ready addresses.
+    fn slice(name: &str, kind: &str, addresses: &[&str]) -> Value {
+        let endpoints: Vec<_> = addresses
+            .iter()
+            .map(|ip| json!({"addresses": [ip], "conditions": {"ready": true}}))
+            .collect();
+        json!({
+            "metadata": {"name": name, "namespace": "prod", "resourceVersion": "1"},
+            "addressType": kind,
+            "endpoints": if endpoints.is_empty() { Value::Null } else { json!(endpoints) },
+            "ports": [{"name": "epmd", "port": 4369, "protocol": "TCP"}],
+        })
+    }
+
+    fn fixture() -> Value {
+        let list: Value = serde_json::from_str(LIST).unwrap();
+        list["items"].clone()
+    }
+
+    #[test]
+    fn every_endpoint_of_every_slice_is_a_candidate() {
+        let items = fixture();
+        let lines: Vec<_> = items
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|slice| candidates(&slice.to_string()))
+            .collect();
+        assert_eq!(
+            lines[0],
+            [
+                "10.244.1.7 web-0 prod Ready",
+                "10.244.2.9 web-1 prod NotReady",
+                "10.244.3.4 web-2 prod Draining",
+            ]
+        );
+        assert_eq!(lines[1], ["10.244.4.1 web-3 prod Ready", "10.244.1.7 web-0 prod Ready"]);
+        assert_eq!(
+            lines[2],
+            ["fd00:10:244:1::7 web-0 prod Ready", "fd00:10:244:4::1 web-3 prod Ready"]
+        );
+        assert_eq!(lines[3], ["db.example.com - prod Ready"]);
+        assert!(lines[4].is_empty());
+        assert_eq!(lines.len(), 5);
+    }
+
+    #[test]
+    fn several_slices_are_one_set_of_ipv4_names() {
+        let snapshot = snapshot(&fixture(), &config());
+        assert_eq!(snapshot.ready, ["app@10.244.1.7", "app@10.244.4.1"]);
+        assert_eq!(snapshot.not_ready, ["app@10.244.2.9"]);
+        assert_eq!(snapshot.draining, ["app@10.244.3.4"]);
+        let dropped: Vec<_> = snapshot.dropped.iter().map(|it| (it.reason, it.count)).collect();
+        assert_eq!(dropped, [(Unnameable::Address, 1)], "the FQDN, which is no address");
+    }
+
+    #[test]
+    fn a_wanted_family_is_the_only_one() {
+        let of = |family| {
+            let family = Some(family);
+            snapshot(
+                &fixture(),
+                &Config {
+                    ip_family: family,
+                    ..config()
+                },
+            )
+        };
+        let v4 = of(IpFamily::V4);
+        assert_eq!(v4.ready, ["app@10.244.1.7", "app@10.244.4.1"]);
+        let v6 = of(IpFamily::V6);
+        assert_eq!(v6.ready, ["app@fd00:10:244:1::7", "app@fd00:10:244:4::1"]);
+        assert!(v6.not_ready.is_empty() && v6.draining.is_empty());
+    }
+
+    #[test]
+    fn ipv6_alone_is_what_a_single_stack_ipv6_cluster_has() {
+        let slices = json!([slice("a", "IPv6", &["fd00::1"]), slice("b", "IPv6", &["fd00::2"])]);
+        assert_eq!(snapshot(&slices, &config()).ready, ["app@fd00::1", "app@fd00::2"]);
+        let v4 = Config {
+            ip_family: Some(IpFamily::V4),
+            ..config()
+        };
+        let none = snapshot(&slices, &v4);
+        assert!(none.ready.is_empty());
+        assert_eq!((none.dropped[0].reason, none.dropped[0].count), (Unnameable::Family, 2));
+    }
+
+    #[test]
+    fn an_ipv4_slice_of_whatever_standing_is_enough_to_leave_ipv6_out() {
+        let mut v4 = slice("a", "IPv4", &["10.0.0.1"]);
+        v4["endpoints"][0]["conditions"] = json!({"ready": false});
+        let snapshot = snapshot(&json!([v4, slice("b", "IPv6", &["fd00::1"])]), &config());
+        assert_eq!(
+            (snapshot.ready.len(), snapshot.not_ready),
+            (0, vec!["app@10.0.0.1".to_owned()])
+        );
+    }
+
+    /// The two slices of a dual-stack service change one after the other.
+    #[test]
+    #[ignore = "bug: the family is chosen by the names found, not by the slices: an IPv4 slice that is empty for a moment lets the IPv6 names in"]
+    fn an_empty_ipv4_slice_is_enough_to_leave_ipv6_out() {
+        let slices = json!([slice("a", "IPv4", &[]), slice("b", "IPv6", &["fd00::1"])]);
+        assert_eq!(snapshot(&slices, &config()).ready, [""; 0]);
+    }
+
+    #[test]
+    fn hostnames_are_the_same_name_in_both_families() {
+        let mut hostname = config();
+        hostname.names.mode = Mode::Hostname {
+            service: "web".to_owned(),
+        };
+        let snapshot = snapshot(&fixture(), &hostname);
+        let name = |number| format!("app@web-{number}.web.prod.svc.cluster.local");
+        assert_eq!(snapshot.ready, [name(0), name(3)]);
+        assert_eq!((snapshot.not_ready, snapshot.draining), (vec![name(1)], vec![name(2)]));
+        assert_eq!(snapshot.dropped[0].reason, Unnameable::Hostname);
+    }
+
+    #[test]
+    fn ready_and_terminating_decide_and_serving_does_not() {
+        for (conditions, standing) in [
+            ("", "Ready"),
+            (r#","conditions":null"#, "Ready"),
+            (r#","conditions":{}"#, "Ready"),
+            (
+                r#","conditions":{"ready":null,"serving":null,"terminating":null}"#,
+                "Ready",
+            ),
+            (r#","conditions":{"ready":true}"#, "Ready"),
+            (
+                r#","conditions":{"ready":true,"serving":true,"terminating":false}"#,
+                "Ready",
+            ),
+            (r#","conditions":{"ready":true,"serving":false}"#, "Ready"),
+            // publishNotReadyAddresses says so; it still is to be connected to.
+            (
+                r#","conditions":{"ready":true,"serving":true,"terminating":true}"#,
+                "Ready",
+            ),
+            (r#","conditions":{"serving":false,"terminating":true}"#, "Ready"),
+            (r#","conditions":{"ready":false}"#, "NotReady"),
+            (r#","conditions":{"ready":false,"serving":true}"#, "NotReady"),
+            (
+                r#","conditions":{"ready":false,"serving":false,"terminating":false}"#,
+                "NotReady",
+            ),
+            (r#","conditions":{"ready":false,"terminating":null}"#, "NotReady"),
+            (
+                r#","conditions":{"ready":false,"serving":true,"terminating":true}"#,
+                "Draining",
+            ),
+            (
+                r#","conditions":{"ready":false,"serving":false,"terminating":true}"#,
+                "Draining",
+            ),
+            (r#","conditions":{"ready":false,"terminating":true}"#, "Draining"),
+        ] {
+            let endpoint = format!(r#"{{"addresses":["10.0.0.1"]{conditions}}}"#);
+            assert_eq!(
+                of_endpoint(&endpoint),
+                [format!("10.0.0.1 - prod {standing}")],
+                "{endpoint}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_ready_can_be_wanted_and_what_drains_cannot() {
+        let all = Config {
+            include_not_ready: true,
+            ..config()
+        };
+        let snapshot = snapshot(&fixture(), &all);
+        assert_eq!(snapshot.ready, ["app@10.244.1.7", "app@10.244.2.9", "app@10.244.4.1"]);
+        assert_eq!(snapshot.draining, ["app@10.244.3.4"]);
+    }
+
+    #[test]
+    fn the_first_address_counts_and_one_without_is_counted() {
+        assert_eq!(
+            of_endpoint(r#"{"addresses":["10.0.0.1","10.0.0.2"]}"#),
+            ["10.0.0.1 - prod Ready"]
+        );
+        for nothing in ["{}", r#"{"addresses":[]}"#, r#"{"addresses":null}"#] {
+            assert_eq!(of_endpoint(nothing), ["- - prod Ready"], "{nothing}");
+        }
+    }
+
+    #[test]
+    fn the_namespace_is_the_targets_before_the_slices() {
+        for (target, namespace) in [
+            (
+                r#","targetRef":{"kind":"Pod","name":"x","namespace":"elsewhere"}"#,
+                "elsewhere",
+            ),
+            (r#","targetRef":{"kind":"Pod","name":"x"}"#, "prod"),
+            (r#","targetRef":{}"#, "prod"),
+            (r#","targetRef":null"#, "prod"),
+            ("", "prod"),
+        ] {
+            let endpoint = format!(r#"{{"addresses":["10.0.0.1"]{target}}}"#);
+            assert_eq!(of_endpoint(&endpoint), [format!("10.0.0.1 - {namespace} Ready")]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_may_be_anything() {
+        let endpoint = r#"{"addresses":["10.0.0.1"],"hostname":"web-0","nodeName":"worker-1","zone":"eu-1a",
+            "hints":{"forZones":[{"name":"eu-1a"}]},"deprecatedTopology":{"topology.kubernetes.io/zone":"eu-1a"}}"#;
+        assert_eq!(of_endpoint(endpoint), ["10.0.0.1 web-0 prod Ready"]);
+        let endpoint = r#"{"addresses":["10.0.0.1"],"hostname":null,"nodeName":null,"zone":null,"hints":null,
+            "deprecatedTopology":null,"notYetInvented":[1,{"a":null}]}"#;
+        assert_eq!(of_endpoint(endpoint), ["10.0.0.1 - prod Ready"]);
+    }
+
+    #[test]
+    fn what_go_writes_for_nothing_is_nothing() {
+        for endpoints in ["", r#","endpoints":null"#, r#","endpoints":[]"#] {
+            let slice = format!(r#"{{"metadata":{{"name":"a"}},"addressType":"IPv4"{endpoints},"ports":null}}"#);
+            assert!(candidates(&slice).is_empty(), "{slice}");
+        }
+    }
+
+    #[test]
+    fn a_slice_of_another_shape_is_an_error() {
+        for items in [
+            "[null]",
+            "[{}]",
+            r#"[{"metadata":null,"endpoints":[]}]"#,
+            r#"[{"metadata":[],"endpoints":[]}]"#,
+            r#"[{"metadata":{"name":7}}]"#,
+            r#"[{"metadata":{},"endpoints":{}}]"#,
+            r#"[{"metadata":{},"endpoints":"a"}]"#,
+            r#"[{"metadata":{},"endpoints":[null]}]"#,
+            r#"[{"metadata":{},"endpoints":[[["10.0.0.1"]]]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"addresses":"10.0.0.1"}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"addresses":[7]}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"addresses":[null]}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"addresses":{"0":"10.0.0.1"}}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"conditions":[]}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"conditions":[true,false]}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"conditions":"ready"}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"conditions":{"ready":"true"}}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"conditions":{"ready":1}}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"conditions":{"terminating":"false"}}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"conditions":{"ready":true,"ready":false}}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"hostname":["web-0"]}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"targetRef":["Pod"]}]}]"#,
+            r#"[{"metadata":{},"endpoints":[{"targetRef":{"namespace":7}}]}]"#,
+            r#"[{"metadata":{},"endpoints":[],"endpoints":[]}]"#,
+        ] {
+            let body =
+                format!(r#"{{"kind":"EndpointSliceList","metadata":{{"resourceVersion":"1"}},"items":{items}}}"#);
+            let error = Page::parse(body.as_bytes(), &config()).unwrap_err();
+            assert_eq!(error.kind, crate::Kind::Malformed, "{items}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_another_kind_is_an_error() {
+        for kind in ["EndpointsList", "EndpointSlice", "PodList"] {
+            let body = json!({"kind": kind, "metadata": {"resourceVersion": "1"}, "items": []});
+            assert!(Page::parse(body.to_string().as_bytes(), &config()).is_err(), "{kind}");
+        }
+    }
+}

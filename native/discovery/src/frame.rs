@@ -109,7 +109,10 @@ fn malformed(why: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lines::Lines;
     use crate::testing::config;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     fn parse(line: &str) -> Result<Frame, Error> {
         Frame::parse(line.as_bytes(), &config(Source::Endpoints))
@@ -171,5 +174,118 @@ mod tests {
         ] {
             assert_eq!(parse(line).unwrap_err().kind, Kind::Malformed, "{line}");
         }
+    }
+
+    /// The frames of a stream that arrives in pieces of these sizes, to its end.
+    fn frames(stream: &[u8], sizes: &[usize], config: &Config) -> Vec<Result<Frame, Error>> {
+        /// Hands out the next piece with each read.
+        struct Pieces<'a>(&'a [u8], std::slice::Iter<'a, usize>);
+
+        impl std::io::Read for Pieces<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                let size = self.1.next().copied().unwrap_or(usize::MAX);
+                let size = size.clamp(1, buffer.len()).min(self.0.len());
+                buffer[..size].copy_from_slice(&self.0[..size]);
+                self.0 = &self.0[size..];
+                Ok(size)
+            }
+        }
+
+        let mut lines = Lines::new(Pieces(stream, sizes.iter()));
+        let mut found = Vec::new();
+        while let Ok(line) = lines.next() {
+            found.push(Frame::parse(line, config));
+        }
+        found
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        let kind = prop::sample::select(vec!["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "RENAMED"]);
+        let event = (kind, 0..4, "[a-zä\"\\\\\n😀]{0,8}", 0..999).prop_map(|(kind, name, text, version)| {
+            let metadata = json!({"name": format!("web-{name}"), "resourceVersion": version.to_string()});
+            let addresses = json!([{"ip": format!("10.0.0.{name}"), "hostname": text}]);
+            json!({"type": kind, "object": {"metadata": metadata, "subsets": [{"addresses": addresses}]}}).to_string()
+        });
+        let error = (any::<u16>(), ".{0,8}")
+            .prop_map(|(code, text)| json!({"type": "ERROR", "object": {"code": code, "message": text}}).to_string());
+        prop_oneof![6 => event, 1 => error, 1 => "[^\n]{0,30}", 1 => Just(String::new())]
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_of_the_stream_gives_the_same_frames(
+            lines in prop::collection::vec(line(), 0..8),
+            sizes in prop::collection::vec(1_usize..60, 0..80),
+            tail in "[^\n]{0,9}",
+        ) {
+            let config = config(Source::Endpoints);
+            let expected: Vec<_> =
+                lines.iter().filter(|line| !line.is_empty()).map(|line| Frame::parse(line.as_bytes(), &config)).collect();
+            let stream = format!("{}{tail}", lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+            prop_assert_eq!(&frames(stream.as_bytes(), &sizes, &config), &expected);
+            prop_assert_eq!(&frames(stream.as_bytes(), &[1; 4096], &config), &expected);
+            prop_assert_eq!(&frames(stream.as_bytes(), &[], &config), &expected);
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_no_frame(line in prop::collection::vec(any::<u8>(), 0..100)) {
+            for source in [Source::Endpoints, Source::EndpointSlices, Source::Pods] {
+                prop_assert!(Frame::parse(&line, &config(source)).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn each_source_reads_its_own_objects() {
+        let line = |object: Value| json!({"type": "ADDED", "object": object}).to_string();
+        let metadata = json!({"name": "web", "resourceVersion": "7"});
+        for (source, object) in [
+            (
+                Source::Endpoints,
+                json!({"metadata": metadata, "subsets": [{"addresses": [{"ip": "10.0.0.1"}]}]}),
+            ),
+            (
+                Source::EndpointSlices,
+                json!({"metadata": metadata, "endpoints": [{"addresses": ["10.0.0.1"]}]}),
+            ),
+            (
+                Source::Pods,
+                json!({"metadata": metadata, "status": {"podIP": "10.0.0.1"}}),
+            ),
+        ] {
+            match Frame::parse(line(object).as_bytes(), &config(source)).unwrap() {
+                Frame::Upsert { entry, .. } => assert_eq!(entry.named[0].name, "app@10.0.0.1"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_frame_is_read_whatever_it_lacks() {
+        let code = |line: &str| match parse(line) {
+            Ok(Frame::Error { code, message }) => (code, message),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(code(r#"{"type":"ERROR","object":{}}"#), (0, String::new()));
+        let lines = r#"{"type":"ERROR","object":{"kind":"Status","code":500,"message":"one\ntwo"}}"#;
+        assert_eq!(code(lines), (500, "one\\ntwo".to_owned()));
+        for line in [
+            r#"{"type":"ERROR","object":null}"#,
+            r#"{"type":"ERROR","object":{"code":"410"}}"#,
+            r#"{"type":"ERROR","object":{"code":-1}}"#,
+            r#"{"type":"ERROR","object":{"code":70000}}"#,
+        ] {
+            assert_eq!(parse(line).unwrap_err().kind, Kind::Malformed, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_fields_does_not_count() {
+        let line = r#"{"object":{"subsets":null,"metadata":{"resourceVersion":"9","name":"a"}},"type":"DELETED"}"#;
+        let deleted = Frame::Delete {
+            key: "a".to_owned(),
+            version: "9".to_owned(),
+        };
+        assert_eq!(parse(line).unwrap(), deleted);
     }
 }
