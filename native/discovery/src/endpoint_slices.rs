@@ -45,12 +45,8 @@ impl ResourceKind for EndpointSlices {
 impl<'a> Resource<'a> for EndpointSlice<'a> {
     const LIST_KIND: &'static str = "EndpointSliceList";
 
-    fn name(&self) -> Option<&str> {
-        self.metadata.name()
-    }
-
-    fn resource_version(&self) -> Option<&str> {
-        self.metadata.resource_version()
+    fn metadata(&self) -> &Metadata<'a> {
+        &self.metadata
     }
 
     fn candidates(&self, _family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>)) {

@@ -45,12 +45,8 @@ impl ResourceKind for EndpointsKind {
 impl<'a> Resource<'a> for Endpoints<'a> {
     const LIST_KIND: &'static str = "EndpointsList";
 
-    fn name(&self) -> Option<&str> {
-        self.metadata.name()
-    }
-
-    fn resource_version(&self) -> Option<&str> {
-        self.metadata.resource_version()
+    fn metadata(&self) -> &Metadata<'a> {
+        &self.metadata
     }
 
     fn candidates(&self, _family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>)) {
@@ -72,7 +68,7 @@ impl<'a> Resource<'a> for Endpoints<'a> {
     }
 
     fn warning(&self) -> Option<String> {
-        let name = self.name().unwrap_or_default();
+        let name = self.metadata.name().unwrap_or_default();
         self.metadata.is_over_capacity().then(|| {
             format!(
                 "the Endpoints object {name:?} is over capacity: it holds only the first 1,000 addresses, and the \

@@ -42,8 +42,8 @@ impl Frame {
             "ADDED" | "MODIFIED" => {
                 let object: K::Object<'_> = read(envelope.object)?;
                 Ok(Self::Upsert {
-                    key: required("metadata.name", object.name())?,
-                    version: required("metadata.resourceVersion", object.resource_version())?,
+                    key: required("metadata.name", object.metadata().name())?,
+                    version: required("metadata.resourceVersion", object.metadata().resource_version())?,
                     entry: Entry::read(&object, config),
                 })
             }
@@ -201,7 +201,7 @@ mod tests {
 
     fn line() -> impl Strategy<Value = String> {
         let kind = prop::sample::select(vec!["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "RENAMED"]);
-        let event = (kind, 0..4, "[a-zä\"\\\\\n😀]{0,8}", 0..999).prop_map(|(kind, name, text, version)| {
+        let event = (kind, 0_u8..4, "[a-zä\"\\\\\n😀]{0,8}", 0_u32..999).prop_map(|(kind, name, text, version)| {
             let metadata = json!({"name": format!("web-{name}"), "resourceVersion": version.to_string()});
             let addresses = json!([{"ip": format!("10.0.0.{name}"), "hostname": text}]);
             json!({"type": kind, "object": {"metadata": metadata, "subsets": [{"addresses": addresses}]}}).to_string()

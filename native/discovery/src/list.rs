@@ -42,7 +42,10 @@ impl Page {
         }
         let objects = answer.items.iter().enumerate().map(|(index, object)| {
             // `#` is in no name: an object that has none cannot take the place of another.
-            let name = object.name().map_or_else(|| format!("#{index}"), str::to_owned);
+            let name = object
+                .metadata()
+                .name()
+                .map_or_else(|| format!("#{index}"), str::to_owned);
             (name, Entry::read(object, config))
         });
         Ok(Self {

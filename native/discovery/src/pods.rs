@@ -60,12 +60,8 @@ impl ResourceKind for PodKind {
 impl<'a> Resource<'a> for Pod<'a> {
     const LIST_KIND: &'static str = "PodList";
 
-    fn name(&self) -> Option<&str> {
-        self.metadata.name()
-    }
-
-    fn resource_version(&self) -> Option<&str> {
-        self.metadata.resource_version()
+    fn metadata(&self) -> &Metadata<'a> {
+        &self.metadata
     }
 
     fn candidates(&self, family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>)) {

@@ -16,11 +16,8 @@ pub(crate) trait Resource<'a>: Deserialize<'a> {
     /// The `kind` of a list of these.
     const LIST_KIND: &'static str;
 
-    /// `metadata.name`, which is unique in a namespace.
-    fn name(&self) -> Option<&str>;
-
-    /// `metadata.resourceVersion`, the position mark of the object's last change.
-    fn resource_version(&self) -> Option<&str>;
+    /// The object's `metadata`.
+    fn metadata(&self) -> &Metadata<'a>;
 
     /// Calls `found` with each candidate of this object.
     fn candidates(&self, family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>));
@@ -59,6 +56,7 @@ struct Annotations<'a> {
 }
 
 impl Metadata<'_> {
+    /// `metadata.name`, which is unique in a namespace.
     pub(crate) fn name(&self) -> Option<&str> {
         text(self.name.as_ref())
     }
@@ -67,6 +65,7 @@ impl Metadata<'_> {
         text(self.namespace.as_ref())
     }
 
+    /// `metadata.resourceVersion`, the position mark of the object's last change.
     pub(crate) fn resource_version(&self) -> Option<&str> {
         text(self.resource_version.as_ref())
     }
