@@ -6,17 +6,24 @@
 # expected to, the demo has failed.
 
 polling_interval=1000
-disconnect_after=2000
-# In which nothing may happen: longer than it takes to miss a member, wait for disconnect_after and disconnect it.
-window=$((disconnect_after + 3 * polling_interval))
+disconnect_after=1000
+# A member is disconnected after disconnect_after and as much again, which it has to leave by itself. For so long and a
+# little longer nothing may happen. Not much longer: the more often nodes ask in vain, the longer they pause.
+window=$((disconnect_after * 2 + 300))
 
 keep=no
 work=          # the temporary folder
 api_pid=       # the fake API server ...
 api_url=       # ... where the nodes find it ...
-control=       # ... and where this script does
+control=       # ... and where this script does ...
+control_address= # ... as HOST:PORT
 step_number=0
-named_at=0     # when the Endpoints were last written, in ms
+named_at=0     # when the EndpointSlice was last written, in µs
+newcomers=     # the pods it named then for the first time, while their joins are measured
+slowest=0      # of these joins, in µs
+requests=0     # how many the API had seen before
+latencies=()   # of all joins measured: from the write until a node said so, in µs
+meanwhile=0    # how many requests the API saw during all of them
 well_at=0      # when the API was well again, in ms
 dist_port=     # the same for all nodes
 began=0        # after the build, in ms
@@ -134,8 +141,9 @@ start_api() {
   wait_until 10 "the fake API server is ready" api_is_ready
   api_url="$(ready_field url)"
   control="$(ready_field control)"
+  control_address="${control#http://}"
   name_in_api # nobody
-  ok "API server $api_url (fake), its Endpoints name no pod yet"
+  ok "API server $api_url (fake), its EndpointSlice names no pod yet"
 }
 
 api_is_ready() { [ -n "$(ready_field control)" ]; }
@@ -152,20 +160,46 @@ control() {
   printf '%s\n' "${answer%$'\n'*}"
 }
 
-# name_in_api ADDRESS...: makes these, and no others, the addresses of the Endpoints.
+# name_in_api ADDRESS...: makes these, and no others, the endpoints of the EndpointSlice.
 # shellcheck disable=SC2120
 name_in_api() {
-  named_at="$(now)"
-  control PUT "$endpoints_path" "$(endpoints "$@")" >/dev/null
+  local slice answer fd LC_ALL=C
+  slice="$(slice_of "$@")"
+  exec {fd}<>"/dev/tcp/${control_address/:/\/}"
+  printf 'PUT %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s' \
+    "$slice_path" "$control_address" "${#slice}" "${slice%?}" >&"$fd"
+  # The last byte goes later and alone, so that the time begins with it and not with the start of curl.
+  sleep 0.05
+  named_at="${EPOCHREALTIME/[.,]/}"
+  printf '%s' "${slice: -1}" >&"$fd"
+  answer="$(tr -d '\r' <&"$fd")"
+  exec {fd}>&-
+  [[ "$answer" == "HTTP/1.1 200 "* ]] || fail "the fake API server refused an EndpointSlice: $answer"
 }
 
-endpoints_path=/objects/endpoints/default/hello-cluster
+slice_path=/objects/endpointslices/default/hello-cluster-1
 
-endpoints() {
-  local address addresses=
-  for address in "$@"; do addresses+=",{\"ip\":\"$address\"}"; done
-  printf '{"metadata":{"labels":{"app":"hello-cluster"}},"subsets":[{"addresses":[%s]}]}' "${addresses#,}"
+slice_of() {
+  local address endpoints=
+  for address in "$@"; do endpoints+=",{\"addresses\":[\"$address\"],\"conditions\":{\"ready\":true}}"; done
+  printf '{"metadata":{"labels":{"app":"hello-cluster"}},"addressType":"IPv4","endpoints":[%s]}' "${endpoints#,}"
 }
+
+# announce POD...: names them in the API, next to what is named there, and measures when the nodes say that they joined.
+announce() {
+  newcomers="$*" slowest=0
+  requests="$(requests_made)"
+  name_in_api "${running[@]}"
+}
+
+requests_made() { control GET /journal/summary | sed 's/.*"requests":\([0-9]*\).*/\1/'; }
+
+# A node that starts connects to all it finds, whether or not they know of it yet. To measure the watches of the others,
+# its own list gets no answer until they have connected; those that watch do not list.
+hold_lists() { control PUT /faults '[{"at":"request","verb":"list","do":"hang"}]' >/dev/null; }
+expect_held() { wait_until 20 "$1 lists" has_asked "$1"; }
+release_lists() { control DELETE /faults >/dev/null; }
+has_asked() { [ -n "$(requests_of "$1")" ]; }
 
 api_dies() {
   keep_counts warnings_of
@@ -173,35 +207,39 @@ api_dies() {
   ok "the API's port is closed, with every connection to it"
 }
 
-api_forbids() {
-  keep_counts answers_to 403
-  control PUT /faults "$forbid" >/dev/null
+api_is_back() {
+  keep_counts watches_opened
+  well_at="$(now)"
   control PUT /listening true >/dev/null
-  ok "the API's port is open again, and every request is answered 403"
+  ok "the API's port is open again; nodes that asked in vain pause at random before they ask again"
+}
+
+# What the API sends by itself every minute: only then is an outage over for a node, and its pauses begin small again.
+send_bookmarks() { control POST /bookmark >/dev/null; }
+
+api_forbids() {
+  keep_counts lists_answered 403
+  control PUT /faults "$forbid" >/dev/null
+  control POST /watches/end >/dev/null
+  ok "every watch is ended, and every request answered 403"
 }
 
 forbid='[{"at":"request","do":{"status":{"code":403}}}]'
 
 api_is_well() {
   well_at="$(now)"
-  keep_counts answers_to 200
+  keep_counts lists_answered 200
   control DELETE /faults >/dev/null
-  ok "the API answers as before; nodes that saw it fail for long ask again after a random pause of up to 30 s"
+  ok "the API answers as before; nodes whose watch was refused list every $polling_interval ms for three minutes, then watch again"
 }
 
 # Each node has a token of its own, so that the journal tells whose a request is.
 requests_of() { control GET /journal | sed 's/},{"at_ms"/},\n{"at_ms"/g' | grep -F "\"user\":\"pod $1\"" || true; }
+lists_of() { requests_of "$1" | grep -v '"watch":true' || true; }
+watches_of() { requests_of "$1" | grep '"watch":true' || true; }
 
-# answers_to NODE STATUS
-answers_to() { requests_of "$1" | grep -c "\"status\":$2[,}]" || true; }
-
-every_node_watches() {
-  local node
-  for node in "${running[@]}"; do
-    requests_of "$node" | grep -q '"watch":"\(true\|1\)"' || return 1
-  done
-}
-
+lists_answered() { lists_of "$1" | grep -c "\"status\":$2[,}]" || true; }
+watches_opened() { watches_of "$1" | grep -c '"status":200[,}]' || true; }
 warnings_of() { echo "${warnings[$1]}"; }
 
 # keep_counts COUNT [ARGUMENT], grew COUNT [ARGUMENT]: whether COUNT NODE ARGUMENT has grown since, for every node
@@ -220,10 +258,10 @@ grew() {
   done
 }
 
-every_node_has_read() { every_node_watches || grew answers_to 200; }
+every_node_watches() { grew watches_opened; }
 every_node_noticed() { grew warnings_of; }
-every_node_was_refused() { grew answers_to 403; }
-every_node_was_answered() { grew answers_to 200; }
+every_node_was_refused() { grew lists_answered 403; }
+every_node_was_answered() { grew lists_answered 200; }
 
 # --- the nodes ----------------------------------------------------------------------------------------------------
 
@@ -239,7 +277,7 @@ start_node() {
   cp "$work/api/serviceaccount/"{ca.crt,namespace} "$folder/serviceaccount/"
   printf 'token-of-%s' "$node" >"$folder/serviceaccount/token"
   control PUT "/tokens/token-of-$node" "{\"user\":\"pod $node\",\"rules\":[
-    {\"verbs\":[\"list\",\"watch\"],\"resources\":[\"endpoints\"],\"namespaces\":[\"default\"]}]}" >/dev/null
+    {\"verbs\":[\"list\",\"watch\"],\"resources\":[\"endpointslices\"],\"namespaces\":[\"default\"]}]}" >/dev/null
 
   : >"$work/$node.log"
   exec {fd}<"$work/$node.log"
@@ -249,7 +287,7 @@ start_node() {
   (
     cd "$folder" || exit
     environment "$folder/serviceaccount"
-    export POD_IP="$node" RELEASE_TMP="$folder"
+    export POD_IP="$node" RELEASE_TMP="$folder" HELLO_TIMESTAMPS=true
     exec setsid "$work/release/bin/hello_cluster" start
   ) </dev/null >>"$work/$node.log" 2>&1 &
   pid[$node]=$!
@@ -260,7 +298,7 @@ start_node() {
 
 # What all nodes have in common. environment SERVICE_ACCOUNT
 environment() {
-  export HELLO_MASTER="$api_url" HELLO_SERVICE_ACCOUNT="$1" HELLO_DIST_PORT="$dist_port"
+  export HELLO_MASTER="$api_url" HELLO_SERVICE_ACCOUNT="$1" HELLO_LOOKUP=endpoint_slices HELLO_DIST_PORT="$dist_port"
   export HELLO_POLLING_INTERVAL="$polling_interval" HELLO_DISCONNECT_AFTER="$disconnect_after"
 }
 
@@ -288,9 +326,24 @@ has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
 # --- what is expected of them -------------------------------------------------------------------------------------
 
+# What a node was told before it watched came from its list.
+expect_watching() {
+  wait_until 40 "every node watches" every_node_watches
+  if ((well_at)); then ok "every node watches again, the last one $(seconds_since "$well_at") after the API was well"; fi
+}
+
 expect_joined() {
   wait_until 20 "every node has joined every other" is_mesh
-  ok "$1 are connected to each other, $(($(now) - named_at)) ms after the Endpoints named them (polling every $polling_interval ms)"
+  ok "$1 are connected to each other"
+}
+
+expect_told() {
+  local made
+  wait_until 20 "every node has joined every other" is_mesh
+  made=$(($(requests_made) - requests))
+  meanwhile=$((meanwhile + made))
+  newcomers=
+  ok "$1 are connected to each other, $(milliseconds "$slowest") after the write to the API; API requests of all nodes meanwhile: $made"
 }
 
 # Whether every running node is connected to all others, and nothing else is connected.
@@ -304,16 +357,16 @@ is_mesh() {
   ((${#connected[@]} == ${#running[@]} * ${#running[@]}))
 }
 
-# Nodes that poll must have seen a pod in the Endpoints before it goes, or it never was a member for them.
 expect_to_leave() {
-  keep_counts answers_to 200
-  wait_until 20 "every node has read the Endpoints" every_node_has_read
+  read_logs # what it said before is not about this
   leaver=$1
 }
 
 expect_left() {
   wait_until 20 "$1 has left" is_alone "$1"
-  ok "it left by itself, $(($(now) - named_at)) ms after the Endpoints named it last (kubernetes_disconnect_after: $disconnect_after ms)"
+  ok "it left by itself, $(since_named) ms after the EndpointSlice named it last (kubernetes_disconnect_after: $disconnect_after ms)"
+  # Until the others would have disconnected it.
+  wait_until 20 "the others' time is up" is_time_and $((named_at / 1000 + window)) is_alone "$1"
   ok "no other node lost a link, and none disconnected it"
 }
 
@@ -326,21 +379,22 @@ is_alone() {
   ((${#connected[@]} == (${#running[@]} - 1) * (${#running[@]} - 1) + 1))
 }
 
-# watch_nothing_happen CONDITION WHAT: for as long as the window, and until CONDITION holds, else it proves nothing.
+# watch_nothing_happen CONDITION WHAT: until CONDITION holds, else it proves nothing, and then for as long as the window.
 watch_nothing_happen() {
-  local start
+  local start noticed
   start="$(now)"
-  say "watching for $(seconds "$window"), and until every node noticed; nobody may leave (kubernetes_disconnect_after: $disconnect_after ms) ..."
-  wait_until 60 "$1" is_time_and $((start + window)) "$1"
-  is_mesh || fail "not all nodes are connected"
-  ok "every node noticed, and in the $(seconds_since "$start") that $2 no link was lost"
+  wait_until 20 "$1" "$1"
+  noticed="$(now)"
+  say "every node noticed, the last one after $(seconds $((noticed - start))); for $(seconds "$window") more nobody may leave ..."
+  wait_until 20 "the time is up" is_time_and $((noticed + window)) is_mesh
+  ok "in the $(seconds_since "$start") that $2 no link was lost (kubernetes_disconnect_after: $(seconds "$disconnect_after"))"
 }
 
-is_time_and() { (($(now) >= $1)) && "$2"; }
+is_time_and() { (($(now) >= $1)) && "${@:2}"; }
 
 expect_answers_again() {
   say "waiting until every node has asked again ..."
-  wait_until 60 "every node has an answer again" every_node_was_answered
+  wait_until 40 "every node has an answer again" every_node_was_answered
   is_mesh || fail "not all nodes are connected"
   ok "every node has answers again, the last one $(seconds_since "$well_at") after the API was well"
 }
@@ -383,14 +437,21 @@ read_logs() {
 }
 
 take_line() {
-  local node=$1 line=$2 event other size
-  if [[ "$line" =~ ^hello_cluster@$node:\ (started|joined|left)(\ hello_cluster@([0-9.]+))?\ \((.*)\)$ ]]; then
-    event="${BASH_REMATCH[1]}" other="${BASH_REMATCH[3]}" size="${BASH_REMATCH[4]}"
-    show_event "$node" "$event" "$other" "$size"
+  local node=$1 line=$2 event other size at latency=
+  if [[ "$line" =~ ^hello_cluster@$node:\ (started|joined|left)(\ hello_cluster@([0-9.]+))?\ \((.*)\)\ at\ ([0-9.]+)$ ]]; then
+    event="${BASH_REMATCH[1]}" other="${BASH_REMATCH[3]}" size="${BASH_REMATCH[4]}" at="${BASH_REMATCH[5]/./}"
+    if [[ "$event" == joined && " $newcomers " == *" $other "* ]]; then take_latency $((at - named_at)); fi
+    show_event "$node" "$event" "$other" "$size" "$latency"
     take_event "$node" "$event" "$other"
   elif [[ "$line" =~ \[([a-z]+)\]\ \[libcluster:hello_cluster\]\ (.*)$ ]]; then
     take_log "$node" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
   fi
+}
+
+take_latency() {
+  latency=$1
+  latencies+=("$1")
+  if (($1 > slowest)); then slowest=$1; fi
 }
 
 take_event() {
@@ -425,17 +486,20 @@ take_log() {
 # --- the end ------------------------------------------------------------------------------------------------------
 
 summary() {
-  local node total_joins=0 total_leaves=0 total_requests=0 requests
+  local node lists watches all_joins=0 all_leaves=0 all_lists=0 all_watches=0 sorted
   printf '\n%sSummary%s\n' "$bold" "$plain"
-  printf '  %-12s %8s %8s %14s\n' node joins leaves 'API requests'
+  printf '  %-12s %8s %8s %8s %8s\n' node joins leaves lists watches
   for node in "${nodes[@]}"; do
-    requests="$(requests_of "$node" | wc -l)"
-    printf '  %-12s %8d %8d %14d\n' "$node" "${joins[$node]}" "${leaves[$node]}" "$requests"
-    total_joins=$((total_joins + joins[$node]))
-    total_leaves=$((total_leaves + leaves[$node]))
-    total_requests=$((total_requests + requests))
+    lists="$(lists_of "$node" | wc -l)" watches="$(watches_of "$node" | wc -l)"
+    printf '  %-12s %8d %8d %8d %8d\n' "$node" "${joins[$node]}" "${leaves[$node]}" "$lists" "$watches"
+    all_joins=$((all_joins + joins[$node])) all_leaves=$((all_leaves + leaves[$node]))
+    all_lists=$((all_lists + lists)) all_watches=$((all_watches + watches))
   done
-  printf '  %-12s %8d %8d %14d\n' "${#nodes[@]} nodes" "$total_joins" "$total_leaves" "$total_requests"
+  printf '  %-12s %8d %8d %8d %8d\n' "${#nodes[@]} nodes" "$all_joins" "$all_leaves" "$all_lists" "$all_watches"
+  mapfile -t sorted < <(printf '%s\n' "${latencies[@]}" | sort -n)
+  printf '  %d joins by watching, from the write to the API until a node said so: min %s, median %s, worst %s; API requests meanwhile: %d\n' \
+    "${#sorted[@]}" "$(milliseconds "${sorted[0]}")" "$(milliseconds "${sorted[${#sorted[@]} / 2]}")" \
+    "$(milliseconds "${sorted[-1]}")" "$meanwhile"
   printf '  false disconnects: 0\n'
   ok "all as it should be, in $(seconds_since "$began") after the build"
 }
@@ -451,14 +515,14 @@ stay_up() {
 ${bold}The cluster stays up until Ctrl-C: ${running[*]}${plain}
 In another terminal, each line as it is:
 
-  # One node more, which ends with Ctrl-C there. It joins when the API names it.
+  # One node more, which ends with Ctrl-C there. It joins those that it finds, though they do not find it yet.
   (. '$work/env' && POD_IP=127.0.0.8 '$run' start)
 
-  # Add its pod: the Endpoints with 127.0.0.8
-  $put $control$endpoints_path -d '$(endpoints "${more[@]}")'
+  # Add its pod: the EndpointSlice with 127.0.0.8
+  $put $control$slice_path -d '$(slice_of "${more[@]}")'
 
-  # Remove it: the Endpoints without 127.0.0.8
-  $put $control$endpoints_path -d '$(endpoints "${running[@]}")'
+  # Remove it, while it lives: the EndpointSlice without 127.0.0.8
+  $put $control$slice_path -d '$(slice_of "${running[@]}")'
 
   # Close the API's port, and open it
   $put $control/listening -d false
@@ -555,7 +619,7 @@ show_event() {
   if [ "$2" = started ]; then
     printf '    %s%-11s started%s\n' "$dim" "$1" "$plain"
   else
-    printf '    %s%-11s %-6s %-11s (%s)%s\n' "$dim" "$1" "$2" "$3" "$4" "$plain"
+    printf '    %s%-11s %-6s %-11s (%s)%s%s\n' "$dim" "$1" "$2" "$3" "$4" "${5:+  $(milliseconds "$5")}" "$plain"
   fi
 }
 
@@ -570,4 +634,6 @@ show_log() {
 
 now() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 seconds() { printf '%d.%d s' $(($1 / 1000)) $(($1 % 1000 / 100)); }
+milliseconds() { printf '%d.%d ms' $(($1 / 1000)) $(($1 % 1000 / 100)); }
+since_named() { echo $(($(now) - named_at / 1000)); }
 seconds_since() { seconds $(($(now) - $1)); }

@@ -26,6 +26,7 @@ if config_env() == :prod do
     kubernetes_node_basename: "hello_cluster",
     kubernetes_selector: System.get_env("HELLO_SELECTOR", "app=hello-cluster"),
     kubernetes_ip_lookup_mode: choice.("HELLO_LOOKUP", nil, ~w(endpoints pods endpoint_slices)),
+    kubernetes_watch: choice.("HELLO_WATCH", nil, ~w(auto false)),
     kubernetes_namespace: System.get_env("HELLO_NAMESPACE"),
     kubernetes_service_name: System.get_env("HELLO_SERVICE"),
     kubernetes_master: System.get_env("HELLO_MASTER"),
@@ -33,6 +34,8 @@ if config_env() == :prod do
     kubernetes_disconnect_after: milliseconds.("HELLO_DISCONNECT_AFTER"),
     polling_interval: milliseconds.("HELLO_POLLING_INTERVAL")
   ]
+
+  config :hello_cluster, timestamps: choice.("HELLO_TIMESTAMPS", "false", ~w(true false))
 
   config :libcluster,
     topologies: [

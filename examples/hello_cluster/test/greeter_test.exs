@@ -4,9 +4,9 @@ defmodule HelloCluster.GreeterTest do
   alias HelloCluster.Greeter
 
   # The lines that the greeter printed after it has seen `events`.
-  defp lines(events) do
+  defp lines(events, options \\ []) do
     {:ok, device} = StringIO.open("")
-    greeter = start_supervised!({Greeter, name: nil, device: device})
+    greeter = start_supervised!({Greeter, [name: nil, device: device] ++ options})
     Enum.each(events, &send(greeter, &1))
     :sys.get_state(greeter)
     {:ok, {_input, output}} = StringIO.close(device)
@@ -30,6 +30,19 @@ defmodule HelloCluster.GreeterTest do
   test "tells each change once" do
     events = [nodedown: :"x@127.0.0.9", nodeup: :"a@127.0.0.2", nodeup: :"a@127.0.0.2"]
     assert tl(lines(events)) == ["nonode@nohost: joined a@127.0.0.2 (2 in the cluster)"]
+  end
+
+  test "tells the time on request" do
+    before = System.os_time(:microsecond)
+
+    times =
+      for line <- lines([nodeup: :"a@127.0.0.2"], timestamps: true) do
+        assert [_, seconds, fraction] = Regex.run(~r/ in the cluster\) at (\d+)\.(\d{6})$/, line)
+        String.to_integer(seconds <> fraction)
+      end
+
+    assert [started, joined] = times
+    assert before <= started and started <= joined
   end
 
   test "is started by the application, before the cluster supervisor" do

@@ -2,7 +2,7 @@ defmodule HelloCluster.RuntimeConfigTest do
   use ExUnit.Case, async: false
 
   @variables ~w(HELLO_MODE HELLO_LOOKUP HELLO_SELECTOR HELLO_NAMESPACE HELLO_SERVICE HELLO_MASTER
-    HELLO_SERVICE_ACCOUNT HELLO_POLLING_INTERVAL HELLO_DISCONNECT_AFTER)
+    HELLO_SERVICE_ACCOUNT HELLO_POLLING_INTERVAL HELLO_DISCONNECT_AFTER HELLO_WATCH HELLO_TIMESTAMPS)
 
   setup do
     saved = Map.take(System.get_env(), @variables)
@@ -20,7 +20,7 @@ defmodule HelloCluster.RuntimeConfigTest do
   end
 
   defp options(variables) do
-    assert [libcluster: [topologies: [hello_cluster: topology]]] = read(variables)
+    assert [hello_cluster: topology] = read(variables)[:libcluster][:topologies]
     assert topology[:strategy] == LibclusterKubernetes.Strategy
     topology[:config]
   end
@@ -38,6 +38,7 @@ defmodule HelloCluster.RuntimeConfigTest do
       options(%{
         "HELLO_MODE" => "hostname",
         "HELLO_LOOKUP" => "pods",
+        "HELLO_WATCH" => "false",
         "HELLO_SELECTOR" => "app=x",
         "HELLO_NAMESPACE" => "ns",
         "HELLO_SERVICE" => "svc",
@@ -56,6 +57,7 @@ defmodule HelloCluster.RuntimeConfigTest do
              kubernetes_selector: "app=x",
              kubernetes_service_account_path: "/sa",
              kubernetes_service_name: "svc",
+             kubernetes_watch: false,
              mode: :hostname,
              polling_interval: 500
            ]
@@ -64,6 +66,8 @@ defmodule HelloCluster.RuntimeConfigTest do
   for {name, value} <- [
         {"HELLO_MODE", "ipv4"},
         {"HELLO_LOOKUP", "services"},
+        {"HELLO_WATCH", "true"},
+        {"HELLO_TIMESTAMPS", "yes"},
         {"HELLO_POLLING_INTERVAL", "5s"}
       ] do
     test "refuses #{name}=#{value} with a message that names it" do
@@ -71,6 +75,11 @@ defmodule HelloCluster.RuntimeConfigTest do
         read(%{unquote(name) => unquote(value)})
       end
     end
+  end
+
+  test "prints times only when asked to" do
+    assert read(%{})[:hello_cluster] == [timestamps: false]
+    assert read(%{"HELLO_TIMESTAMPS" => "true"})[:hello_cluster] == [timestamps: true]
   end
 
   test "configures no topology outside production" do

@@ -5,10 +5,11 @@ defmodule HelloCluster.Application do
   @impl Application
   def start(_type, _args) do
     topologies = Application.get_env(:libcluster, :topologies, [])
+    timestamps = Application.get_env(:hello_cluster, :timestamps, false)
 
     # The greeter is first: it then hears of every node that the cluster supervisor connects.
     children = [
-      HelloCluster.Greeter,
+      {HelloCluster.Greeter, timestamps: timestamps},
       {Cluster.Supervisor, [topologies, [name: HelloCluster.ClusterSupervisor]]}
     ]
 
