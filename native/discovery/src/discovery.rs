@@ -2,6 +2,7 @@
 //!
 //! `stop` ends it in every state: it cuts the connection, so that a silent server holds up nobody.
 
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::signals::{Signals, Wake};
 use crate::snapshot::Snapshot;
-use crate::watcher::{Input, Request, Step, Tell, Then, Watcher};
+use crate::watcher::{Input, Progress, Request, Step, Tell, Then, Watcher};
 
 /// What the thread has to say.
 #[derive(Debug)]
@@ -83,7 +84,8 @@ fn run(config: &Arc<Config>, signals: &Arc<Signals>, mut sink: impl FnMut(Event)
             watch: None,
             untold: false,
             failures: Backoff::default(),
-            expiries: Backoff::default(),
+            losses: Backoff::default(),
+            list_wanted: false,
         };
         // A bug in here must not silence discovery: it is an error like others, and it starts anew.
         if catch_unwind(AssertUnwindSafe(|| worker.run(first_pause))).is_ok() {
@@ -106,7 +108,10 @@ struct Worker<'c, S> {
     /// A snapshot has changed, and the next frame, which is there already, may change it again.
     untold: bool,
     failures: Backoff,
-    expiries: Backoff,
+    /// Streams in a row that cost a list.
+    losses: Backoff,
+    /// A list was asked for during a pause.
+    list_wanted: bool,
 }
 
 impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
@@ -119,19 +124,18 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             if self.signals.stopped() {
                 return;
             }
-            let heard = matches!(input, Input::Frame(Ok(_)));
             let retry_after = retry_after(&input);
             let step = self.watcher.step(input, Instant::now());
-            if step.progress {
+            if step.progress.is_some() {
                 self.failures.reset();
             }
-            if heard {
-                self.expiries.reset();
+            if step.progress == Some(Progress::Frame) {
+                self.losses.reset();
             }
             let pause = match step.then {
                 Then::GoOn => None,
                 Then::BackOff => Some(self.failures.pause(longest_pause(&step)).max(retry_after)),
-                Then::SpreadOut => Some(self.expiries.pause(LONGEST)),
+                Then::SpreadOut => Some(self.losses.pause(LONGEST)),
             };
             if !self.tell(step.tell) || !pause.is_none_or(|pause| self.pause(pause)) {
                 return;
@@ -141,6 +145,9 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
 
     /// Does what the watcher asks for next.
     fn perform(&mut self) -> Input {
+        if mem::take(&mut self.list_wanted) {
+            return Input::ListWanted;
+        }
         let request = self.watcher.request();
         if request != Request::Read {
             self.watch = None;
@@ -183,14 +190,15 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
         }
     }
 
-    /// Waits; a list that is wanted meanwhile waits, too. Whether to go on.
+    /// Waits; a list that is wanted meanwhile waits, too, and a tick is served by what comes after it. Whether to go on.
     fn pause(&mut self, pause: Duration) -> bool {
         let deadline = Instant::now() + pause;
         loop {
             match self.signals.wait(Some(deadline)) {
                 Wake::Stop => return false,
                 Wake::TimeIsUp => return true,
-                Wake::List | Wake::Refresh => {}
+                Wake::List => self.list_wanted = true,
+                Wake::Refresh => {}
             }
         }
     }
@@ -198,7 +206,8 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
     /// Tells the owner; whether it still listens.
     fn tell(&mut self, tell: Option<Tell>) -> bool {
         self.untold |= tell == Some(Tell::Snapshot);
-        let more_to_come = self.watch.as_mut().is_some_and(Watch::has_next);
+        let reading = self.watcher.request() == Request::Read;
+        let more_to_come = reading && self.watch.as_mut().is_some_and(Watch::has_next);
         if self.untold && !more_to_come {
             self.untold = false;
             if !(self.sink)(Event::Snapshot(self.watcher.snapshot())) {

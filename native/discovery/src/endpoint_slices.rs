@@ -10,7 +10,10 @@ use crate::resource::{
 };
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct EndpointSlice<'a> {
+    #[serde(borrow)]
+    address_type: Option<Text<'a>>,
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
     #[serde(borrow, default, deserialize_with = "objects")]
@@ -47,6 +50,14 @@ impl<'a> Resource<'a> for EndpointSlice<'a> {
 
     fn metadata(&self) -> &Metadata<'a> {
         &self.metadata
+    }
+
+    fn family(&self) -> Option<IpFamily> {
+        match text(self.address_type.as_ref()) {
+            Some("IPv4") => Some(IpFamily::V4),
+            Some("IPv6") => Some(IpFamily::V6),
+            _ => None,
+        }
     }
 
     fn candidates(&self, _family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>)) {
@@ -220,7 +231,6 @@ mod tests {
 
     /// The two slices of a dual-stack service change one after the other.
     #[test]
-    #[ignore = "bug: the family is chosen by the names found, not by the slices: an IPv4 slice that is empty for a moment lets the IPv6 names in"]
     fn an_empty_ipv4_slice_is_enough_to_leave_ipv6_out() {
         let slices = json!([slice("a", "IPv4", &[]), slice("b", "IPv6", &["fd00::1"])]);
         assert_eq!(snapshot(&slices, &config()).ready, [""; 0]);

@@ -256,6 +256,10 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
                     "TLS failed: {cause}; the server's certificate must be signed by ca.crt and carry this host name"
                 ),
             ),
+            None if cause.kind() == io::ErrorKind::UnexpectedEof => (
+                Kind::Connect,
+                "the connection was closed before the answer was complete".to_owned(),
+            ),
             None => (Kind::Connect, format!("the connection failed: {cause}")),
         },
         ureq::Error::Rustls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),

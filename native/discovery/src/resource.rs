@@ -22,6 +22,11 @@ pub(crate) trait Resource<'a>: Deserialize<'a> {
     /// Calls `found` with each candidate of this object.
     fn candidates(&self, family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>));
 
+    /// The one family of all its addresses, where the object says so.
+    fn family(&self) -> Option<IpFamily> {
+        None
+    }
+
     /// Something about this object that its users should know.
     fn warning(&self) -> Option<String> {
         None

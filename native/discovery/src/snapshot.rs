@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::candidate::Standing;
+use crate::config::IpFamily;
 use crate::longname::Unnameable;
 use crate::reflector::Entry;
 
@@ -35,15 +36,15 @@ pub struct Dropped {
 }
 
 impl Snapshot {
-    /// Merges the entries of all objects: of two standings for one name the better counts. With `prefer_v4`, names of
-    /// IPv6 addresses count only where there are no others.
+    /// Merges the entries of all objects: of two standings for one name the better counts. With `prefer_v4`,
+    /// objects of IPv6 addresses count only where there are none of IPv4 addresses, even if those are empty.
     pub(crate) fn merge<'e>(entries: impl Iterator<Item = &'e Entry> + Clone, prefer_v4: bool) -> Self {
-        let skip_v6 = prefer_v4 && entries.clone().flat_map(|entry| &entry.named).any(|named| !named.v6);
+        let skip_v6 = prefer_v4 && entries.clone().any(|entry| entry.family == Some(IpFamily::V4));
         let mut found: HashMap<&str, Standing> = HashMap::new();
         let mut dropped: BTreeMap<Unnameable, Dropped> = BTreeMap::new();
         let mut warnings = Vec::new();
-        for entry in entries {
-            for named in entry.named.iter().filter(|named| !(skip_v6 && named.v6)) {
+        for entry in entries.filter(|entry| !(skip_v6 && entry.family == Some(IpFamily::V6))) {
+            for named in &entry.named {
                 let known = found.entry(&named.name).or_insert(named.standing);
                 *known = named.standing.min(*known);
             }
@@ -480,7 +481,6 @@ mod tests {
         let named = named.iter().map(|&(name, standing)| Named {
             name: name.to_owned(),
             standing,
-            v6: name.contains(':'),
         });
         Entry {
             named: named.collect(),
@@ -549,10 +549,14 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_names_count_only_without_others_where_ipv4_is_preferred() {
+    fn ipv6_objects_count_only_without_others_where_ipv4_is_preferred() {
+        let of = |family, entry| Entry {
+            family: Some(family),
+            ..entry
+        };
         let both = [
-            entry(&[("app@fd00::1", Standing::Ready)]),
-            entry(&[("app@10.0.0.1", Standing::Draining)]),
+            of(IpFamily::V6, entry(&[("app@fd00::1", Standing::Ready)])),
+            of(IpFamily::V4, entry(&[])),
         ];
         assert_eq!(Snapshot::merge(both.iter(), false).ready, ["app@fd00::1"]);
         assert!(Snapshot::merge(both.iter(), true).ready.is_empty());

@@ -2,121 +2,14 @@
 
 mod common;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use common::running::Running;
 use common::{Blackhole, LIMIT, SOON, assert_complete, config, only, server, server_with, status, wait, wait_up_to};
-use discovery::{Config, Discovery, Error, Event, Kind, Snapshot};
+use discovery::{Config, Discovery, Event, Kind};
 use fake_apiserver::{Action, Fault, Server};
-
-/// A discovery, what it said, and the end of its thread.
-struct Running {
-    discovery: Discovery,
-    events: Receiver<Event>,
-    ended: Receiver<()>,
-}
-
-/// Says so when the sink is dropped, which the thread does last.
-struct SaysEnd(Sender<()>);
-
-impl Drop for SaysEnd {
-    fn drop(&mut self) {
-        let _ = self.0.send(());
-    }
-}
-
-impl Running {
-    fn start(config: Config) -> Self {
-        Self::start_while(config, |_| true)
-    }
-
-    /// With a sink that says what `go_on` says.
-    fn start_while(config: Config, mut go_on: impl FnMut(&Event) -> bool + Send + 'static) -> Self {
-        let (sender, events) = channel();
-        let (end, ended) = channel();
-        let end = SaysEnd(end);
-        let sink = move |event| {
-            let _ = &end;
-            let listening = go_on(&event);
-            sender.send(event).is_ok() && listening
-        };
-        let discovery = Discovery::start(config, sink).unwrap();
-        Self {
-            discovery,
-            events,
-            ended,
-        }
-    }
-
-    #[track_caller]
-    fn event(&self) -> Event {
-        self.events.recv_timeout(LIMIT).unwrap()
-    }
-
-    #[track_caller]
-    fn snapshot(&self) -> Snapshot {
-        match self.event() {
-            Event::Snapshot(snapshot) => snapshot,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[track_caller]
-    fn error(&self) -> Error {
-        match self.event() {
-            Event::Error(error) => error,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Refreshes every few milliseconds for so long, and gives what was said meanwhile.
-    fn refresh_for(&self, time: Duration) -> Vec<(Instant, Event)> {
-        let end = Instant::now() + time;
-        let mut said = Vec::new();
-        while Instant::now() < end {
-            self.discovery.refresh();
-            if let Ok(event) = self.events.recv_timeout(Duration::from_millis(2)) {
-                said.push((Instant::now(), event));
-            }
-        }
-        said
-    }
-
-    #[track_caller]
-    fn assert_ends(&self) {
-        self.ended.recv_timeout(SOON).expect("the end of the thread in time");
-    }
-
-    /// Stops it, and finds thread and connection gone and nothing said any more.
-    #[track_caller]
-    fn assert_stops(self, server: &Server) {
-        let started = Instant::now();
-        self.discovery.stop();
-        assert!(started.elapsed() < Duration::from_millis(200), "stop blocked");
-        self.assert_ends();
-        wait_up_to(server, SOON, |summary| summary.connections_open == 0);
-        assert!(started.elapsed() < SOON);
-        assert!(self.events.try_recv().is_err());
-    }
-
-    /// The same by dropping it.
-    #[track_caller]
-    fn assert_ends_when_dropped(self, server: &Server) {
-        let Self {
-            discovery,
-            events,
-            ended,
-        } = self;
-        let started = Instant::now();
-        drop(discovery);
-        assert!(started.elapsed() < Duration::from_millis(200), "drop blocked");
-        ended.recv_timeout(SOON).expect("the end of the thread in time");
-        wait_up_to(server, SOON, |summary| summary.connections_open == 0);
-        assert!(started.elapsed() < SOON);
-        assert!(events.try_recv().is_err());
-    }
-}
 
 /// A limit far beyond what a stop may take.
 fn patient(server: &Server) -> Config {

@@ -3,6 +3,8 @@
 // Every test file uses its part, and is a crate of its own with this as a private module.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod running;
+
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;

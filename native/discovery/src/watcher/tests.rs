@@ -1,0 +1,818 @@
+//! One test per arrow of the diagram, and a random walk.
+
+use super::*;
+use crate::candidate::Standing;
+use crate::config::Source;
+use crate::reflector::Named;
+use crate::testing;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Statuses on a watch that say: not here, not for you.
+const REFUSALS: [u16; 6] = [400, 403, 404, 405, 406, 501];
+
+fn watcher() -> Watcher<'static> {
+    of(testing::config(Source::Endpoints))
+}
+
+fn not_to_watch() -> Watcher<'static> {
+    of(Config {
+        watch: false,
+        ..testing::config(Source::Endpoints)
+    })
+}
+
+/// One that lives as long as its test, for which it may leak.
+fn of(config: Config) -> Watcher<'static> {
+    Watcher::new(Box::leak(Box::new(config)))
+}
+
+/// An object with one ready name, its own.
+fn entry(name: &str) -> Entry {
+    Entry {
+        named: vec![Named {
+            name: name.to_owned(),
+            standing: Standing::Ready,
+        }],
+        ..Entry::default()
+    }
+}
+
+fn crowd(names: usize) -> Entry {
+    Entry {
+        named: (0..names).flat_map(|number| entry(&number.to_string()).named).collect(),
+        ..Entry::default()
+    }
+}
+
+/// A page with these objects, each of its own name.
+fn page(objects: &[&str], version: &str, next: Option<&str>) -> Input {
+    Input::Page(Ok(Page {
+        objects: objects.iter().map(|&name| (name.to_owned(), entry(name))).collect(),
+        version: version.to_owned(),
+        next: next.map(str::to_owned),
+    }))
+}
+
+fn upsert(key: &str, name: &str, version: &str) -> Input {
+    Input::Frame(Ok(Frame::Upsert {
+        key: key.to_owned(),
+        entry: entry(name),
+        version: version.to_owned(),
+    }))
+}
+
+fn delete(key: &str, version: &str) -> Input {
+    Input::Frame(Ok(Frame::Delete {
+        key: key.to_owned(),
+        version: version.to_owned(),
+    }))
+}
+
+fn bookmark(version: &str) -> Input {
+    Input::Frame(Ok(Frame::Bookmark {
+        version: version.to_owned(),
+    }))
+}
+
+fn error_frame(code: u16) -> Input {
+    Input::Frame(Ok(Frame::Error {
+        code,
+        message: "why".to_owned(),
+    }))
+}
+
+fn error(kind: Kind) -> Error {
+    Error::new(kind, "why")
+}
+
+fn with_status(code: u16) -> Error {
+    Error {
+        status: Some(code),
+        ..Error::new(Kind::Server, format!("cannot watch endpoints: HTTP {code}"))
+    }
+}
+
+fn quiet(then: Then) -> Step {
+    Step {
+        tell: None,
+        then,
+        progress: None,
+    }
+}
+
+fn failed(error: Error) -> Step {
+    Step {
+        tell: Some(Tell::Error(error)),
+        then: Then::BackOff,
+        progress: None,
+    }
+}
+
+/// An event may be lost.
+fn lost(error: Error) -> Step {
+    Step {
+        then: Then::SpreadOut,
+        ..failed(error)
+    }
+}
+
+/// A watch from this version, for a server that sends bookmarks.
+fn from(version: &str) -> Request<'_> {
+    Request::Watch(version, Patience::ForBookmarks)
+}
+
+/// Nothing to tell, but something was heard.
+fn heard() -> Step {
+    Step {
+        progress: Some(Progress::Frame),
+        ..quiet(Then::GoOn)
+    }
+}
+
+/// A list is complete.
+fn completed() -> Step {
+    Step {
+        tell: Some(Tell::Snapshot),
+        progress: Some(Progress::Answer),
+        ..quiet(Then::GoOn)
+    }
+}
+
+fn published() -> Step {
+    Step {
+        tell: Some(Tell::Snapshot),
+        ..heard()
+    }
+}
+
+impl Watcher<'_> {
+    fn feed(&mut self, input: Input) -> Step {
+        self.step(input, Instant::now())
+    }
+
+    fn ready(&self) -> Vec<String> {
+        self.snapshot().ready
+    }
+}
+
+/// One that listed `a` and `b` at version 10.
+fn listed() -> Watcher<'static> {
+    let mut watcher = watcher();
+    assert_eq!(watcher.feed(page(&["a", "b"], "10", None)), completed());
+    watcher
+}
+
+/// The same with an open stream that has sent nothing yet.
+fn watching() -> Watcher<'static> {
+    let mut watcher = listed();
+    let step = watcher.feed(Input::Opened(Ok(())));
+    assert_eq!(step, Step::tell(Tell::Watching));
+    watcher
+}
+
+/// The same after a bookmark, version 11.
+fn hearing() -> Watcher<'static> {
+    let mut watcher = watching();
+    assert_eq!(watcher.feed(bookmark("11")), heard());
+    watcher
+}
+
+/// Every state, where it can be with `a` and `b` known.
+fn every_state() -> Vec<(&'static str, Watcher<'static>)> {
+    let mut unlisted = hearing();
+    unlisted.feed(Input::ListWanted);
+    let mut paging = hearing();
+    paging.feed(Input::ListWanted);
+    paging.feed(page(&["c"], "20", Some("more")));
+    let mut polling = not_to_watch();
+    polling.feed(page(&["a", "b"], "10", None));
+    let mut refused = listed();
+    refused.feed(Input::Opened(Err(with_status(403))));
+    refused.feed(page(&["a", "b"], "10", None));
+    vec![
+        ("unlisted", unlisted),
+        ("paging", paging),
+        ("listed", listed()),
+        ("watching", watching()),
+        ("hearing", hearing()),
+        ("polling", polling),
+        ("refused", refused),
+    ]
+}
+
+#[test]
+fn it_begins_with_a_list_and_an_empty_snapshot() {
+    let watcher = watcher();
+    assert_eq!(watcher.request(), Request::List(None));
+    assert_eq!(watcher.snapshot(), Snapshot::default());
+}
+
+#[test]
+fn pages_are_collected_and_published_with_the_last() {
+    let mut watcher = watcher();
+    assert_eq!(watcher.feed(page(&["a"], "10", Some("two"))), quiet(Then::GoOn));
+    assert_eq!(watcher.request(), Request::List(Some("two")));
+    assert!(watcher.ready().is_empty());
+    assert_eq!(watcher.feed(page(&["b"], "10", Some("three"))), quiet(Then::GoOn));
+    assert_eq!(watcher.request(), Request::List(Some("three")));
+    assert!(watcher.ready().is_empty());
+    assert_eq!(watcher.feed(page(&["c"], "10", None)), completed());
+    assert_eq!(watcher.ready(), ["a", "b", "c"]);
+    assert_eq!(watcher.snapshot().resource_version, "10");
+    assert_eq!(watcher.request(), from("10"));
+}
+
+#[test]
+fn an_empty_page_is_a_page() {
+    let mut watcher = hearing();
+    watcher.feed(Input::ListWanted);
+    watcher.feed(page(&[], "20", Some("two")));
+    assert_eq!(watcher.feed(page(&[], "20", None)), completed());
+    assert!(
+        watcher.ready().is_empty(),
+        "a complete list without members is what it says"
+    );
+}
+
+#[test]
+fn an_object_that_is_on_two_pages_counts_once_as_it_came_last() {
+    let mut watcher = watcher();
+    watcher.feed(page(&["a"], "10", Some("two")));
+    watcher.feed(Input::Page(Ok(Page {
+        objects: vec![("a".to_owned(), entry("newer"))],
+        version: "11".to_owned(),
+        next: None,
+    })));
+    assert_eq!(watcher.ready(), ["newer"]);
+    assert_eq!(watcher.request(), from("11"));
+}
+
+#[test]
+fn a_page_that_fails_is_told_and_the_list_begins_anew() {
+    let mut watcher = watcher();
+    let step = watcher.feed(Input::Page(Err(error(Kind::Timeout))));
+    assert_eq!(step, failed(error(Kind::Timeout)));
+    assert_eq!(watcher.request(), Request::List(None));
+}
+
+#[test]
+fn a_page_that_fails_in_the_middle_forgets_nothing_and_mixes_nothing_in() {
+    let mut watcher = hearing();
+    watcher.feed(Input::ListWanted);
+    assert_eq!(watcher.request(), Request::List(None));
+    watcher.feed(page(&["c"], "20", Some("two")));
+    assert_eq!(watcher.ready(), ["a", "b"]);
+    // A token that expired is one of these failures: 410 here is told as others are.
+    let step = watcher.feed(Input::Page(Err(with_status(410))));
+    assert_eq!(step, failed(with_status(410)));
+    assert_eq!(watcher.ready(), ["a", "b"]);
+    assert_eq!(watcher.request(), Request::List(None), "not the page that failed");
+    watcher.feed(page(&["d"], "30", None));
+    assert_eq!(watcher.ready(), ["d"], "nothing of the list that failed");
+}
+
+#[test]
+fn a_list_with_too_many_names_is_told_and_the_old_snapshot_stays() {
+    let mut watcher = hearing();
+    watcher.feed(Input::ListWanted);
+    let too_large = Page {
+        objects: vec![("crowd".to_owned(), crowd(20_001))],
+        version: "20".to_owned(),
+        next: None,
+    };
+    let step = watcher.feed(Input::Page(Ok(too_large)));
+    assert!(matches!(&step.tell, Some(Tell::Error(error)) if error.kind == Kind::TooLarge));
+    assert_eq!((step.then, step.progress), (Then::BackOff, None));
+    assert_eq!(watcher.request(), Request::List(None));
+    assert_eq!(watcher.ready(), ["a", "b"]);
+    let at_the_limit = Page {
+        objects: vec![("crowd".to_owned(), crowd(20_000))],
+        version: "21".to_owned(),
+        next: None,
+    };
+    assert_eq!(watcher.feed(Input::Page(Ok(at_the_limit))), completed());
+}
+
+#[test]
+fn an_event_with_too_many_names_is_told_and_listed_anew() {
+    let mut watcher = hearing();
+    let step = watcher.feed(Input::Frame(Ok(Frame::Upsert {
+        key: "crowd".to_owned(),
+        entry: crowd(20_000),
+        version: "12".to_owned(),
+    })));
+    assert!(matches!(&step.tell, Some(Tell::Error(error)) if error.kind == Kind::TooLarge));
+    assert_eq!((step.then, step.progress), (Then::SpreadOut, None));
+    assert_eq!(watcher.request(), Request::List(None));
+}
+
+#[test]
+fn an_event_with_too_many_names_changes_no_snapshot() {
+    let mut watcher = hearing();
+    watcher.feed(Input::Frame(Ok(Frame::Upsert {
+        key: "crowd".to_owned(),
+        entry: crowd(20_000),
+        version: "12".to_owned(),
+    })));
+    assert_eq!(watcher.ready().len(), 2);
+}
+
+#[test]
+fn without_watching_it_rests_until_a_list_is_wanted() {
+    let mut watcher = not_to_watch();
+    for version in ["10", "11"] {
+        assert_eq!(watcher.feed(page(&["a"], version, None)), completed());
+        assert_eq!(watcher.request(), Request::Rest);
+        let snapshot = watcher.snapshot();
+        assert_eq!((&*snapshot.resource_version, snapshot.warnings.len()), (version, 0));
+        assert_eq!(watcher.feed(Input::ListWanted), quiet(Then::GoOn));
+        assert_eq!(watcher.request(), Request::List(None));
+    }
+}
+
+#[test]
+fn a_watch_that_opens_is_told_and_read() {
+    let watcher = watching();
+    assert_eq!(watcher.request(), Request::Read);
+    assert_eq!(watcher.snapshot().resource_version, "10");
+}
+
+#[test]
+fn an_added_object_is_published_with_its_version() {
+    let mut watcher = watching();
+    assert_eq!(watcher.feed(upsert("c", "c", "12")), published());
+    assert_eq!(watcher.ready(), ["a", "b", "c"]);
+    assert_eq!(watcher.snapshot().resource_version, "12");
+    assert_eq!(watcher.request(), Request::Read);
+}
+
+#[test]
+fn a_modified_object_takes_its_own_place() {
+    let mut watcher = watching();
+    assert_eq!(watcher.feed(upsert("a", "z", "12")), published());
+    assert_eq!(watcher.ready(), ["b", "z"]);
+}
+
+#[test]
+fn a_change_that_does_not_count_moves_the_version_and_is_not_told() {
+    let mut watcher = watching();
+    assert_eq!(watcher.feed(upsert("a", "a", "12")), heard());
+    assert_eq!(watcher.snapshot().resource_version, "12");
+    assert_eq!(watcher.ready(), ["a", "b"]);
+}
+
+#[test]
+fn a_deleted_object_goes_and_an_unknown_one_is_no_news() {
+    let mut watcher = watching();
+    assert_eq!(watcher.feed(delete("a", "12")), published());
+    assert_eq!(watcher.ready(), ["b"]);
+    assert_eq!(watcher.feed(delete("a", "13")), heard());
+    assert_eq!(watcher.feed(delete("never", "14")), heard());
+    assert_eq!(watcher.ready(), ["b"]);
+    assert_eq!(watcher.snapshot().resource_version, "14");
+}
+
+#[test]
+fn a_bookmark_moves_the_version_alone() {
+    let mut watcher = watching();
+    assert_eq!(watcher.feed(bookmark("99")), heard());
+    assert_eq!(watcher.ready(), ["a", "b"]);
+    watcher.feed(Input::Ended);
+    assert_eq!(watcher.request(), from("99"));
+}
+
+#[test]
+fn the_same_event_twice_is_news_once() {
+    let mut watcher = watching();
+    assert_eq!(watcher.feed(upsert("c", "c", "12")), published());
+    assert_eq!(watcher.feed(upsert("c", "c", "12")), heard());
+    assert_eq!(watcher.feed(delete("c", "13")), published());
+    assert_eq!(watcher.feed(delete("c", "13")), heard());
+    assert_eq!(watcher.ready(), ["a", "b"]);
+}
+
+/// Versions are opaque: whatever came last is where to go on from.
+#[test]
+fn versions_are_not_compared() {
+    let mut watcher = watching();
+    for version in ["12", "3", "a version", "0"] {
+        assert_eq!(watcher.feed(bookmark(version)), heard());
+        assert_eq!(watcher.snapshot().resource_version, version);
+    }
+    assert_eq!(watcher.feed(upsert("c", "c", "2")), published());
+    watcher.feed(Input::Ended);
+    assert_eq!(watcher.request(), from("2"));
+}
+
+#[test]
+fn an_expired_version_is_listed_anew_and_nothing_told() {
+    for expire in [
+        |watcher: &mut Watcher<'_>| watcher.feed(error_frame(410)),
+        |watcher: &mut Watcher<'_>| {
+            watcher.feed(Input::Ended);
+            watcher.feed(Input::Opened(Err(with_status(410))))
+        },
+    ] {
+        let mut watcher = hearing();
+        assert_eq!(expire(&mut watcher), quiet(Then::SpreadOut));
+        assert_eq!(watcher.request(), Request::List(None));
+        assert_eq!(watcher.ready(), ["a", "b"]);
+        assert!(watcher.snapshot().warnings.is_empty());
+        watcher.feed(page(&["b"], "20", Some("two")));
+        assert_eq!(watcher.ready(), ["a", "b"]);
+        assert_eq!(watcher.feed(page(&["c"], "20", None)), completed());
+        assert_eq!(watcher.ready(), ["b", "c"]);
+    }
+}
+
+#[test]
+fn an_expired_version_before_anything_was_heard_is_the_same() {
+    let mut watcher = watching();
+    assert_eq!(watcher.feed(error_frame(410)), quiet(Then::SpreadOut));
+    assert_eq!(watcher.request(), Request::List(None));
+}
+
+#[test]
+fn any_other_error_frame_is_told_and_the_watch_opened_anew() {
+    for (code, mut watcher, version) in [
+        (500, hearing(), "11"),
+        (429, hearing(), "11"),
+        (403, hearing(), "11"),
+        (0, hearing(), "11"),
+        (504, watching(), "10"),
+    ] {
+        let step = watcher.feed(error_frame(code));
+        let Some(Tell::Error(error)) = &step.tell else {
+            panic!("{step:?}");
+        };
+        assert_eq!(error.status, Some(code));
+        assert!(error.message.contains(&code.to_string()) && error.message.contains("why"));
+        assert_eq!((step.then, step.progress), (Then::BackOff, None));
+        assert_eq!(watcher.request(), from(version));
+        assert_eq!(watcher.ready(), ["a", "b"]);
+    }
+}
+
+#[test]
+fn a_clean_end_goes_on_from_the_last_version() {
+    let mut watcher = hearing();
+    watcher.feed(upsert("c", "c", "12"));
+    assert_eq!(watcher.feed(Input::Ended), Step::resume(true));
+    assert_eq!(watcher.request(), from("12"));
+    assert_eq!(watcher.ready(), ["a", "b", "c"]);
+    watcher.feed(Input::Opened(Ok(())));
+    // Each stream has to be heard for itself.
+    assert_eq!(watcher.feed(Input::Ended), quiet(Then::BackOff));
+    assert_eq!(watcher.request(), from("12"));
+}
+
+#[test]
+fn a_stream_that_breaks_goes_on_from_the_last_version() {
+    let mut watcher = hearing();
+    assert_eq!(watcher.feed(Input::Broken(error(Kind::Connect))), Step::interrupted());
+    assert_eq!(watcher.request(), from("11"));
+    watcher.feed(Input::Opened(Ok(())));
+    let step = watcher.feed(Input::Broken(error(Kind::Connect)));
+    assert_eq!(step, failed(error(Kind::Connect)), "one that never worked is a failure");
+    assert_eq!(watcher.request(), from("11"));
+    assert_eq!(watcher.ready(), ["a", "b"]);
+}
+
+#[test]
+fn a_stream_that_was_open_for_long_has_worked_though_nothing_was_heard() {
+    let start = Instant::now();
+    let open = || {
+        let mut watcher = listed();
+        watcher.step(Input::Opened(Ok(())), start);
+        watcher
+    };
+    let early = start + WORKING.checked_sub(Duration::from_millis(1)).unwrap();
+    assert_eq!(open().step(Input::Ended, early), quiet(Then::BackOff));
+    assert_eq!(open().step(Input::Ended, start + WORKING), Step::resume(true));
+    let broken = || Input::Broken(error(Kind::Connect));
+    assert_eq!(open().step(broken(), early), failed(error(Kind::Connect)));
+    assert_eq!(open().step(broken(), start + WORKING), Step::interrupted());
+}
+
+#[test]
+fn a_silent_stream_is_replaced_without_a_word() {
+    for mut watcher in [watching(), hearing()] {
+        let version = watcher.snapshot().resource_version;
+        assert_eq!(watcher.feed(Input::Silent), Step::interrupted());
+        assert!(matches!(watcher.request(), Request::Watch(from, _) if from == version));
+        assert_eq!(watcher.ready(), ["a", "b"]);
+    }
+}
+
+#[test]
+fn silence_is_borne_with_until_a_bookmark_comes() {
+    let mut watcher = watching();
+    // An event is no bookmark: it does not show that this server sends any.
+    watcher.feed(upsert("c", "c", "11"));
+    watcher.feed(Input::Silent);
+    assert_eq!(watcher.request(), Request::Watch("11", Patience::ToTheEnd));
+    watcher.feed(Input::Opened(Ok(())));
+    watcher.feed(upsert("d", "d", "12"));
+    watcher.feed(Input::Ended);
+    assert_eq!(watcher.request(), Request::Watch("12", Patience::ToTheEnd));
+    watcher.feed(Input::Opened(Ok(())));
+    watcher.feed(bookmark("13"));
+    watcher.feed(Input::Silent);
+    assert_eq!(
+        watcher.request(),
+        from("13"),
+        "silent after a bookmark, the server hangs"
+    );
+    // Silent from the beginning, it may be one without bookmarks again.
+    watcher.feed(Input::Opened(Ok(())));
+    watcher.feed(Input::Silent);
+    assert_eq!(watcher.request(), Request::Watch("13", Patience::ToTheEnd));
+}
+
+#[test]
+fn a_line_that_is_no_frame_is_told_and_listed_anew() {
+    for kind in [Kind::Malformed, Kind::TooLarge] {
+        for mut watcher in [watching(), hearing()] {
+            let step = watcher.feed(Input::Frame(Err(error(kind))));
+            assert_eq!(step, lost(error(kind)));
+            assert_eq!(watcher.request(), Request::List(None));
+            assert_eq!(watcher.ready(), ["a", "b"]);
+        }
+    }
+}
+
+#[test]
+fn a_watch_that_is_refused_is_listed_anew_and_becomes_polling_with_a_warning() {
+    for code in REFUSALS {
+        let mut watcher = listed();
+        let step = watcher.feed(Input::Opened(Err(with_status(code))));
+        assert_eq!(step, quiet(Then::GoOn), "neither an error nor a confirmation");
+        assert_eq!(watcher.request(), Request::List(None));
+        assert_eq!(watcher.ready(), ["a", "b"]);
+        assert_eq!(watcher.feed(page(&["a"], "20", None)), completed());
+        assert_eq!(watcher.request(), Request::Rest);
+        let snapshot = watcher.snapshot();
+        assert_eq!((snapshot.ready.len(), &*snapshot.resource_version), (1, "20"));
+        assert_eq!(snapshot.warnings.len(), 1);
+        let warning = &snapshot.warnings[0];
+        assert!(
+            warning.contains("watch") && warning.contains(&code.to_string()),
+            "{warning}"
+        );
+        assert!(warning.contains("polling_interval"), "{warning}");
+    }
+}
+
+#[test]
+fn when_the_list_is_refused_too_it_is_not_watching_that_was() {
+    let mut watcher = listed();
+    watcher.feed(Input::Opened(Err(with_status(403))));
+    let step = watcher.feed(Input::Page(Err(with_status(403))));
+    assert_eq!(step, failed(with_status(403)));
+    assert!(watcher.snapshot().warnings.is_empty());
+    assert_eq!(watcher.ready(), ["a", "b"]);
+    watcher.feed(page(&["a"], "20", None));
+    assert_eq!(watcher.request(), from("20"), "tried again at once");
+}
+
+#[test]
+fn a_refused_watch_is_tried_again_after_its_time_and_not_before() {
+    let mut watcher = listed();
+    let start = Instant::now();
+    let retry = watcher.config.watch_retry;
+    let just_before = retry.checked_sub(Duration::from_millis(1)).unwrap();
+    let list = |watcher: &mut Watcher<'_>, now| {
+        assert_eq!(watcher.step(page(&["a"], "20", None), now), completed());
+        assert_eq!(watcher.snapshot().warnings.len(), 1);
+    };
+    // Refused, and refused again: each time for as long, and with one warning.
+    for refused in [start, start + retry] {
+        let step = watcher.step(Input::Opened(Err(with_status(403))), refused);
+        assert_eq!(step, quiet(Then::GoOn));
+        for now in [refused, refused + just_before] {
+            list(&mut watcher, now);
+            assert_eq!(watcher.request(), Request::Rest);
+            watcher.step(Input::ListWanted, now);
+        }
+        list(&mut watcher, refused + retry);
+        assert_eq!(watcher.request(), from("20"));
+    }
+    // Granted.
+    let now = start + 2 * retry;
+    let step = watcher.step(Input::Opened(Ok(())), now);
+    assert_eq!(step, Step::tell(Tell::Watching));
+    assert!(watcher.snapshot().warnings.is_empty());
+    // And what was refused once does not count any more.
+    watcher.step(Input::ListWanted, now);
+    watcher.step(page(&["a"], "30", None), now);
+    assert!(watcher.snapshot().warnings.is_empty());
+    assert_eq!(watcher.request(), from("30"));
+}
+
+#[test]
+fn a_watch_that_fails_otherwise_is_told_and_opened_anew_from_the_same_version() {
+    let statuses = [401, 429, 500, 502, 503, 504].map(with_status);
+    let others = [Kind::Connect, Kind::Timeout, Kind::Tls, Kind::Dns, Kind::Credentials].map(error);
+    let mut watcher = listed();
+    for error in statuses.into_iter().chain(others) {
+        let step = watcher.feed(Input::Opened(Err(error.clone())));
+        assert_eq!(step, failed(error));
+        assert_eq!(watcher.request(), from("10"));
+        assert_eq!(watcher.ready(), ["a", "b"]);
+        assert!(watcher.snapshot().warnings.is_empty());
+    }
+}
+
+#[test]
+fn a_wanted_list_is_the_next_thing_in_every_state_and_forgets_nothing() {
+    for (state, mut watcher) in every_state() {
+        let before = watcher.snapshot();
+        assert_eq!(watcher.feed(Input::ListWanted), quiet(Then::GoOn), "{state}");
+        assert_eq!(watcher.request(), Request::List(None), "{state}");
+        let after = watcher.snapshot();
+        assert_eq!(
+            (after.ready, after.warnings),
+            (before.ready, before.warnings),
+            "{state}"
+        );
+        assert_eq!(watcher.ready(), ["a", "b"], "{state}");
+        watcher.feed(page(&["c"], "30", None));
+        assert_eq!(watcher.ready(), ["c"], "{state}");
+    }
+}
+
+#[test]
+fn what_a_state_did_not_ask_for_changes_nothing() {
+    let inputs: [fn() -> Input; 10] = [
+        || page(&["x"], "99", None),
+        || Input::Page(Err(error(Kind::Timeout))),
+        || Input::Opened(Ok(())),
+        || Input::Opened(Err(with_status(403))),
+        || upsert("x", "x", "99"),
+        || error_frame(410),
+        || Input::Frame(Err(error(Kind::Malformed))),
+        || Input::Ended,
+        || Input::Silent,
+        || Input::Broken(error(Kind::Connect)),
+    ];
+    for input in inputs {
+        for (state, mut watcher) in every_state() {
+            let asked = match (watcher.request(), input()) {
+                (Request::List(_), Input::Page(_)) | (Request::Watch(..), Input::Opened(_)) => true,
+                (Request::Read, input) => {
+                    matches!(input, Input::Frame(_) | Input::Ended | Input::Broken(_) | Input::Silent)
+                }
+                _ => false,
+            };
+            if !asked {
+                let before = (format!("{:?}", watcher.request()), watcher.snapshot());
+                assert_eq!(watcher.feed(input()), quiet(Then::GoOn), "{state}: {:?}", input());
+                let after = (format!("{:?}", watcher.request()), watcher.snapshot());
+                assert_eq!(before, after, "{state}: {:?}", input());
+            }
+        }
+    }
+}
+
+/// What can happen, with objects as small numbers.
+#[derive(Debug, Clone)]
+enum Happening {
+    Page(Vec<u8>, bool),
+    Opened(Option<u16>),
+    Upsert(u8, u8),
+    Delete(u8),
+    Bookmark,
+    ErrorFrame(u16),
+    NoFrame,
+    Failed,
+    Ended,
+    Broken,
+    Silent,
+    ListWanted,
+    TimePasses,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let code = prop::sample::select(vec![400, 401, 403, 404, 410, 429, 500, 501, 503]);
+    prop_oneof![
+        6 => (prop::collection::vec(0_u8..6, 0..6), prop::bool::weighted(0.3))
+            .prop_map(|(objects, more)| Happening::Page(objects, more)),
+        6 => Just(Happening::Opened(None)),
+        2 => code.clone().prop_map(|code| Happening::Opened(Some(code))),
+        6 => (0_u8..6, 0_u8..3).prop_map(|(key, value)| Happening::Upsert(key, value)),
+        3 => (0_u8..6).prop_map(Happening::Delete),
+        1 => Just(Happening::Bookmark),
+        1 => code.prop_map(Happening::ErrorFrame),
+        1 => Just(Happening::NoFrame),
+        1 => Just(Happening::Failed),
+        1 => Just(Happening::Ended),
+        1 => Just(Happening::Broken),
+        1 => Just(Happening::Silent),
+        1 => Just(Happening::ListWanted),
+        1 => Just(Happening::TimePasses),
+    ]
+}
+
+/// What must be known: by key, changed by nothing but a last page and a frame.
+#[derive(Default)]
+struct Model {
+    known: BTreeMap<u8, u8>,
+    collected: BTreeMap<u8, u8>,
+    version: String,
+}
+
+impl Model {
+    fn names(&self) -> Vec<String> {
+        let names = self.known.iter().map(|(key, value)| format!("{key}-{value}"));
+        names.collect()
+    }
+
+    /// Whether the snapshot is to be told.
+    fn apply(&mut self, request: Request<'_>, happening: &Happening, version: &str) -> bool {
+        let before = self.known.clone();
+        match (request, happening) {
+            (Request::List(token), Happening::Page(objects, more)) => {
+                if token.is_none() {
+                    self.collected.clear();
+                }
+                self.collected.extend(objects.iter().map(|object| (*object, 0)));
+                if *more {
+                    return false;
+                }
+                self.known = self.collected.clone();
+                version.clone_into(&mut self.version);
+                return true;
+            }
+            (Request::Read, Happening::Upsert(key, value)) => {
+                self.known.insert(*key, *value);
+            }
+            (Request::Read, Happening::Delete(key)) => {
+                self.known.remove(key);
+            }
+            (Request::Read, Happening::Bookmark) => {}
+            _ => return false,
+        }
+        version.clone_into(&mut self.version);
+        self.known != before
+    }
+}
+
+fn input(happening: &Happening, version: &str) -> Input {
+    match happening {
+        Happening::Page(objects, more) => Input::Page(Ok(Page {
+            objects: objects
+                .iter()
+                .map(|object| (object.to_string(), entry(&format!("{object}-0"))))
+                .collect(),
+            version: version.to_owned(),
+            next: more.then(|| format!("after {version}")),
+        })),
+        Happening::Opened(None) => Input::Opened(Ok(())),
+        Happening::Opened(Some(code)) => Input::Opened(Err(with_status(*code))),
+        Happening::Upsert(key, value) => upsert(&key.to_string(), &format!("{key}-{value}"), version),
+        Happening::Delete(key) => delete(&key.to_string(), version),
+        Happening::Bookmark => bookmark(version),
+        Happening::ErrorFrame(code) => error_frame(*code),
+        Happening::NoFrame => Input::Frame(Err(error(Kind::Malformed))),
+        Happening::Failed => Input::Page(Err(error(Kind::Timeout))),
+        Happening::Ended => Input::Ended,
+        Happening::Broken => Input::Broken(error(Kind::Connect)),
+        Happening::Silent => Input::Silent,
+        Happening::ListWanted | Happening::TimePasses => Input::ListWanted,
+    }
+}
+
+proptest! {
+    /// Whatever happens: only a complete list and a frame change what is known, all of that is told at once, and
+    /// a watch goes on exactly where they ended.
+    #[test]
+    fn only_complete_lists_and_frames_change_the_snapshot(happenings in prop::collection::vec(happening(), 0..80)) {
+        let mut watcher = watcher();
+        let mut model = Model::default();
+        let mut now = Instant::now();
+        for (number, happening) in happenings.iter().enumerate() {
+            if matches!(happening, Happening::TimePasses) {
+                now += watcher.config.watch_retry;
+                continue;
+            }
+            let version = number.to_string();
+            let told = model.apply(watcher.request(), happening, &version);
+            let step = watcher.step(input(happening, &version), now);
+            prop_assert_eq!(watcher.ready(), model.names());
+            prop_assert_eq!(step.tell == Some(Tell::Snapshot), told, "{:?}", happening);
+            match watcher.request() {
+                Request::Watch(version, _) => prop_assert_eq!(version, &model.version),
+                Request::Read | Request::Rest => {
+                    prop_assert_eq!(watcher.snapshot().resource_version, model.version.clone());
+                }
+                Request::List(_) => {}
+            }
+            if matches!(step.tell, Some(Tell::Error(_))) {
+                prop_assert_ne!(step.then, Then::GoOn);
+                prop_assert_eq!(step.progress, None);
+            }
+        }
+    }
+}
