@@ -100,7 +100,9 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
       assert_receive {:log, :warning, warning}
       assert warning =~ "[libcluster:kube] cannot list endpoints in namespace #{inspect(context.namespace)}"
       assert warning =~ "HTTP 403"
-      assert warning =~ ~s(Bind a Role with the verb "list" on "endpoints" in namespace #{inspect(context.namespace)})
+
+      assert warning =~
+               ~s|Bind a Role with the verb "list" on "endpoints" (apiGroup "") in namespace #{inspect(context.namespace)}|
 
       members(context, ["10.1.0.1", "10.1.0.3"])
       # Five times kubernetes_disconnect_after, and several tries.

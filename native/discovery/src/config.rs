@@ -31,7 +31,7 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Whether to watch, where the API allows it.
     pub watch: bool,
-    /// While watching is not allowed: how long until it is tried again.
+    /// While watching is not allowed: how long at most until it is tried again.
     pub watch_retry: Duration,
     /// The longest silence of a watch whose server sends bookmarks.
     pub watch_silence: Duration,

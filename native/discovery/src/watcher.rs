@@ -57,6 +57,9 @@ pub(crate) enum Patience {
 /// A stream that was open for this long has worked, whether or not anything happened meanwhile.
 const WORKING: Duration = Duration::from_secs(30);
 
+/// The first refusal counts for this part of `watch_retry`.
+const FIRST_REFUSAL: u32 = 32;
+
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Input {
@@ -88,10 +91,10 @@ pub(crate) struct Step {
 /// What went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// A list was completed, or a stream has worked.
-    Answer,
-    /// An event was heard: expiries and losses before it no longer count either, which only cost another list.
-    Frame,
+    /// A list was completed.
+    List,
+    /// A stream has worked: those before it that cost a list no longer count either.
+    Stream,
 }
 
 /// What the owner is to be told.
@@ -155,6 +158,9 @@ impl Stream {
 struct Refused {
     warning: String,
     until: Instant,
+    /// How long it is not tried: longer after each refusal. A server that has just started refuses for a moment what
+    /// it allows once it has read its roles.
+    wait: Duration,
 }
 
 /// The machine, with what it knows.
@@ -271,7 +277,7 @@ impl<'c> Watcher<'c> {
         let watch = self.config.watch && self.refused.as_ref().is_none_or(|refused| refused.until <= now);
         self.state = if watch { State::Listed } else { State::Polling };
         Step {
-            progress: Some(Progress::Answer),
+            progress: Some(Progress::List),
             ..Step::tell(Tell::Snapshot)
         }
     }
@@ -281,9 +287,15 @@ impl<'c> Watcher<'c> {
             Some(410) => Step::then(Then::SpreadOut),
             // Forbidden by the role, or by something in between that knows no watches.
             Some(400 | 403 | 404 | 405 | 406 | 501) => {
+                let longest = self.config.watch_retry;
+                let wait = match &self.refused {
+                    None => longest / FIRST_REFUSAL,
+                    Some(refused) => (refused.wait * 2).min(longest),
+                };
                 self.refused = Some(Refused {
                     warning: format!("{error}. Until then it polls every polling_interval"),
-                    until: now + self.config.watch_retry,
+                    until: now + wait,
+                    wait,
                 });
                 // Whether lists are refused as well shows with the next: what is known is not confirmed by a refusal.
                 Step::default()
@@ -317,7 +329,7 @@ impl<'c> Watcher<'c> {
                 self.version = version;
                 Step {
                     tell: changed.then_some(Tell::Snapshot),
-                    progress: Some(Progress::Frame),
+                    progress: Some(Progress::Stream),
                     ..Step::default()
                 }
             }
@@ -345,7 +357,7 @@ impl Step {
     fn resume(worked: bool) -> Self {
         if worked {
             Self {
-                progress: Some(Progress::Answer),
+                progress: Some(Progress::Stream),
                 ..Self::default()
             }
         } else {
@@ -357,7 +369,7 @@ impl Step {
     fn interrupted() -> Self {
         Self {
             then: Then::BackOff,
-            progress: Some(Progress::Answer),
+            progress: Some(Progress::Stream),
             tell: None,
         }
     }

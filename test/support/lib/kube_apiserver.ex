@@ -46,9 +46,10 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   @doc """
   Starts both on free ports with new certificates and an empty store, and waits until the API is ready.
 
-  `:apiserver` and `:etcd` are lists of further arguments of the two.
+  `:apiserver` and `:etcd` are lists of further arguments of the two; `audit: true` makes the server write down what
+  service accounts ask, for `requests/2`.
   """
-  @spec start!(apiserver: [String.t()], etcd: [String.t()]) :: t()
+  @spec start!(apiserver: [String.t()], etcd: [String.t()], audit: boolean()) :: t()
   def start!(opts \\ []) do
     dir = Path.join(System.tmp_dir!(), "kube-apiserver-#{System.pid()}-#{System.unique_integer([:positive])}")
     File.mkdir_p!(dir)
@@ -58,7 +59,7 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
 
     commands = %{
       etcd: etcd(dir, etcd_port, peer_port) ++ Keyword.get(opts, :etcd, []),
-      apiserver: apiserver(dir, port, etcd_port) ++ Keyword.get(opts, :apiserver, [])
+      apiserver: apiserver(dir, port, etcd_port) ++ audit(dir, opts[:audit]) ++ Keyword.get(opts, :apiserver, [])
     }
 
     {:ok, holder} = GenServer.start(__MODULE__, {self(), dir, commands})
@@ -127,6 +128,35 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
     %{"header" => %{"revision" => revision}} = etcd!(server, "/v3/kv/range", %{key: Base.encode64(<<0>>)})
     etcd!(server, "/v3/kv/compaction", %{revision: revision, physical: true})
     :ok
+  end
+
+  @typedoc """
+  What a service account asked: the verb (`"list"`, `"watch"`, …), the path with its query, when it arrived, the HTTP
+  status, nil until it is written down, and whether the answer has ended. What a kill of the server cuts never ends.
+  """
+  @type request :: %{
+          verb: String.t(),
+          uri: String.t(),
+          at: DateTime.t(),
+          status: 100..599 | nil,
+          ended?: boolean()
+        }
+
+  @doc """
+  Every request of service accounts in a namespace, oldest first, across restarts of a server that was started with
+  `audit: true`: the server writes each down before it answers.
+  """
+  @spec requests(t(), String.t()) :: [request()]
+  def requests(server, namespace) do
+    # What follows the last line feed is still being written.
+    lines = server.dir |> audit_log() |> File.read!() |> String.split("\n") |> Enum.drop(-1)
+
+    lines
+    |> Enum.filter(&String.contains?(&1, ~s("namespace":"#{namespace}")))
+    |> Enum.map(&JSON.decode!/1)
+    |> Enum.group_by(& &1["auditID"])
+    |> Enum.map(fn {_id, stages} -> request(stages) end)
+    |> Enum.sort_by(& &1.at, DateTime)
   end
 
   ## The API, as the admin
@@ -464,6 +494,36 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
       "--allow-privileged=true",
       "--runtime-config=discovery.k8s.io/v1beta1=false"
     ]
+  end
+
+  defp audit(dir, true) do
+    policy = %{
+      apiVersion: "audit.k8s.io/v1",
+      kind: "Policy",
+      rules: [%{level: "Metadata", userGroups: ["system:serviceaccounts"]}, %{level: "None"}]
+    }
+
+    File.write!(Path.join(dir, "audit-policy.json"), JSON.encode(policy))
+    # It appears with the first request.
+    File.write!(audit_log(dir), "")
+    ["--audit-policy-file=#{dir}/audit-policy.json", "--audit-log-path=#{audit_log(dir)}"]
+  end
+
+  defp audit(_dir, _no), do: []
+
+  defp audit_log(dir), do: Path.join(dir, "audit.log")
+
+  # One event for each stage of a request.
+  defp request([event | _] = stages) do
+    {:ok, at, 0} = DateTime.from_iso8601(event["requestReceivedTimestamp"])
+
+    %{
+      verb: event["verb"],
+      uri: event["requestURI"],
+      at: at,
+      status: Enum.find_value(stages, & &1["responseStatus"]["code"]),
+      ended?: Enum.any?(stages, &(&1["stage"] == "ResponseComplete"))
+    }
   end
 
   defp asset(name), do: "KUBEBUILDER_ASSETS" |> System.fetch_env!() |> Path.join(name) |> Path.expand()

@@ -126,7 +126,7 @@ fn from(version: &str) -> Request<'_> {
 /// Nothing to tell, but something was heard.
 fn heard() -> Step {
     Step {
-        progress: Some(Progress::Frame),
+        progress: Some(Progress::Stream),
         ..quiet(Then::GoOn)
     }
 }
@@ -135,7 +135,7 @@ fn heard() -> Step {
 fn completed() -> Step {
     Step {
         tell: Some(Tell::Snapshot),
-        progress: Some(Progress::Answer),
+        progress: Some(Progress::List),
         ..quiet(Then::GoOn)
     }
 }
@@ -582,25 +582,26 @@ fn a_refused_watch_is_tried_again_after_its_time_and_not_before() {
     let mut watcher = listed();
     let start = Instant::now();
     let retry = watcher.config.watch_retry;
-    let just_before = retry.checked_sub(Duration::from_millis(1)).unwrap();
+    let mut now = start;
     let list = |watcher: &mut Watcher<'_>, now| {
         assert_eq!(watcher.step(page(&["a"], "20", None), now), completed());
         assert_eq!(watcher.snapshot().warnings.len(), 1);
     };
-    // Refused, and refused again: each time for as long, and with one warning.
-    for refused in [start, start + retry] {
-        let step = watcher.step(Input::Opened(Err(with_status(403))), refused);
+    // Refused again and again: each time for twice as long, up to the whole time, and with one warning.
+    for part in [32, 16, 8, 4, 2, 1, 1] {
+        let wait = retry / part;
+        let step = watcher.step(Input::Opened(Err(with_status(403))), now);
         assert_eq!(step, quiet(Then::GoOn));
-        for now in [refused, refused + just_before] {
+        for now in [now, now + wait.checked_sub(Duration::from_millis(1)).unwrap()] {
             list(&mut watcher, now);
             assert_eq!(watcher.request(), Request::Rest);
             watcher.step(Input::ListWanted, now);
         }
-        list(&mut watcher, refused + retry);
+        now += wait;
+        list(&mut watcher, now);
         assert_eq!(watcher.request(), from("20"));
     }
     // Granted.
-    let now = start + 2 * retry;
     let step = watcher.step(Input::Opened(Ok(())), now);
     assert_eq!(step, Step::tell(Tell::Watching));
     assert!(watcher.snapshot().warnings.is_empty());
