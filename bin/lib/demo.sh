@@ -230,7 +230,7 @@ api_is_well() {
   well_at="$(now)"
   keep_counts lists_answered 200
   control DELETE /faults >/dev/null
-  ok "the API answers as before; nodes whose watch was refused list every $polling_interval ms for three minutes, then watch again"
+  ok "the API answers as before; nodes whose watch was refused list every $polling_interval ms and try to watch again, after seconds at first"
 }
 
 # Each node has a token of its own, so that the journal tells whose a request is.

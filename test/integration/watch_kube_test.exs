@@ -81,7 +81,6 @@ defmodule LibclusterKubernetes.WatchKubeTest do
     assert hourly <= 20
   end
 
-  @tag :slow
   describe "a server that is killed and comes back" do
     test "disconnects nobody, and what changes then is acted on within 5 s", %{server: server} do
       killed(server, "kube-apiserver and etcd")
