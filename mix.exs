@@ -56,10 +56,12 @@ defmodule LibclusterKubernetes.MixProject do
     [
       licenses: ["Apache-2.0"],
       links: %{"GitHub" => @source_url, "Changelog" => "#{@source_url}/blob/main/CHANGELOG.md"},
+      # Not built, but a member of the workspace that Cargo.lock is of.
       files:
         ~w(lib mix.exs Cargo.toml Cargo.lock README.md CHANGELOG.md LICENSE .formatter.exs) ++
           ~w(native/discovery/Cargo.toml native/discovery/src) ++
-          ~w(native/nif/Cargo.toml native/nif/build.rs native/nif/src)
+          ~w(native/nif/Cargo.toml native/nif/build.rs native/nif/src) ++
+          ~w(native/fake_apiserver/Cargo.toml native/fake_apiserver/src)
     ]
   end
 end

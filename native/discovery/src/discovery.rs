@@ -1,4 +1,4 @@
-//! The thread of one topology: does what the [`crate::watcher`] asks for, waits where it says so, and tells its owner.
+//! The thread of one topology: does what the `watcher` asks for, waits where it says so, and tells its owner.
 //!
 //! `stop` ends it in every state: it cuts the connection, so that a silent server holds up nobody.
 
