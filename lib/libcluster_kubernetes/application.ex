@@ -2,10 +2,10 @@ defmodule LibclusterKubernetes.Application do
   @moduledoc false
   use Application
 
-  alias LibclusterKubernetes.Holdings
+  alias LibclusterKubernetes.{Departure, Holdings}
 
   @impl true
   def start(_type, _args) do
-    Supervisor.start_link([Holdings], strategy: :one_for_one, name: LibclusterKubernetes.Supervisor)
+    Supervisor.start_link([Holdings, Departure], strategy: :one_for_one, name: LibclusterKubernetes.Supervisor)
   end
 end

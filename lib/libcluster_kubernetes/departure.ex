@@ -8,25 +8,58 @@ defmodule LibclusterKubernetes.Departure do
   # strategy has restarted meanwhile. So it is asked first, and disconnected only where nobody there can answer.
   #
   #     the node that asks                      the node that is gone
-  #     ask/3 ── topology ────────────────────▶ asked/1
+  #     ask/3 ── topology ────────────────────▶ this process
   #                                             its own healthy view names it, or another topology there holds nodes:
   #                                               it stays, and so does the link
   #     :left, :stays or :unknown ◀──────────── else it leaves everybody, until it is named again
+  #
+  # All of it is sent without connecting (as a call would): who has left meanwhile is not to be fetched back.
+  use GenServer
 
   alias LibclusterKubernetes.Holdings
 
   @type verdict :: :left | :stays | :unknown
 
-  @doc "Asks these nodes to leave. `:unknown` are those where this package does not run this topology."
-  @spec ask([node()], atom(), timeout()) :: [{node(), verdict()}]
+  def start_link(_opts), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
+
+  @doc "Asks these nodes to leave. `:unknown` are those that do not answer: they do not run this package, or are stuck."
+  @spec ask([node()], atom(), timeout :: pos_integer()) :: [{node(), verdict()}]
   def ask(nodes, topology, timeout \\ 5_000) do
-    answers = :erpc.multicall(nodes, __MODULE__, :asked, [topology], timeout)
-    Enum.zip_with(nodes, answers, &{&1, verdict(&2)})
+    ref = make_ref()
+    sent = Map.new(nodes, &{&1, send_connected({__MODULE__, &1}, {:asked, topology, self(), ref})})
+    deadline = System.monotonic_time(:millisecond) + timeout
+    awaited = for {node, :ok} <- sent, into: MapSet.new(), do: node
+    answers = await(awaited, ref, deadline, Map.new(sent, fn {node, _} -> {node, :left} end))
+    Enum.map(nodes, &{&1, Map.fetch!(answers, &1)})
   end
 
-  @doc "The answer of the node that is asked; it leaves after having given it."
-  @spec asked(atom()) :: verdict()
-  def asked(topology) do
+  defp await(awaited, ref, deadline, answers) do
+    if Enum.empty?(awaited) do
+      answers
+    else
+      receive do
+        {^ref, node, verdict} ->
+          await(MapSet.delete(awaited, node), ref, deadline, Map.put(answers, node, verdict))
+      after
+        max(deadline - System.monotonic_time(:millisecond), 0) ->
+          Enum.reduce(awaited, answers, &Map.put(&2, &1, :unknown))
+      end
+    end
+  end
+
+  @impl GenServer
+  def init(nil), do: {:ok, nil}
+
+  # The topologies are asked by a process of its own, so that one that is busy holds up no other answer.
+  @impl GenServer
+  def handle_info({:asked, topology, asking, ref}, state) do
+    spawn(fn -> send_connected(asking, {ref, node(), verdict(topology)}) end)
+    {:noreply, state}
+  end
+
+  def handle_info(_other, state), do: {:noreply, state}
+
+  defp verdict(topology) do
     {own, others} = Enum.split_with(Holdings.all(), &match?({_pid, {^topology, _names}}, &1))
 
     cond do
@@ -39,8 +72,5 @@ defmodule LibclusterKubernetes.Departure do
   defp rank(:stays), do: 0
   defp rank(:left), do: 1
 
-  defp verdict({:ok, verdict}), do: verdict
-  # It is gone, and whether by its own doing does not matter.
-  defp verdict({:error, {:erpc, :noconnection}}), do: :left
-  defp verdict(_failure), do: :unknown
+  defp send_connected(to, message), do: :erlang.send(to, message, [:noconnect])
 end

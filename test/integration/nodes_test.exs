@@ -123,6 +123,18 @@ defmodule LibclusterKubernetes.NodesTest do
     refute_receive {:node, _, _}, 3_000
   end
 
+  test "a node that does not run the topology, and so cannot be asked, is disconnected", context do
+    put(context.server, 2..3)
+    start(context, 2)
+    ErlangNode.start("127.0.0.3", context.port, [])
+    assert_mesh(2..3)
+
+    put(context.server, [2])
+    assert_event(2, "nodedown", 3)
+    assert_event(3, "nodedown", 2)
+    refute_receive {:node, _, _}, 1_000
+  end
+
   test "a node whose own healthy view names it stays, and so do all links", context do
     put(context.server, 2..5)
     FakeApiserver.put(context.server, "endpoints", "all", endpoints(ips(2..5), labels: %{peers: "yes"}))
