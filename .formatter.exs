@@ -1,4 +1,11 @@
 [
-  inputs: ["{mix,.formatter}.exs", "{config,lib,test,bench}/**/*.{ex,exs}"],
+  # test/support/libcluster and the examples are projects of their own.
+  inputs: [
+    "{mix,.formatter}.exs",
+    "{config,lib,bench}/**/*.{ex,exs}",
+    "test/*.exs",
+    "test/{integration,libcluster_kubernetes}/**/*.exs",
+    "test/support/lib/**/*.ex"
+  ],
   line_length: 120
 ]

@@ -10,7 +10,8 @@ defmodule Cluster.LoggerContract do
 
   for {function, level} <- [info: "info", warn: "warning", error: "error"] do
     test "#{function}/2 logs at #{level}, with the topology" do
-      log = capture_log(fn -> apply(Cluster.Logger, unquote(function), [:my_topology, "text"]) end)
+      log =
+        capture_log(fn -> apply(Cluster.Logger, unquote(function), [:my_topology, "text"]) end)
 
       assert log =~ "[#{unquote(level)}]"
       assert log =~ "[libcluster:my_topology] text"

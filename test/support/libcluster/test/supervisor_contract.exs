@@ -40,7 +40,8 @@ defmodule Cluster.SupervisorContract do
     assert custom.disconnect == {:m, :disconnect, [2]}
     assert custom.list_nodes == {:m, :list, [3]}
 
-    assert [:custom, :plain] = pid |> Supervisor.which_children() |> Enum.map(&elem(&1, 0)) |> Enum.sort()
+    assert [:custom, :plain] =
+             pid |> Supervisor.which_children() |> Enum.map(&elem(&1, 0)) |> Enum.sort()
   end
 
   test "takes the topologies alone" do
@@ -56,7 +57,8 @@ defmodule Cluster.SupervisorContract do
   end
 
   test "is a supervisor to its parent" do
-    assert %{id: Cluster.Supervisor, type: :supervisor, start: start} = Cluster.Supervisor.child_spec([[], [name: :x]])
+    assert %{id: Cluster.Supervisor, type: :supervisor, start: start} =
+             Cluster.Supervisor.child_spec([[], [name: :x]])
 
     assert start == {Cluster.Supervisor, :start_link, [[[], [name: :x]]]}
   end

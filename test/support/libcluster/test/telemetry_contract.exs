@@ -45,7 +45,8 @@ defmodule :telemetry_contract do
   test "list_handlers/1 answers the handlers under a prefix" do
     attach(:listed, [[:x, :y], [:x, :z], [:q]])
 
-    assert [[:x, :y], [:x, :z]] = [:x] |> :telemetry.list_handlers() |> Enum.map(& &1.event_name) |> Enum.sort()
+    assert [[:x, :y], [:x, :z]] =
+             [:x] |> :telemetry.list_handlers() |> Enum.map(& &1.event_name) |> Enum.sort()
 
     assert [handler] = :telemetry.list_handlers([:q])
     assert handler == %{id: :listed, event_name: [:q], function: &Probe.forward/4, config: self()}
