@@ -1,14 +1,13 @@
-//! The growing pause after failures: exponential, with full jitter, from 0.5 s up to a limit.
+//! The growing pause after failures: exponential, with full jitter, from 0.5 s to 4 s.
 //! <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(500);
-/// For what only a person can repair, such as a missing role.
-pub const LONGEST: Duration = Duration::from_secs(30);
-/// For a server that is away or unwell: it comes back by itself, and then the cluster is to be right at once.
-pub const LONGEST_WHILE_AWAY: Duration = Duration::from_secs(4);
+/// Whatever failed, and however long: when it is repaired, the cluster is right within five seconds. A server that
+/// wants to be left alone for longer says so (`Retry-After`).
+pub const LONGEST: Duration = Duration::from_secs(4);
 
 /// Counts failures in a row.
 #[derive(Debug, Default)]
@@ -22,15 +21,15 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// The pause after one more failure: at random up to a limit that doubles each time, and is `longest` at last.
-    pub fn pause(&mut self, longest: Duration) -> Duration {
-        let limit = self.limit(longest);
+    /// The pause after one more failure: at random up to a limit that doubles each time, and is [`LONGEST`] at last.
+    pub fn pause(&mut self) -> Duration {
+        let limit = self.limit();
         self.failures = self.failures.saturating_add(1);
         random_up_to(limit)
     }
 
-    fn limit(&self, longest: Duration) -> Duration {
-        FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(longest)
+    fn limit(&self) -> Duration {
+        FIRST.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST)
     }
 }
 
@@ -49,16 +48,16 @@ mod tests {
     #[test]
     fn repeated_failures_wait_longer_and_longer() {
         let mut backoff = Backoff::default();
-        let limits: Vec<_> = (0..9)
+        let limits: Vec<_> = (0..6)
             .map(|_| {
-                let limit = backoff.limit(LONGEST);
-                assert!(backoff.pause(LONGEST) <= limit);
+                let limit = backoff.limit();
+                assert!(backoff.pause() <= limit);
                 limit.as_millis()
             })
             .collect();
-        assert_eq!(limits, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+        assert_eq!(limits, [500, 1000, 2000, 4000, 4000, 4000]);
         backoff.reset();
-        assert_eq!(backoff.limit(LONGEST), FIRST);
+        assert_eq!(backoff.limit(), FIRST);
     }
 
     #[test]

@@ -9,12 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::api::{Api, Watch};
-use crate::backoff::{Backoff, LONGEST, LONGEST_WHILE_AWAY, random_up_to};
+use crate::backoff::{Backoff, LONGEST, random_up_to};
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::signals::{Signals, Wake};
 use crate::snapshot::Snapshot;
-use crate::watcher::{Input, Progress, Request, Step, Tell, Then, Watcher};
+use crate::watcher::{Input, Progress, Request, Tell, Then, Watcher};
 
 /// What the thread has to say.
 #[derive(Debug)]
@@ -84,7 +84,6 @@ fn run(config: &Arc<Config>, signals: &Arc<Signals>, mut sink: impl FnMut(Event)
             watch: None,
             untold: false,
             failures: Backoff::default(),
-            refusals: Backoff::default(),
             losses: Backoff::default(),
             list_wanted: false,
         };
@@ -109,7 +108,6 @@ struct Worker<'c, S> {
     /// A snapshot has changed, and the next frame, which is there already, may change it again.
     untold: bool,
     failures: Backoff,
-    refusals: Backoff,
     /// Streams in a row that cost a list.
     losses: Backoff,
     /// A list was asked for during a pause.
@@ -130,28 +128,18 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             let step = self.watcher.step(input, Instant::now());
             if step.progress.is_some() {
                 self.failures.reset();
-                self.refusals.reset();
             }
             if step.progress == Some(Progress::Stream) {
                 self.losses.reset();
             }
             let pause = match step.then {
                 Then::GoOn => None,
-                Then::BackOff => Some(self.pause_after(&step).max(retry_after)),
-                Then::SpreadOut => Some(self.losses.pause(LONGEST)),
+                Then::BackOff => Some(self.failures.pause().max(retry_after)),
+                Then::SpreadOut => Some(self.losses.pause().max(retry_after)),
             };
             if !self.tell(step.tell) || !pause.is_none_or(|pause| self.pause(pause)) {
                 return;
             }
-        }
-    }
-
-    /// Counted apart: a server that was away for long and refuses for a moment, until it has read its roles, is not to
-    /// be left alone for as long as one that refuses all the time.
-    fn pause_after(&mut self, step: &Step) -> Duration {
-        match &step.tell {
-            Some(Tell::Error(error)) if !error.kind.is_passing() => self.refusals.pause(LONGEST),
-            _ => self.failures.pause(LONGEST_WHILE_AWAY),
         }
     }
 

@@ -49,14 +49,6 @@ impl Kind {
         Self::Credentials,
     ];
 
-    /// Whether it passes by itself: the server is away or unwell, while the other kinds wait for a person.
-    pub fn is_passing(self) -> bool {
-        matches!(
-            self,
-            Self::Server | Self::Connect | Self::Dns | Self::Tls | Self::Timeout
-        )
-    }
-
     /// The kind as the word that Elixir sees as an atom.
     pub fn as_str(self) -> &'static str {
         match self {
