@@ -37,6 +37,8 @@ pub struct Certificate {
     pub authority: Authority,
     /// Whether its time is over.
     pub expired: bool,
+    /// Whether its time is still to come.
+    pub not_yet_valid: bool,
 }
 
 impl Default for Certificate {
@@ -46,6 +48,7 @@ impl Default for Certificate {
             sans: NAMES.map(str::to_owned).to_vec(),
             authority: Authority::Own,
             expired: false,
+            not_yet_valid: false,
         }
     }
 }
@@ -98,7 +101,7 @@ impl Authorities {
     fn issue(&self, wanted: &Certificate) -> Result<(rcgen::Certificate, KeyPair), rcgen::Error> {
         let mut params = CertificateParams::new(wanted.sans.clone())?;
         params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
-        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_before = date_time_ymd(if wanted.not_yet_valid { 2110 } else { 2020 }, 1, 1);
         params.not_after = date_time_ymd(if wanted.expired { 2021 } else { 2120 }, 1, 1);
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
