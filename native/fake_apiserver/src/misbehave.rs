@@ -90,39 +90,8 @@ pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: 
         }
         // There is no handshake left to hang in.
         Action::Close | Action::HangInHandshake => Ok(Next::Close),
-        Action::HangAfterBytes(length) => {
-            let mut bytes = match exchange.right_answer() {
-                Answer::Response(right) => {
-                    exchange.note(right.status);
-                    let mut bytes = right.head(Some(right.body.len()), true);
-                    bytes.extend(&right.body);
-                    bytes
-                }
-                Answer::Watch(_) => {
-                    exchange.note(200);
-                    Watch::head(true)
-                }
-            };
-            bytes.truncate(*length);
-            wire.send(&bytes)?;
-            hang(shared, id, strike, &mut wire.stream.sock);
-            Ok(Next::Vanish)
-        }
-        Action::HeadersThenHang => {
-            let head = match exchange.right_answer() {
-                Answer::Response(right) => {
-                    exchange.note(right.status);
-                    right.head(Some(right.body.len()), true)
-                }
-                Answer::Watch(_) => {
-                    exchange.note(200);
-                    Watch::head(true)
-                }
-            };
-            wire.send(&head)?;
-            hang(shared, id, strike, &mut wire.stream.sock);
-            Ok(Next::Vanish)
-        }
+        Action::HangAfterBytes(length) => hang_after(exchange, wire, strike, Some(*length)),
+        Action::HeadersThenHang => hang_after(exchange, wire, strike, None),
         Action::TruncateBody(length) => match exchange.right_answer() {
             Answer::Response(right) => {
                 exchange.note(right.status);
@@ -253,6 +222,33 @@ fn drip(
     }
     exchange.shared.connections.hold(exchange.id, false);
     Ok(Next::Request)
+}
+
+/// Sends so many bytes of the right answer, or its head.
+fn hang_after(
+    exchange: &Exchange<'_>,
+    wire: &mut Wire<Tls>,
+    strike: &Strike,
+    length: Option<usize>,
+) -> io::Result<Next> {
+    let mut bytes = match exchange.right_answer() {
+        Answer::Response(right) => {
+            exchange.note(right.status);
+            let mut bytes = right.head(Some(right.body.len()), true);
+            if length.is_some() {
+                bytes.extend(&right.body);
+            }
+            bytes
+        }
+        Answer::Watch(_) => {
+            exchange.note(200);
+            Watch::head(true)
+        }
+    };
+    bytes.truncate(length.unwrap_or(bytes.len()));
+    wire.send(&bytes)?;
+    hang(exchange.shared, exchange.id, strike, &mut wire.stream.sock);
+    Ok(Next::Vanish)
 }
 
 fn drip_head(
