@@ -211,36 +211,50 @@ defmodule LibclusterKubernetes.Test.Api do
     KubeApiserver.pod!(server, namespace, name, ip: ip, labels: labels)
   end
 
-  defp object(:endpoints, ips, labels), do: FakeApiserver.endpoints(ips, labels: labels)
+  @doc "An object with these members, without its name; a pod has one."
+  def object(source, members, labels \\ %{app: "app"})
+  def object(:endpoints, ips, labels), do: FakeApiserver.endpoints(ips, labels: labels)
 
-  defp object(:endpoint_slices, members, labels) do
+  def object(:endpoint_slices, members, labels) do
     %{metadata: %{labels: labels}, addressType: "IPv4", endpoints: Enum.map(members, &endpoint/1)}
   end
 
-  defp object(:pods, [{ip, :draining}], labels) do
+  def object(:pods, [{ip, :draining}], labels) do
     put_in(object(:pods, [ip], labels), [:metadata, :deletionTimestamp], "2026-01-01T00:00:00Z")
   end
 
-  defp object(:pods, [ip], labels) do
+  def object(:pods, [ip], labels) do
     ready = %{type: "Ready", status: "True"}
-    %{metadata: %{labels: labels}, status: %{phase: "Running", podIP: ip, podIPs: [%{ip: ip}], conditions: [ready]}}
+    status = %{phase: "Running", podIP: ip, podIPs: [%{ip: ip}], conditions: [ready]}
+    %{metadata: %{labels: labels}, spec: %{hostname: FakeApiserver.hostname(ip)}, status: status}
   end
 
   defp endpoint({ip, :draining}) do
-    %{addresses: [ip], conditions: %{ready: false, serving: true, terminating: true}}
+    %{
+      addresses: [ip],
+      hostname: FakeApiserver.hostname(ip),
+      conditions: %{ready: false, serving: true, terminating: true}
+    }
   end
 
-  defp endpoint(ip), do: %{addresses: [ip], conditions: %{ready: true, serving: true, terminating: false}}
+  defp endpoint(ip) do
+    %{
+      addresses: [ip],
+      hostname: FakeApiserver.hostname(ip),
+      conditions: %{ready: true, serving: true, terminating: false}
+    }
+  end
 
   defp pods(api), do: Enum.map(objects(api), & &1["metadata"]["name"])
 
-  defp objects(%{server: %FakeApiserver{}} = api) do
+  @doc "The objects of the source, as the server has them."
+  def objects(%{server: %FakeApiserver{}} = api) do
     api.server
     |> control(:get, "/objects/#{resource(api.source)}")
     |> Enum.filter(&(&1["metadata"]["namespace"] == api.namespace))
   end
 
-  defp objects(%{server: %KubeApiserver{}} = api), do: KubeApiserver.get!(api.server, collection(api))["items"]
+  def objects(%{server: %KubeApiserver{}} = api), do: KubeApiserver.get!(api.server, collection(api))["items"]
 
   defp pod_name({ip, :draining}), do: pod_name(ip)
   defp pod_name(ip), do: "pod-#{String.replace(ip, ".", "-")}"
@@ -250,8 +264,9 @@ defmodule LibclusterKubernetes.Test.Api do
     "#{root}/namespaces/#{api.namespace}/#{resource(api.source)}"
   end
 
-  defp resource(:endpoint_slices), do: "endpointslices"
-  defp resource(source), do: Atom.to_string(source)
+  @doc "The plural name of the source's resource."
+  def resource(:endpoint_slices), do: "endpointslices"
+  def resource(source), do: Atom.to_string(source)
 
   defp group(:endpoint_slices), do: "discovery.k8s.io"
   defp group(_source), do: ""

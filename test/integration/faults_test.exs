@@ -1,0 +1,70 @@
+defmodule LibclusterKubernetes.FaultsTest do
+  # Every fault against the whole: FAULTS="part of a name" runs some, FAULTS_KNOWN=1 also those that are known to fail.
+  use ExUnit.Case, async: false
+
+  alias LibclusterKubernetes.Test.{FaultRun, FaultScenarios, LogRecorder}
+
+  # What is wrong is said in the failure; the lines of all runs would bury it.
+  @moduletag capture_log: [level: :emergency]
+  @moduletag timeout: 600_000
+
+  # Runs mostly wait for pauses of the strategy.
+  @at_once 24
+
+  test "no fault of the API disconnects, crashes, blocks or leaks, and when it ends the cluster is right" do
+    log = LogRecorder.start(FaultRun.secret())
+    started = System.monotonic_time(:millisecond)
+    {left_out, scenarios} = Enum.split_with(chosen(), &(&1.known != nil and System.get_env("FAULTS_KNOWN") == nil))
+    results = run(scenarios, log)
+    seconds = div(System.monotonic_time(:millisecond) - started, 1_000)
+    assert LogRecorder.stop() == :ok
+
+    IO.puts(["\n", table(scenarios, results)])
+    for scenario <- left_out, do: IO.puts("left out: #{scenario.name}: #{scenario.known}")
+    IO.puts("#{length(scenarios)} faults, #{length(results)} runs in #{seconds} s")
+
+    problems = for {scenario, result} <- results, problem <- result.problems, do: problem(scenario, result, problem)
+    leaks = for event <- LogRecorder.leaks(log), do: "the token was logged: #{inspect(event, limit: 10)}"
+    if problems ++ leaks != [], do: flunk(Enum.join(problems ++ leaks, "\n"))
+  end
+
+  defp chosen do
+    part = String.downcase(System.get_env("FAULTS", ""))
+    Enum.filter(FaultScenarios.all(), &String.contains?(String.downcase(&1.name), part))
+  end
+
+  defp run(scenarios, log) do
+    runs = for it <- scenarios, mode <- it.modes, source <- FaultScenarios.sources(it, mode), do: {it, mode, source}
+    run = fn {scenario, mode, source} -> {scenario, FaultRun.run(scenario, mode, source, log)} end
+
+    runs
+    |> Task.async_stream(run, max_concurrency: @at_once, timeout: 180_000)
+    |> Enum.map(fn {:ok, result} -> result end)
+  end
+
+  # One line for each fault: how long after its end the cluster was right, in seconds, and the kinds that were logged.
+  defp table(scenarios, results) do
+    for scenario <- scenarios do
+      own = for {^scenario, result} <- results, do: result
+      kinds = own |> Enum.flat_map(& &1.kinds) |> Enum.uniq() |> Enum.join(", ")
+      verdict = if Enum.all?(own, &(&1.problems == [])), do: "ok    ", else: "FAILED"
+      [verdict, " ", String.pad_trailing(scenario.name, 60), cells(own), "  ", kinds, "\n"]
+    end
+  end
+
+  defp cells(results) do
+    for mode <- [:poll, :watch, :relist] do
+      cells = for result <- results, result.mode == mode, do: cell(result)
+      String.pad_trailing(Enum.join(cells, " "), 15)
+    end
+  end
+
+  defp cell(%{ms: nil} = result), do: "#{letter(result)} -"
+  defp cell(result), do: "#{letter(result)} #{Float.round(result.ms / 1_000, 1)}"
+
+  defp letter(%{source: :endpoints}), do: "e"
+  defp letter(%{source: :endpoint_slices}), do: "s"
+  defp letter(%{source: :pods}), do: "p"
+
+  defp problem(scenario, result, text), do: "  * #{scenario.name} (#{result.mode}, #{result.source}): #{text}"
+end
