@@ -612,18 +612,44 @@ fn a_watch_that_is_asked_to_wait_waits() {
 }
 
 #[test]
-fn a_watch_without_an_answer_times_out_and_is_tried_again() {
+fn a_watch_without_an_answer_times_out_and_is_polled_until_it_is_tried_again() {
     let server = server();
     server.set_faults(vec![on_watch(Action::Hang).times(1)]);
     let running = Running::start(Config {
         watch: true,
+        watch_retry: Duration::from_millis(320),
         request_timeout: Duration::from_millis(300),
         ..config(&server)
     });
     assert_complete(&running.snapshot());
-    assert_eq!(running.error().kind, Kind::Timeout);
+    let snapshot = running.snapshot();
+    assert_complete(&snapshot);
+    assert!(snapshot.warnings[0].contains("no complete answer"), "{snapshot:?}");
+    // Its time has come with the next tick.
+    running.discovery.refresh();
+    assert_complete(&running.snapshot());
     running.expect_watching();
     assert_works(&server, &running);
+}
+
+/// A cache may be older than what the watch has told.
+#[test]
+fn a_list_that_follows_a_watch_is_not_from_a_cache() {
+    let server = server();
+    let (running, _) = Running::watching(Config {
+        cached: true,
+        ..config(&server)
+    });
+    running.discovery.list();
+    assert_complete(&running.snapshot());
+    running.expect_watching();
+    let cached: Vec<_> = server
+        .journal()
+        .iter()
+        .filter(|request| request["watch"] != true)
+        .map(|list| list["query"]["resourceVersion"] == "0")
+        .collect();
+    assert_eq!(cached, [true, false]);
 }
 
 #[test]
