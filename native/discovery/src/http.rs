@@ -35,7 +35,7 @@ const MAX_IDLE: Duration = Duration::from_mins(10);
 /// What to send, and how long to wait for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Get<'a> {
-    pub(crate) asked: Asked<'a>,
+    pub(crate) asked: &'a Asked,
     pub(crate) path_and_query: &'a str,
     pub(crate) extent: Extent,
 }
@@ -220,12 +220,10 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
 /// An answer with a status other than 200. The status counts, whether or not its body can be read.
 fn refusal(get: &Get<'_>, token: &Token, mut response: Response<Body>) -> Error {
     let body = response.body_mut().with_config().limit(MAX_STATUS_BYTES).read_to_vec();
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok());
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header("retry-after").and_then(|value| status::retry_after(value, header("date")));
     let code = response.status().as_u16();
-    status::error(&get.asked, token, code, retry_after, &body.unwrap_or_default())
+    status::error(get.asked, token, code, retry_after, &body.unwrap_or_default())
 }
 
 fn at(server: &str, mut error: Error) -> Error {
