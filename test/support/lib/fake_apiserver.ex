@@ -73,6 +73,15 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   @doc "How often open watches get a bookmark; with 0 only when asked for."
   def bookmarks(server, every_ms), do: control!(server, :put, "/bookmarks", %{every_ms: every_ms})
 
+  @doc "Ends every open watch as it should end."
+  def end_watches(server), do: control!(server, :post, "/watches/end", "")
+
+  @doc "Forgets the history."
+  def compact(server), do: control!(server, :post, "/compact", "")
+
+  @doc "Accepts this token no longer."
+  def revoke(server, token), do: control!(server, :delete, "/tokens/#{token}")
+
   @doc "Sends a bookmark into every open watch."
   def bookmark(server), do: control!(server, :post, "/bookmark", "")
 

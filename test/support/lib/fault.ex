@@ -11,11 +11,11 @@ defmodule LibclusterKubernetes.Test.Fault do
   | `:refused` | nobody listens |
   | `{:certificate, certificate}` | what the server shows to new connections; the old ones are cut |
   | `{:account, change}` | `change` is called with the folder of the service account |
-  | `{:object, object}` | one more object, called `strange` |
+  | `{:objects, objects}` | these objects besides the members, as a function of the run |
   | `{:send, bytes}` | what is sent into the open watches, once |
   | `{:call, start, repair}` | anything else |
 
-  Each `do`, `object`, `bytes`, `start` and `repair` may be a function of the run. Where the mode is `:watch`, the open
+  Each `do`, `bytes`, `start` and `repair` may be a function of the run. Where the mode is `:watch`, the open
   watch is cut, so that the next one meets the fault; where it is `:relist`, its history is gone as well, so that only a
   list can help, and that meets the fault.
   """
@@ -56,8 +56,10 @@ defmodule LibclusterKubernetes.Test.Fault do
     if run.mode != :poll, do: FakeApiserver.cut_watches(run.server)
   end
 
-  def start({:object, object}, run) do
-    FakeApiserver.put(run.server, Api.resource(run.source), "strange", resolve(object, run))
+  def start({:objects, objects}, run) do
+    for {object, number} <- Enum.with_index(objects.(run)) do
+      FakeApiserver.put(run.server, Api.resource(run.source), "strange-#{number}", object)
+    end
   end
 
   def start({:send, bytes}, run), do: 1 = FakeApiserver.send_to_watches(run.server, resolve(bytes, run))
@@ -73,7 +75,12 @@ defmodule LibclusterKubernetes.Test.Fault do
     File.cp_r!(run.account <> "-good", run.account)
   end
 
-  def repair({:object, _}, run), do: FakeApiserver.delete(run.server, Api.resource(run.source), "strange")
+  def repair({:objects, objects}, run) do
+    for {_object, number} <- Enum.with_index(objects.(run)) do
+      FakeApiserver.delete(run.server, Api.resource(run.source), "strange-#{number}")
+    end
+  end
+
   def repair({:send, _}, _run), do: :ok
   def repair({:call, _start, repair}, run), do: repair.(run)
 
