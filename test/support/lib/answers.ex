@@ -35,10 +35,18 @@ defmodule LibclusterKubernetes.Test.Answers do
     Map.merge(%{kind: "Status", apiVersion: "v1", metadata: %{}, status: "Failure", message: message, code: code}, more)
   end
 
-  @doc "The list of A and B and these objects, which nobody has said are the truth."
-  def list(source, objects \\ []) do
-    %{kind: "#{kind(source)}List", apiVersion: version(source), metadata: %{resourceVersion: "1"}, items: objects}
-    |> Map.update!(:items, &(members(source) ++ &1))
+  @doc "The list of the members, as they are now, and of these objects."
+  def list(run, objects \\ []) do
+    members = Api.objects(run.api)
+    # Not the version of the list, which nobody tells, but one after which nothing of it has changed.
+    version = members |> Enum.map(&String.to_integer(&1["metadata"]["resourceVersion"])) |> Enum.max() |> to_string()
+
+    %{
+      kind: "#{kind(run.source)}List",
+      apiVersion: version(run.source),
+      metadata: %{resourceVersion: version},
+      items: members ++ objects
+    }
   end
 
   @doc "An object as it stands in an answer."
@@ -52,9 +60,6 @@ defmodule LibclusterKubernetes.Test.Answers do
     metadata = %{resourceVersion: version, creationTimestamp: nil}
     frame("BOOKMARK", %{kind: kind(source), apiVersion: version(source), metadata: metadata})
   end
-
-  defp members(:pods), do: for(number <- 1..2, do: object(:pods, "pod-#{number}", ["10.1.0.#{number}"]))
-  defp members(source), do: [object(source, "app", ["10.1.0.1", "10.1.0.2"])]
 
   defp kind(:endpoints), do: "Endpoints"
   defp kind(:endpoint_slices), do: "EndpointSlice"

@@ -256,8 +256,9 @@ defmodule LibclusterKubernetes.Test.Api do
 
   def objects(%{server: %KubeApiserver{}} = api), do: KubeApiserver.get!(api.server, collection(api))["items"]
 
-  defp pod_name({ip, :draining}), do: pod_name(ip)
-  defp pod_name(ip), do: "pod-#{String.replace(ip, ".", "-")}"
+  @doc "What the pod of a member is called."
+  def pod_name({ip, :draining}), do: pod_name(ip)
+  def pod_name(ip), do: "pod-#{String.replace(ip, ".", "-")}"
 
   defp collection(api) do
     root = if group(api.source) == "", do: "/api/v1", else: "/apis/#{group(api.source)}/v1"

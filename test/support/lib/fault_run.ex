@@ -154,6 +154,8 @@ defmodule LibclusterKubernetes.Test.FaultRun do
 
   # B comes when the watch is open: a stream that has been heard is not taken for a failed one when it is cut.
   defp become_members(run) do
+    # The history begins with nobody: whoever goes back to it must not believe it.
+    Api.members(run.api, [])
     Api.members(run.api, [@a])
     await_connected(run, [@a])
     await_watching(run)
@@ -200,7 +202,8 @@ defmodule LibclusterKubernetes.Test.FaultRun do
 
   defp await_strike(%{scenario: %{struck: struck}} = run, mark) do
     count = if struck == :error, do: 1, else: elem(struck, 1)
-    wait_until(run, "the fault strikes (#{inspect(struck)})", fn -> mark(run) >= mark + count end)
+    limit = @limit + 2_000 * count
+    wait_until(run, "the fault strikes (#{inspect(struck)})", fn -> mark(run) >= mark + count end, limit)
   end
 
   # The second topology: an error, a complete answer, or what it is to hang in.
@@ -220,6 +223,12 @@ defmodule LibclusterKubernetes.Test.FaultRun do
       nil -> 0
       incident -> incident.errors
     end
+  end
+
+  # Other objects than those of the members stay.
+  defp change(%{source: :pods} = run) do
+    Api.put(run.api, Api.pod_name(@c), [@c])
+    Api.delete(run.api, Api.pod_name(@b))
   end
 
   defp change(run), do: Api.members(run.api, [@a, @c])
@@ -363,8 +372,8 @@ defmodule LibclusterKubernetes.Test.FaultRun do
   defp host(:dns, ip), do: "#{String.replace(ip, ".", "-")}.default.pod.cluster.local"
   defp host(:hostname, ip), do: "#{FakeApiserver.hostname(ip)}.headless.default.svc.cluster.local"
 
-  defp wait_until(run, what, condition) do
-    Topology.wait_until(condition, @limit)
+  defp wait_until(run, what, condition, limit \\ @limit) do
+    Topology.wait_until(condition, limit)
   rescue
     error in RuntimeError ->
       state = inspect(:sys.get_state(run.pid).incident)

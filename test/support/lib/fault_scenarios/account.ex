@@ -99,16 +99,16 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Account do
       publish(run, %{"token" => new})
       FakeApiserver.revoke(run.server, old)
       requests = FakeApiserver.summary(run.server)["requests"]
-      if run.mode == :watch, do: cut_when_heard(run)
+      if run.mode == :watch, do: end_when_heard(run)
       FakeApiserver.await(run.server, "requests=#{requests + 1}")
       new
     end)
   end
 
-  defp cut_when_heard(run) do
+  defp end_when_heard(run) do
     FakeApiserver.await(run.server, "watches_open=1")
     FakeApiserver.bookmark(run.server)
-    FakeApiserver.cut_watches(run.server)
+    FakeApiserver.end_watches(run.server)
   end
 
   defp other_certificate(run) do

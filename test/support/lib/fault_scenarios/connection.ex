@@ -5,6 +5,8 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Connection do
 
   @network [modes: [:poll, :watch]]
   @list [modes: [:poll, :relist]]
+  # Longer than a second, so that two errors are never of the same.
+  @seconds [hold: 60, known: "the message holds the seconds since: each error is a new reason"]
   @quick [kubernetes_request_timeout: 1_000]
 
   def scenarios do
@@ -17,8 +19,11 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Connection do
       {"HTTP without TLS", {:accept, %{raw_response: http(400, "no")}}, [kinds: [:tls]] ++ @network},
       {"noise in place of TLS", {:accept, raw(noise(), false)}, [kinds: [:tls]] ++ @network},
       {"a fatal TLS alert", {:accept, raw(<<21, 3, 3, 0, 2, 2, 40>>, false)}, [kinds: [:tls]] ++ @network},
-      {"certificate expired", {:certificate, %{expired: true}}, [kinds: [:tls], sources: :all] ++ @network},
-      {"certificate not valid yet", {:certificate, %{not_yet_valid: true}}, [kinds: [:tls]] ++ @network},
+      {"certificate expired", {:certificate, %{expired: true}}, [kinds: [:tls], changes: 9, sources: :all] ++ @network},
+      {"certificate expired, said once", {:certificate, %{expired: true}}, [kinds: [:tls]] ++ @seconds ++ @network},
+      {"certificate not valid yet", {:certificate, %{not_yet_valid: true}}, [kinds: [:tls], changes: 9] ++ @network},
+      {"certificate not valid yet, said once", {:certificate, %{not_yet_valid: true}},
+       [kinds: [:tls]] ++ @seconds ++ @network},
       {"certificate for another host", {:certificate, %{sans: ["other.example"]}}, [kinds: [:tls]] ++ @network},
       {"certificate for another address", {:certificate, %{sans: ["127.0.0.2"]}}, [kinds: [:tls]] ++ @network},
       {"certificate of another CA", {:certificate, %{ca: "other"}}, [kinds: [:tls]] ++ @network},
@@ -39,7 +44,8 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Connection do
       {"body cut at once", {:list, %{truncate_body: 0}}, [kinds: [:connect]] ++ @list},
       {"body cut after a byte", {:list, %{truncate_body: 1}}, [kinds: [:connect]] ++ @list},
       {"body cut inside", {:list, %{truncate_body: 200}}, [kinds: [:connect], sources: :all] ++ @list},
-      {"body without end", {:list, %{endless_body: true}}, hangs("lists", @list)}
+      {"body without end", {:list, %{endless_body: true}},
+       [kinds: [:timeout, :too_large], changes: 1, hangs: "lists", config: @quick] ++ @list}
     ]
   end
 

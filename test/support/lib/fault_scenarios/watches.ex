@@ -7,7 +7,9 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
 
   @once [modes: [:watch], struck: :none, truth: :visible]
   @always [modes: [:watch], truth: :either, incidents: :many, struck: {"watches", 1}]
-  @cuts 0..150
+  @no_number [kinds: [:server], known: "no watch opens from there, and for 10 s nobody lists"]
+  @believed [known: "in the first minute after a list, what goes back is believed: A is disconnected, or B stays"]
+  @cuts 0..60
 
   def scenarios, do: once() ++ going_back() ++ errors() ++ lines() ++ streams() ++ refusals() ++ cuts()
 
@@ -45,23 +47,25 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
 
   # The server goes on from where the client says it is; its history has nobody, A, and A and B.
   defp going_back do
-    for {name, lines, kinds} <- [
-          {"a bookmark for version 1", &bookmark(&1.source, "1"), []},
-          {"a bookmark for version 0", &bookmark(&1.source, "0"), []},
-          {"an event of version 1", &stranger(&1, "MODIFIED"), []},
-          {"a bookmark for version -1", &bookmark(&1.source, "-1"), [nil, :server]},
-          {"a bookmark for a version that is no number", &bookmark(&1.source, "abc"), [nil, :server]},
-          {"a bookmark for an empty version", &bookmark(&1.source, ""), [:malformed]}
+    for {name, lines, options} <- [
+          {"a bookmark for version 1", &bookmark(&1.source, "1"), @believed},
+          {"a bookmark for version 0", &bookmark(&1.source, "0"), @believed},
+          {"an event of version 1", &stranger(&1, "MODIFIED"), @believed},
+          {"a bookmark for version -1", &bookmark(&1.source, "-1"), @no_number},
+          {"a bookmark for a version that is no number", &bookmark(&1.source, "abc"), @no_number},
+          {"a bookmark for an empty version", &bookmark(&1.source, ""), kinds: [:malformed]}
         ],
         compacted? <- [false, true] do
       start = fn run ->
         1 = FakeApiserver.send_to_watches(run.server, lines.(run))
         if compacted?, do: FakeApiserver.compact(run.server)
-        FakeApiserver.cut_watches(run.server)
+        FakeApiserver.end_watches(run.server)
       end
 
       text = if compacted?, do: ", the history forgotten", else: ""
-      {"#{name}, and a cut#{text}", {:call, start, fn _run -> :ok end}, [kinds: kinds, second?: false] ++ @once}
+
+      {"#{name}, then the end#{text}", {:call, start, fn _run -> :ok end},
+       options ++ [sources: :all, second?: false] ++ @once}
     end
   end
 
@@ -105,8 +109,8 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
           {"a garbage line", stream(["garbage\n"]), [:malformed]},
           {"half a line and a clean end", stream([~s({"type":"ADD)]), [:malformed, :connect]},
           {"half a line and a cut", stream([~s({"type":"ADD)], :cut), [:malformed, :connect]},
-          {"a list", fn run -> raw(http(200, JSON.encode(list(run.source)))) end, [:malformed, :connect]},
-          {"a list and a line feed", fn run -> raw(http(200, JSON.encode(list(run.source)) <> "\n")) end, [:malformed]},
+          {"a list", fn run -> raw(http(200, JSON.encode(list(run)))) end, [:malformed, :connect]},
+          {"a list and a line feed", fn run -> raw(http(200, JSON.encode(list(run)) <> "\n")) end, [:malformed]},
           {"a Status", raw(http(200, JSON.encode(status(500)) <> "\n")), [:malformed]},
           {"HTML", raw(http(200, "<html>\n<p>\n</html>\n")), [:malformed]},
           {"a frame of 50 MB", %{huge_frame: 50_000_000}, [:too_large]},
@@ -129,9 +133,12 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
        {:call, &FakeApiserver.silent_watches(&1.server, true), &FakeApiserver.silent_watches(&1.server, false)},
        modes: [:watch], sources: :all, struck: :none, hold: 20},
       {"streams that drip", {:watch, %{drip: %{bytes: 40, every_ms: 20}}}, @once},
-      {"streams cut, again and again", {:call, &cut_often/1, fn _run -> :ok end},
-       @once ++ [sources: :all, second?: false]},
-      {"streams ended, again and again", {:call, &end_often/1, fn _run -> :ok end}, @once ++ [second?: false]}
+      {"streams cut, again and again",
+       {:call, &often(&1, fn server -> FakeApiserver.cut_watches(server) end), fn _run -> :ok end},
+       @once ++ [kinds: [nil, :connect], incidents: :many, sources: :all, second?: false]},
+      {"streams ended, again and again",
+       {:call, &often(&1, fn server -> FakeApiserver.end_watches(server) end), fn _run -> :ok end},
+       @once ++ [second?: false]}
     ]
   end
 
@@ -156,7 +163,8 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
     end ++
       [
         {"lists, but a watch hangs", {:watch, "hang"},
-         [kinds: [:timeout], hangs: "watches", config: [kubernetes_request_timeout: 1_000]] ++ @always},
+         [kinds: [nil, :timeout, :connect], notices: 1, hangs: "watches", config: [kubernetes_request_timeout: 1_000]] ++
+           @always},
         {"watches, but a list is 503", {:list, %{status: %{code: 503}}},
          [modes: [:watch], struck: :none, truth: :visible]},
         {"watches, but the list that is to confirm an absence is 503", {:list, %{status: %{code: 503}}},
@@ -199,19 +207,11 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
     end
   end
 
-  defp cut_often(run) do
+  defp often(run, break) do
     for _ <- 1..5 do
       FakeApiserver.await(run.server, "watches_open=1")
       FakeApiserver.bookmark(run.server)
-      FakeApiserver.cut_watches(run.server)
-    end
-  end
-
-  defp end_often(run) do
-    for _ <- 1..5 do
-      FakeApiserver.await(run.server, "watches_open=1")
-      FakeApiserver.bookmark(run.server)
-      FakeApiserver.end_watches(run.server)
+      break.(run.server)
     end
   end
 
