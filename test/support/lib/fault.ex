@@ -71,8 +71,9 @@ defmodule LibclusterKubernetes.Test.Fault do
   def repair({:certificate, _}, run), do: FakeApiserver.certificate(run.server, %{})
 
   def repair({:account, _}, run) do
-    File.rm_rf!(run.account)
-    File.cp_r!(run.account <> "-good", run.account)
+    good = run.account <> "-good"
+    File.mkdir_p!(run.account)
+    for file <- File.ls!(good), do: restore(Path.join(good, file), Path.join(run.account, file))
   end
 
   def repair({:objects, objects}, run) do
@@ -88,6 +89,14 @@ defmodule LibclusterKubernetes.Test.Fault do
     case resolve(actions, run) do
       actions when is_list(actions) -> for action <- actions, do: %{at: "request", verb: verb, do: action, times: 1}
       action -> [%{at: "request", verb: verb, do: action}]
+    end
+  end
+
+  # What is as it was is not touched.
+  defp restore(good, path) do
+    if File.read(path) != File.read(good) do
+      File.rm_rf!(path)
+      File.cp!(good, path)
     end
   end
 

@@ -49,8 +49,9 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Connection do
     ]
   end
 
-  # The pauses are short, and what ends a hanging request in a second topology is its stop alone.
-  defp hangs(counter, options \\ []), do: [kinds: [:timeout], hangs: counter, config: @quick] ++ options
+  # What hangs at the end of the fault is cut then.
+  defp hangs(counter, options \\ []),
+    do: [kinds: [:timeout, :connect], changes: 1, hangs: counter, config: @quick] ++ options
 
   defp drip(kind, bytes, every), do: %{kind => %{bytes: bytes, every_ms: every}}
   defp noise, do: for(number <- 1..512, into: <<>>, do: <<rem(number * 167, 256)>>)

@@ -44,7 +44,7 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Statuses do
           {"the token in place of HTTP", &"#{&1.token} #{&1.token}\r\n\r\n"},
           {"the token in a wrong length", &"HTTP/1.1 200 OK\r\nContent-Length: #{&1.token}\r\n\r\n"}
         ] do
-      {name, {:request, &raw(answer.(&1), false)}, kinds: [:forbidden, :server, :malformed, :connect]}
+      {name, {:request, &raw(answer.(&1), false)}, kinds: [:forbidden, :server, :malformed, :connect], changes: 1}
     end
   end
 
