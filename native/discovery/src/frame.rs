@@ -105,7 +105,10 @@ fn required(what: &str, value: Option<&str>) -> Result<String, Error> {
 fn malformed(why: &str) -> Error {
     Error::new(
         Kind::Malformed,
-        format!("a line of the watch is not a watch event: {}", printable(why)),
+        format!(
+            "a line of the watch is not a watch event: {}. Is kubernetes_master the API server, and nothing in between?",
+            printable(why)
+        ),
     )
 }
 
