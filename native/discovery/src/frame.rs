@@ -105,7 +105,10 @@ fn required(what: &str, value: Option<&str>) -> Result<String, Error> {
 fn malformed(why: &str) -> Error {
     Error::new(
         Kind::Malformed,
-        format!("a line of the watch is not a watch event: {}", printable(why)),
+        format!(
+            "a line of the watch is not a watch event: {}. Is kubernetes_master the API server, and nothing in between?",
+            printable(why)
+        ),
     )
 }
 
@@ -276,6 +279,16 @@ mod tests {
             let error = parse(line).unwrap_err();
             assert_eq!((error.kind, error.status), (Kind::Malformed, None), "{line}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_to_be_one_is_not_kept() {
+        let line = |length| {
+            let metadata = json!({"name": "x".repeat(length), "resourceVersion": "1"});
+            json!({"type": "ADDED", "object": {"metadata": metadata}}).to_string()
+        };
+        assert!(parse(&line(253)).is_ok());
+        assert_eq!(parse(&line(254)).unwrap_err().kind, Kind::Malformed);
     }
 
     #[test]

@@ -238,7 +238,8 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
         ureq::Error::Timeout(phase) => (
             Kind::Timeout,
             format!(
-                "no complete answer within kubernetes_request_timeout ({} ms), while in phase {phase:?}",
+                "no complete answer within kubernetes_request_timeout ({} ms), while in phase {phase:?}. Is the way to \
+                 the API server open (NetworkPolicy, service mesh), and is it well?",
                 limit.as_millis()
             ),
         ),
@@ -256,20 +257,34 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
             ),
             None if cause.kind() == io::ErrorKind::UnexpectedEof => (
                 Kind::Connect,
-                "the connection was closed before the answer was complete".to_owned(),
+                "the connection was closed before the answer was complete. If this lasts, look at what stands between \
+                 this node and the API server"
+                    .to_owned(),
             ),
-            None => (Kind::Connect, format!("the connection failed: {cause}")),
+            None => (
+                Kind::Connect,
+                format!(
+                    "the connection failed: {cause}. Is kubernetes_master right, and the way to it open (NetworkPolicy, \
+                     service mesh)?"
+                ),
+            ),
         },
         ureq::Error::Rustls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
         ureq::Error::Tls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
-        ureq::Error::BodyExceedsLimit(bytes) => (Kind::TooLarge, format!("the answer is larger than {bytes} bytes")),
+        ureq::Error::BodyExceedsLimit(bytes) => (
+            Kind::TooLarge,
+            format!("the answer is larger than {bytes} bytes: check kubernetes_selector"),
+        ),
         ureq::Error::LargeResponseHeader(..) => (
             Kind::TooLarge,
-            format!("the answer's headers are larger than {MAX_HEADER_BYTES} bytes"),
+            format!("the answer's headers are larger than {MAX_HEADER_BYTES} bytes: is this the API server?"),
         ),
         other => (
             Kind::Malformed,
-            format!("the answer is not HTTP as expected: {}", printable(&other.to_string())),
+            format!(
+                "the answer is not HTTP as expected: {}. Is kubernetes_master the API server?",
+                printable(&other.to_string())
+            ),
         ),
     };
     Error::new(kind, why)

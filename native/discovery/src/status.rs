@@ -136,6 +136,7 @@ fn remedy(asked: &Asked, code: u16) -> String {
         404 => ". Check kubernetes_namespace and kubernetes_master".into(),
         300..=399 => ". Redirects are not followed: the token goes to no other host".into(),
         400 => ". Check kubernetes_selector".into(),
+        429 | 500..=599 => ". The API server is busy or unwell: it is asked again by itself".into(),
         _ => String::new(),
     }
 }
