@@ -81,7 +81,7 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Lists do
     end ++
       [
         {"list: pages without end", {:list, fn run -> raw(http(200, JSON.encode(endless(run)))) end},
-         [kinds: [:too_large, :malformed, :timeout], known: "no limit of pages"] ++ @list}
+         [kinds: [:too_large]] ++ @list}
       ]
   end
 
