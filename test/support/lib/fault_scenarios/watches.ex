@@ -58,13 +58,16 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
         compacted? <- [false, true] do
       start = fn run ->
         1 = FakeApiserver.send_to_watches(run.server, lines.(run))
+        # Slowly, so that each event of the history is seen by itself.
+        slowly = %{at: "request", verb: "watch", do: %{drip: %{bytes: 100, every_ms: 10}}}
+        FakeApiserver.faults(run.server, [slowly])
         if compacted?, do: FakeApiserver.compact(run.server)
         FakeApiserver.end_watches(run.server)
       end
 
       text = if compacted?, do: ", the history forgotten", else: ""
 
-      {"#{name}, then the end#{text}", {:call, start, fn _run -> :ok end},
+      {"#{name}, then the end#{text}", {:call, start, &FakeApiserver.no_faults(&1.server)},
        options ++ [sources: :all, second?: false] ++ @once}
     end
   end
