@@ -11,9 +11,11 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Account do
   defp files do
     for file <- @files, {name, change} <- damages() do
       sources = if name == "missing", do: :all, else: :rotate
+      # A folder cannot be replaced by a file in one step.
+      changes = if name == "a folder", do: 1, else: 0
 
       {"#{file} #{name}", {:account, &change.(Path.join(&1, file))},
-       [kinds: [:credentials], sources: sources] ++ @network}
+       [kinds: [:credentials], changes: changes, sources: sources] ++ @network}
     end ++
       [{"the whole folder missing", {:account, &File.rm_rf!/1}, [kinds: [:credentials]] ++ @network}]
   end
