@@ -88,6 +88,9 @@ impl Frame {
     }
 }
 
+/// Names of objects have up to 253 characters, versions far fewer. What is kept, and sent back, has a limit.
+const MAX_KEPT_BYTES: usize = 253;
+
 /// What an event is, and its object as it came.
 #[derive(Default)]
 struct WatchEvent<'a> {
@@ -170,8 +173,8 @@ impl<'a> Message<'a> for Bare<'a> {
 
 fn required(what: &str, value: Option<&str>) -> Result<String, Error> {
     match value {
-        Some(value) if !value.is_empty() => Ok(value.to_owned()),
-        _ => Err(malformed(format!("its object has no {what}"))),
+        Some(value) if !value.is_empty() && value.len() <= MAX_KEPT_BYTES => Ok(value.to_owned()),
+        _ => Err(malformed(format!("its object has no {what}, or none that can be"))),
     }
 }
 

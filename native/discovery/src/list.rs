@@ -16,6 +16,9 @@ use crate::protobuf::{self, Envelope, Malformed, Message, Value};
 use crate::reflector::Entry;
 use crate::resource::{Object, Resource, ResourceKind, Text, object, objects};
 
+/// Versions are numbers of at most 20 digits; this is sent back to the server.
+const MAX_VERSION_BYTES: usize = 253;
+
 /// A page: its objects by name, and where the list goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Page {
@@ -51,8 +54,8 @@ impl Page {
             return Err(malformed(format!("its kind is {kind:?} instead of {expected:?}")));
         }
         let version = answer.metadata.resource_version.as_str();
-        if version.is_empty() {
-            return Err(malformed("it has no metadata.resourceVersion"));
+        if version.is_empty() || version.len() > MAX_VERSION_BYTES {
+            return Err(malformed("it has no metadata.resourceVersion, or none that can be"));
         }
         let objects = answer.items.iter().enumerate().map(|(index, object)| {
             // `#` is in no name: an object that has none cannot take the place of another.
