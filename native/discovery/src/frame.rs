@@ -88,6 +88,9 @@ impl Frame {
     }
 }
 
+/// Names of objects have up to 253 characters, versions far fewer. What is kept, and sent back, has a limit.
+const MAX_KEPT_BYTES: usize = 253;
+
 /// What an event is, and its object as it came.
 #[derive(Default)]
 struct WatchEvent<'a> {
@@ -170,8 +173,8 @@ impl<'a> Message<'a> for Bare<'a> {
 
 fn required(what: &str, value: Option<&str>) -> Result<String, Error> {
     match value {
-        Some(value) if !value.is_empty() => Ok(value.to_owned()),
-        _ => Err(malformed(format!("its object has no {what}"))),
+        Some(value) if !value.is_empty() && value.len() <= MAX_KEPT_BYTES => Ok(value.to_owned()),
+        _ => Err(malformed(format!("its object has no {what}, or none that can be"))),
     }
 }
 
@@ -187,7 +190,7 @@ fn malformed(why: impl fmt::Display) -> Error {
 mod tests {
     use super::*;
     use crate::pieces::Pieces;
-    use crate::testing::config;
+    use crate::testing::{config, protobuf};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -360,6 +363,54 @@ mod tests {
         };
         assert!(parse(&line(253)).is_ok());
         assert_eq!(parse(&line(254)).unwrap_err().kind, Kind::Malformed);
+    }
+
+    fn parse_protobuf(event: &[u8]) -> Result<Frame, Error> {
+        Frame::parse(event, Delimiter::Length, &config(Source::Pods))
+    }
+
+    #[test]
+    fn protobuf_says_the_same_as_json() {
+        let pod = json!({
+            "metadata": {"name": "web-1", "namespace": "default", "resourceVersion": "7"},
+            "status": {"phase": "Running", "podIP": "10.0.0.1"},
+        });
+        for kind in ["ADDED", "MODIFIED", "DELETED", "BOOKMARK"] {
+            let json = json!({"type": kind, "object": pod}).to_string();
+            let expected = Frame::parse(json.as_bytes(), Delimiter::LineFeed, &config(Source::Pods)).unwrap();
+            assert_eq!(parse_protobuf(&protobuf::pod_event(kind, &pod)).unwrap(), expected);
+        }
+        let bare = json!({"metadata": {"resourceVersion": "7"}});
+        assert!(parse_protobuf(&protobuf::pod_event("BOOKMARK", &bare)).is_ok());
+        for (kind, object) in [
+            ("ADDED", &bare),
+            ("DELETED", &bare),
+            ("RENAMED", &pod),
+            ("", &pod),
+            ("BOOKMARK", &json!({})),
+        ] {
+            let error = parse_protobuf(&protobuf::pod_event(kind, object)).unwrap_err();
+            assert_eq!((error.kind, error.status), (Kind::Malformed, None), "{kind} {object}");
+        }
+    }
+
+    #[test]
+    fn a_protobuf_error_is_an_error_with_its_status() {
+        let details = protobuf::bytes(5, &protobuf::number(5, 3));
+        let status = [protobuf::text(3, "too old"), details, protobuf::number(6, 410)].concat();
+        let error = parse_protobuf(&protobuf::event("ERROR", &protobuf::answer("Status", &status))).unwrap_err();
+        assert_eq!(error.status, Some(410));
+        assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(3)));
+        assert!(error.message.contains("too old"), "{error}");
+    }
+
+    #[test]
+    fn every_cut_of_a_protobuf_event_is_malformed() {
+        let pod = json!({"metadata": {"name": "web-1", "resourceVersion": "7"}, "status": {"podIP": "10.0.0.1"}});
+        let event = protobuf::pod_event("ADDED", &pod);
+        for end in 0..event.len() {
+            assert_eq!(parse_protobuf(&event[..end]).unwrap_err().kind, Kind::Malformed);
+        }
     }
 
     #[test]

@@ -132,6 +132,13 @@ impl Client {
                 .call(),
         };
         let response = response.map_err(|error| at(server, classify(&error, limit)))?;
+        let coding = response.headers().get("transfer-encoding");
+        if let Some(coding) = coding.filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            // ureq would take such a body as it is.
+            let coding = printable(&String::from_utf8_lossy(coding.as_bytes()));
+            let why = format!("the answer has an unknown transfer encoding: {coding:?}");
+            return Err(at(server, Error::new(Kind::Malformed, why)));
+        }
         if response.status() == 200 {
             return Ok(Answer {
                 response,
@@ -270,12 +277,7 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
         ),
         ureq::Error::HostNotFound => (Kind::Dns, "the name has no address".to_owned()),
         ureq::Error::Io(cause) => match tls_cause(cause) {
-            Some(cause) => (
-                Kind::Tls,
-                format!(
-                    "TLS failed: {cause}; the server's certificate must be signed by ca.crt and carry this host name"
-                ),
-            ),
+            Some(cause) => (Kind::Tls, tls_failed(cause)),
             None if cause.kind() == io::ErrorKind::UnexpectedEof => (
                 Kind::Connect,
                 "the connection was closed before the answer was complete. If this lasts, look at what stands between \
@@ -290,7 +292,7 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
                 ),
             ),
         },
-        ureq::Error::Rustls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
+        ureq::Error::Rustls(cause) => (Kind::Tls, tls_failed(cause)),
         ureq::Error::Tls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
         ureq::Error::BodyExceedsLimit(bytes) => (
             Kind::TooLarge,
@@ -309,6 +311,23 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
         ),
     };
     Error::new(kind, why)
+}
+
+/// Without the time of now, which rustls names: the text must be stable while the cause is the same.
+fn tls_failed(cause: &rustls::Error) -> String {
+    use rustls::{CertificateError, Error};
+    match cause {
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "TLS failed: the server's certificate has expired. Renew it, or set this machine's clock right".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
+            "TLS failed: the server's certificate is not valid yet. Set this machine's clock right, or the server's"
+                .to_owned()
+        }
+        cause => {
+            format!("TLS failed: {cause}; the server's certificate must be signed by ca.crt and carry this host name")
+        }
+    }
 }
 
 /// rustls' errors come wrapped in I/O errors.

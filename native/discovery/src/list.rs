@@ -16,6 +16,9 @@ use crate::protobuf::{self, Envelope, Malformed, Message, Value};
 use crate::reflector::Entry;
 use crate::resource::{Object, Resource, ResourceKind, Text, object, objects};
 
+/// Versions are numbers of at most 20 digits; this is sent back to the server.
+const MAX_VERSION_BYTES: usize = 253;
+
 /// A page: its objects by name, and where the list goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Page {
@@ -51,8 +54,8 @@ impl Page {
             return Err(malformed(format!("its kind is {kind:?} instead of {expected:?}")));
         }
         let version = answer.metadata.resource_version.as_str();
-        if version.is_empty() {
-            return Err(malformed("it has no metadata.resourceVersion"));
+        if version.is_empty() || version.len() > MAX_VERSION_BYTES {
+            return Err(malformed("it has no metadata.resourceVersion, or none that can be"));
         }
         let objects = answer.items.iter().enumerate().map(|(index, object)| {
             // `#` is in no name: an object that has none cannot take the place of another.
@@ -142,11 +145,12 @@ fn malformed(why: impl fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::config;
+    use crate::testing::{config, protobuf};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     const ENDPOINTS: &str = include_str!("../tests/fixtures/endpoints.json");
+    const SLICES: &str = include_str!("../tests/fixtures/endpoint_slices.json");
     const PODS: &str = include_str!("../tests/fixtures/pods.json");
 
     /// How many candidates a body has as a list of this source, with a name or without.
@@ -382,6 +386,42 @@ mod tests {
         assert_malformed(endpoints(whole(&format!("{open}{close}"), "1").as_bytes()));
         assert_malformed(endpoints(whole("[]", &open).as_bytes()));
         assert_eq!(endpoints(whole("[]", &format!("{open}{close}")).as_bytes()).unwrap(), 0);
+    }
+
+    #[test]
+    fn protobuf_says_the_same_as_json() {
+        for (text, source) in [
+            (ENDPOINTS, Source::Endpoints),
+            (SLICES, Source::EndpointSlices),
+            (PODS, Source::Pods),
+        ] {
+            let json: Value = serde_json::from_str(text).unwrap();
+            let config = config(source);
+            let page = Page::parse(&protobuf::list(&json), &config).unwrap();
+            assert_eq!(page, Page::parse(text.as_bytes(), &config).unwrap());
+            assert!(page.objects.iter().any(|(_, entry)| !entry.named.is_empty()));
+        }
+        let json = json!({"kind": "PodList", "metadata": {"resourceVersion": "7", "continue": "more"}});
+        let page = Page::parse(&protobuf::list(&json), &config(Source::Pods)).unwrap();
+        assert_eq!((page.version.as_str(), page.next.as_deref()), ("7", Some("more")));
+    }
+
+    #[test]
+    fn protobuf_that_is_not_the_whole_list_is_malformed() {
+        let body = protobuf::list(&serde_json::from_str(PODS).unwrap());
+        assert_eq!(pods(&body).unwrap(), 7);
+        // The last field is the content type, which does not count.
+        for end in 0..body.len() - 2 {
+            assert_malformed(pods(&body[..end]));
+        }
+        assert_malformed(endpoints(&body));
+        let version = |version| protobuf::list(&json!({"kind": "PodList", "metadata": {"resourceVersion": version}}));
+        assert_eq!(pods(&version("1")).unwrap(), 0);
+        assert_malformed(pods(&version("")));
+        assert_malformed(pods(&version(&"1".repeat(254))));
+        assert_malformed(pods(&protobuf::answer("PodList", b"")));
+        assert_malformed(pods(&protobuf::answer("Status", b"")));
+        assert_malformed(pods(b"k8s\0"));
     }
 
     #[test]

@@ -172,3 +172,109 @@ fn varint(bytes: &[u8]) -> Result<(u64, &[u8]), Malformed> {
     }
     Err(Malformed("a number has no end"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::protobuf::{bytes, number, text};
+    use proptest::prelude::*;
+
+    /// Every field, in the order of the wire.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Fields<'a>(Vec<(u32, Value<'a>)>);
+
+    impl<'a> Message<'a> for Fields<'a> {
+        fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+            self.0.push((number, value));
+            Ok(())
+        }
+    }
+
+    fn fields(bytes: &[u8]) -> Result<Vec<(u32, Value<'_>)>, Malformed> {
+        Fields::decode(bytes).map(|fields| fields.0)
+    }
+
+    #[test]
+    fn fields_of_each_type_are_read_or_stepped_over() {
+        let message = [
+            number(1, 300),
+            text(2, "abc"),
+            vec![0x19, 1, 2, 3, 4, 5, 6, 7, 8],
+            vec![0x25, 1, 2, 3, 4],
+        ]
+        .concat();
+        let expected = [
+            (1, Value::Number(300)),
+            (2, Value::Bytes(b"abc")),
+            (3, Value::Other),
+            (4, Value::Other),
+        ];
+        assert_eq!(fields(&message).unwrap(), expected);
+        assert_eq!(fields(b"").unwrap(), []);
+        assert_eq!(
+            fields(&number(536_870_911, u64::MAX)).unwrap(),
+            [(536_870_911, Value::Number(u64::MAX))]
+        );
+    }
+
+    #[test]
+    fn what_is_no_message_is_an_error() {
+        for message in [
+            &[0x08][..],
+            // A number without an end, and one that is longer than any.
+            &[0x08, 0x80],
+            &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+            // A length beyond the message, by one and by far.
+            &[0x0a, 0x02, b'a'],
+            &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+            // Fields of fixed length that are cut.
+            &[0x09, 1, 2, 3],
+            &[0x0d, 1, 2, 3],
+            // Groups, which no object has; a type that there is not; a field without a number.
+            &[0x0b],
+            &[0x0c],
+            &[0x0e],
+            &[0x00, 0x00],
+        ] {
+            assert!(fields(message).is_err(), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_an_error_and_an_empty_string_is_absent() {
+        assert!(Value::Number(1).bytes().is_err());
+        assert!(Value::Bytes(b"1").number().is_err());
+        assert!(Value::Other.number().is_err());
+        assert!(Value::Bytes(b"\xff").text().is_err());
+        assert!(Value::Bytes(b"").text().unwrap().is_none());
+        assert!(Value::Number(2).flag().unwrap());
+    }
+
+    #[test]
+    fn an_answer_has_a_magic_number_and_a_kind() {
+        let answer = [MAGIC, &bytes(1, &text(2, "PodList")), &bytes(2, b"object")].concat();
+        let envelope = Envelope::open(&answer).unwrap();
+        assert_eq!(envelope.kind.unwrap().as_str(), "PodList");
+        assert_eq!(envelope.object, b"object");
+        assert!(is_protobuf(&answer) && !is_protobuf(&answer[1..]) && !is_protobuf(b"k8s"));
+        assert!(Envelope::open(&answer[1..]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(message in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = fields(&message);
+        }
+
+        /// But between two fields, which only what is around a message can tell.
+        #[test]
+        fn every_cut_inside_a_field_is_an_error(contents in prop::collection::vec("[a-z]{1,9}", 1..5), cut in any::<prop::sample::Index>()) {
+            let parts: Vec<_> = contents.iter().map(|content| text(7, content)).collect();
+            let message = parts.concat();
+            let cut = cut.index(message.len());
+            let mut ends = parts.iter().scan(0, |end, part| { *end += part.len(); Some(*end) });
+            let between = cut == 0 || ends.any(|end| end == cut);
+            prop_assert_eq!(fields(&message[..cut]).is_ok(), between);
+        }
+    }
+}

@@ -184,6 +184,7 @@ fn remedy(asked: &Asked, code: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::protobuf;
 
     fn token() -> Token {
         Token::new("secret".to_owned())
@@ -271,6 +272,27 @@ mod tests {
             "by our own clock"
         );
         assert_eq!(seconds("Thu, 06 Nov 2994 08:49:47 GMT", Some("yesterday")), Some(300));
+    }
+
+    #[test]
+    fn a_status_in_protobuf_says_the_same() {
+        let details = protobuf::bytes(5, &protobuf::number(5, 7));
+        let status = [
+            protobuf::text(3, "too many secret requests"),
+            details,
+            protobuf::number(6, 429),
+        ]
+        .concat();
+        let error = |body: &[u8]| error(&asked(), &token(), 429, None, body);
+        let told = error(&protobuf::answer("Status", &status));
+        assert!(told.message.contains("too many [token] requests"), "{told}");
+        assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
+        for body in [&protobuf::answer("Pod", &status)[..], b"k8s\0", b"k8s\0\xff"] {
+            assert!(error(body).message.contains("no Kubernetes Status"), "{body:?}");
+        }
+        // Go writes zeros.
+        let zero = protobuf::answer("Status", &protobuf::bytes(5, &protobuf::number(5, 0)));
+        assert_eq!(error(&zero).retry_after, None);
     }
 
     #[test]
