@@ -10,7 +10,7 @@ defmodule LibclusterKubernetes.Test.Mesh do
   import ExUnit.Assertions
   import ExUnit.Callbacks, only: [on_exit: 1]
 
-  alias LibclusterKubernetes.Test.{Api, ErlangNode, FakeApiserver, Topology}
+  alias LibclusterKubernetes.Test.{Api, ErlangNode, FakeApiserver}
 
   @enforce_keys [:port, :opts]
   defstruct [:port, :opts, apis: %{}, owners: %{}]
@@ -44,8 +44,10 @@ defmodule LibclusterKubernetes.Test.Mesh do
   def join(mesh, numbers, view \\ nil) do
     mesh = Enum.reduce(numbers, mesh, &with_api(&2, &1))
     if view, do: for(number <- numbers, do: see(mesh, number, view))
+    for number <- numbers, do: FakeApiserver.clear_journal(mesh.apis[number].server)
     owners = Map.new(numbers, &{&1, ErlangNode.launch(ip(&1), mesh.port, topologies(mesh, &1))})
     for number <- numbers, do: ErlangNode.await_started(ip(number))
+    for number <- numbers, do: await_first_answer(mesh, mesh.apis[number].server)
     %{mesh | owners: Map.merge(mesh.owners, owners)}
   end
 
@@ -87,20 +89,14 @@ defmodule LibclusterKubernetes.Test.Mesh do
   @doc "A link among these is lost."
   def assert_lost(numbers), do: assert(lost_link(numbers, now() + @down), "no link was lost")
 
-  @doc "Each of these is connected to each other of them and to nobody else, whatever happened before."
-  def assert_whole(mesh, numbers, limit \\ @up) do
-    Topology.wait_until(fn -> Enum.all?(numbers, &(connected(mesh, &1) == Enum.sort(numbers) -- [&1])) end, limit)
-  end
+  @doc "Each of these becomes connected to each other of them and to nobody else, whatever happened before, and that lasts."
+  def assert_whole(mesh, numbers), do: await_whole(mesh, numbers, now() + @up)
 
+  @doc "Nothing happens for so long."
   def assert_quiet(milliseconds), do: refute_receive({:node, _, _}, milliseconds)
 
   @doc "The node logs a line with this text."
-  def assert_log(number, text, limit \\ @up) do
-    ip = ip(number)
-    deadline = now() + limit
-    assert_receive {:node_log, ^ip, line}, limit, "no line with #{inspect(text)} in the log of node #{number}"
-    unless line =~ text, do: assert_log(number, text, max(deadline - now(), 0))
-  end
+  def assert_log(number, text), do: await_log(ip(number), text, now() + @up, [])
 
   ## Below
 
@@ -110,6 +106,11 @@ defmodule LibclusterKubernetes.Test.Mesh do
     server = FakeApiserver.start!()
     on_exit(fn -> File.rm_rf!(server.dir) end)
     %{mesh | apis: Map.put(mesh.apis, number, Api.new(server, mesh.opts[:source]))}
+  end
+
+  # What follows an answer means that it was taken in: another list, or a watch.
+  defp await_first_answer(mesh, server) do
+    FakeApiserver.await(server, if(mesh.opts[:mode] == :watch, do: "watches=1", else: "lists=2"))
   end
 
   defp topologies(mesh, number) do
@@ -153,6 +154,15 @@ defmodule LibclusterKubernetes.Test.Mesh do
     await(awaited, now() + limit)
   end
 
+  defp await_log(ip, text, deadline, lines) do
+    receive do
+      {:node_log, ^ip, line} -> unless line =~ text, do: await_log(ip, text, deadline, [line | lines])
+    after
+      max(deadline - now(), 0) ->
+        flunk("#{ip} did not log #{inspect(text)}, but:\n" <> Enum.join(Enum.reverse(lines), "\n"))
+    end
+  end
+
   defp lost_link(numbers, deadline) do
     losses = for {one, other} <- links(numbers, numbers), do: {ip(one), "nodedown app@#{ip(other)}"}
 
@@ -160,6 +170,24 @@ defmodule LibclusterKubernetes.Test.Mesh do
       {:node, ip, line} -> if {ip, line} in losses, do: {ip, line}, else: lost_link(numbers, deadline)
     after
       max(deadline - now(), 0) -> nil
+    end
+  end
+
+  defp await_whole(mesh, numbers, deadline) do
+    connected = Map.new(numbers, &{&1, connected(mesh, &1)})
+
+    receive do
+      {:node, _, _} -> :changed
+    after
+      1_000 -> if connected == Map.new(numbers, &{&1, Enum.to_list(numbers) -- [&1]}), do: :whole
+    end
+    |> case do
+      :whole ->
+        :ok
+
+      _not_yet ->
+        assert now() < deadline, "not each is lastingly connected to each: #{inspect(connected)}"
+        await_whole(mesh, numbers, deadline)
     end
   end
 
