@@ -25,7 +25,8 @@ defmodule LibclusterKubernetes.Leaving.ErrorsTest do
 
       for {fault, kind} <- @faults do
         break(mesh.apis[6].server, fault)
-        Mesh.assert_log(6, "(#{kind})")
+        # A pause, and the request that runs into its timeout.
+        Mesh.assert_log(6, "(#{kind})", 10_000)
         Mesh.assert_quiet(2_500)
         mend(mesh.apis[6].server)
         Mesh.assert_log(6, "the Kubernetes API answers again")

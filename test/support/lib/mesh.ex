@@ -96,7 +96,7 @@ defmodule LibclusterKubernetes.Test.Mesh do
   def assert_quiet(milliseconds), do: refute_receive({:node, _, _}, milliseconds)
 
   @doc "The node logs a line with this text."
-  def assert_log(number, text), do: await_log(ip(number), text, now() + @up, [])
+  def assert_log(number, text, limit \\ @up), do: await_log(ip(number), text, now() + limit, [])
 
   ## Below
 
