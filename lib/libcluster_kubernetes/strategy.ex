@@ -117,9 +117,10 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_info({:libcluster_kubernetes, ref, {:snapshot, snapshot}}, %{ref: ref} = state) do
     known = state.membership
     state = state |> notify(snapshot) |> observe(snapshot)
-
-    {:noreply,
-     state |> end_incident({:answer, came(known, state.membership), came(state.membership, known)}) |> review()}
+    ending = {:answer, came(known, state.membership), came(state.membership, known)}
+    state = state |> end_incident(ending) |> review()
+    :ok = Native.acknowledge(state.worker, ref)
+    {:noreply, state}
   end
 
   def handle_info({:libcluster_kubernetes, ref, :watching}, %{ref: ref} = state) do

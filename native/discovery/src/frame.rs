@@ -282,6 +282,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_too_long_to_be_one_is_not_kept() {
+        let line = |length| {
+            let metadata = json!({"name": "x".repeat(length), "resourceVersion": "1"});
+            json!({"type": "ADDED", "object": {"metadata": metadata}}).to_string()
+        };
+        assert!(parse(&line(253)).is_ok());
+        assert_eq!(parse(&line(254)).unwrap_err().kind, Kind::Malformed);
+    }
+
+    #[test]
     fn the_order_of_the_fields_does_not_count() {
         let line = r#"{"object":{"subsets":null,"metadata":{"resourceVersion":"9","name":"a"}},"type":"DELETED"}"#;
         let deleted = Frame::Delete {

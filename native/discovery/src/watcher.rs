@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
 use crate::list::Page;
-use crate::reflector::{Entry, Reflector};
+use crate::reflector::{Entry, Reflector, check_size, size};
 use crate::snapshot::Snapshot;
 
 /// What to do next.
@@ -67,6 +67,9 @@ pub(crate) enum Patience {
     /// time that the watch was asked for tells.
     ToTheEnd,
 }
+
+/// A server may send pages without objects; it may not do so without end.
+const MAX_PAGES: usize = 1_000;
 
 /// A stream that was open for this long has worked, whether or not anything happened meanwhile.
 const WORKING: Duration = Duration::from_secs(30);
@@ -153,6 +156,7 @@ enum State {
     Paging {
         next: String,
         objects: Vec<(String, Entry)>,
+        pages: usize,
     },
     /// Complete, and to be watched.
     Listed,
@@ -246,8 +250,8 @@ impl<'c> Watcher<'c> {
         match (mem::replace(&mut self.state, State::Unlisted), input) {
             (_, Input::ListWanted) => Step::default(),
 
-            (State::Unlisted, Input::Page(Ok(page))) => self.page(Vec::new(), page, now),
-            (State::Paging { objects, .. }, Input::Page(Ok(page))) => self.page(objects, page, now),
+            (State::Unlisted, Input::Page(Ok(page))) => self.page(Vec::new(), 0, page, now),
+            (State::Paging { objects, pages, .. }, Input::Page(Ok(page))) => self.page(objects, pages, page, now),
             (State::Unlisted | State::Paging { .. }, Input::Page(Err(error))) => {
                 // It was not watching that was refused, but everything: watching is tried again with the next list.
                 self.refused = None;
@@ -311,10 +315,20 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    fn page(&mut self, mut objects: Vec<(String, Entry)>, page: Page, now: Instant) -> Step {
+    fn page(&mut self, mut objects: Vec<(String, Entry)>, pages: usize, page: Page, now: Instant) -> Step {
         objects.extend(page.objects);
         if let Some(next) = page.next {
-            self.state = State::Paging { next, objects };
+            let pages = pages + 1;
+            if pages == MAX_PAGES {
+                return Step::failed(Error::new(
+                    Kind::TooLarge,
+                    format!("the list has more than {MAX_PAGES} pages: check kubernetes_selector"),
+                ));
+            }
+            if let Err(error) = check_size(size(objects.iter().map(|(_, entry)| entry))) {
+                return Step::failed(error);
+            }
+            self.state = State::Paging { next, objects, pages };
             return Step::default();
         }
         if let Err(error) = self.reflector.replace(objects) {

@@ -297,6 +297,49 @@ fn a_list_with_too_many_names_is_told_and_the_old_snapshot_stays() {
 }
 
 #[test]
+fn a_list_without_end_has_one() {
+    for (objects, kind) in [(20_001, "nodes"), (0, "pages")] {
+        let mut watcher = hearing();
+        watcher.feed(Input::ListWanted);
+        let mut pages = 0;
+        let error = loop {
+            pages += 1;
+            let page = Page {
+                // Without names, each counts as one.
+                objects: (0..objects.min(1_000))
+                    .map(|number| (format!("{pages}-{number}"), Entry::default()))
+                    .collect(),
+                version: "20".to_owned(),
+                next: Some("more".to_owned()),
+            };
+            if let Some(Tell::Error(error)) = watcher.feed(Input::Page(Ok(page))).tell {
+                break error;
+            }
+        };
+        assert_eq!(error.kind, Kind::TooLarge);
+        assert!(error.message.contains(kind), "{error}");
+        assert_eq!(pages, if objects == 0 { 1_000 } else { 21 });
+        assert_eq!(watcher.ready(), ["a", "b"]);
+        assert!(matches!(watcher.request(), Request::List(Position::Present)));
+    }
+}
+
+#[test]
+fn events_without_names_are_not_collected_without_end() {
+    let mut watcher = hearing();
+    for number in 0..19_998 {
+        watcher.feed(Input::Frame(Ok(Frame::Upsert {
+            key: format!("nameless-{number}"),
+            entry: Entry::default(),
+            version: "12".to_owned(),
+        })));
+    }
+    assert_eq!(watcher.request(), Request::Read);
+    let step = watcher.feed(upsert("c", "c", "13"));
+    assert!(matches!(&step.tell, Some(Tell::Error(error)) if error.kind == Kind::TooLarge));
+}
+
+#[test]
 fn an_event_with_too_many_names_is_told_and_listed_anew() {
     let mut watcher = hearing();
     let step = watcher.feed(Input::Frame(Ok(Frame::Upsert {
