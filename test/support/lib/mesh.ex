@@ -86,8 +86,8 @@ defmodule LibclusterKubernetes.Test.Mesh do
     assert lost == nil, "a link that was to be kept was lost: #{inspect(lost)}"
   end
 
-  @doc "A link among these is lost."
-  def assert_lost(numbers), do: assert(lost_link(numbers, now() + @down), "no link was lost")
+  @doc "Whether a link among these is lost within that time."
+  def lost?(numbers, milliseconds), do: lost_link(numbers, now() + milliseconds) != nil
 
   @doc "Each of these becomes connected to each other of them and to nobody else, whatever happened before, and that lasts."
   def assert_whole(mesh, numbers), do: await_whole(mesh, numbers, now() + @up)
