@@ -57,9 +57,9 @@ defmodule LibclusterKubernetes.Strategy do
     # The NIF's thread, and the reference in its messages.
     :worker,
     :ref,
-    # The failure that lasts, if one does. While it does, the membership is what it was before.
-    :incident,
     :review_timer,
+    # The failure that lasts, if one does. While it does, the membership is what it was before.
+    incident: Incident.new(),
     dialing: Dialing.new(),
     said: MapSet.new(),
     # Whether it was said that there is no room for more names.
@@ -98,7 +98,7 @@ defmodule LibclusterKubernetes.Strategy do
   # Others no longer see this node in their answers.
   @impl GenServer
   def handle_call(:leave_unless_member, _from, state) do
-    if state.incident == nil and Membership.member?(state.membership) do
+    if Membership.member?(state.membership) and not Incident.lasts?(state.incident) do
       {:reply, :stays, state}
     else
       membership = Membership.dismiss(state.membership, Atom.to_string(node()), now())
@@ -143,8 +143,9 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_info(_other, state), do: {:noreply, state}
 
   defp end_incident(state, ending) do
-    log(state, Incident.ended(state.incident, ending, now()))
-    %{state | incident: nil}
+    {incident, log} = Incident.ended(state.incident, ending, now())
+    log(state, log)
+    %{state | incident: incident}
   end
 
   # How many members the later of two has that the earlier has not.
@@ -190,10 +191,9 @@ defmodule LibclusterKubernetes.Strategy do
 
   # While the API fails, nobody is known to be gone. And one thing at a time: a leave or disconnect that runs changes
   # what the next would see.
-  defp let_go(%{incident: incident} = state, _connected) when incident != nil, do: state
-
   defp let_go(state, connected) do
     cond do
+      Incident.lasts?(state.incident) -> state
       letting_go?(state) -> state
       Membership.leave?(state.membership) -> leave(state, connected)
       true -> disconnect_departed(state, connected)
@@ -217,7 +217,8 @@ defmodule LibclusterKubernetes.Strategy do
     departed = MapSet.new(Membership.departed(state.membership))
     held = if Enum.empty?(departed), do: departed, else: Holdings.held_by_others()
     names = departed |> MapSet.intersection(connected) |> MapSet.difference(held)
-    forgotten = departed |> MapSet.difference(names) |> MapSet.to_list()
+    # A connect that still runs may yet succeed.
+    forgotten = departed |> MapSet.difference(names) |> MapSet.difference(state.dialing.in_flight) |> MapSet.to_list()
     state = %{state | membership: Membership.forget(state.membership, forgotten)}
     if Enum.empty?(names), do: state, else: start_task(state, {:disconnect, MapSet.to_list(names)})
   end

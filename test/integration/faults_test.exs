@@ -28,7 +28,6 @@ defmodule LibclusterKubernetes.FaultsTest do
     if problems ++ leaks != [], do: flunk(Enum.join(problems ++ leaks, "\n"))
   end
 
-  @tag skip: "known to fail: it is forgotten before it is connected, and nothing disconnects it ever after"
   test "a member that goes while the connection to it is being made is disconnected" do
     server = FakeApiserver.start!()
     {:ok, recorder} = Recorder.start_link()

@@ -405,7 +405,7 @@ impl<'c> Watcher<'c> {
 
     fn frame(&mut self, stream: Stream, frame: Frame, now: Instant) -> Step {
         // The server's history is not what it was.
-        if is_before(frame.version(), &self.version) {
+        if !may_follow(frame.version(), &self.version) {
             return Step::then(Then::SpreadOut);
         }
         let mut stream = Stream { heard: true, ..stream };
@@ -485,9 +485,13 @@ impl Step {
     }
 }
 
-/// Whether one version is older than another, as far as they are numbers.
-fn is_before(one: &str, other: &str) -> bool {
-    matches!((one.parse::<u64>(), other.parse::<u64>()), (Ok(one), Ok(other)) if one < other)
+/// Whether this version can come after that one. Where versions are numbers, they grow and stay numbers.
+fn may_follow(version: &str, last: &str) -> bool {
+    match (version.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(version), Ok(last)) => version >= last,
+        (Err(_), Ok(_)) => false,
+        (_, Err(_)) => true,
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ defmodule LibclusterKubernetes.Test.FaultRun do
   answer system messages.
   """
 
+  alias LibclusterKubernetes.Incident
   alias LibclusterKubernetes.Test.{Api, FakeApiserver, Fault, LogRecorder, Prober, Recorder, Topology}
 
   @a "10.1.0.1"
@@ -161,7 +162,7 @@ defmodule LibclusterKubernetes.Test.FaultRun do
     await_watching(run)
     Api.members(run.api, [@a, @b])
     await_connected(run, [@a, @b])
-    Topology.wait_until(fn -> :sys.get_state(run.pid).incident == nil end, @limit)
+    Topology.wait_until(fn -> not Incident.lasts?(:sys.get_state(run.pid).incident) end, @limit)
     flush()
     run
   end
@@ -210,7 +211,7 @@ defmodule LibclusterKubernetes.Test.FaultRun do
   defp await_met(%{scenario: %{hangs: nil}} = run, _asked) do
     wait_until(run, "the fault meets the second topology", fn ->
       state = :sys.get_state(run.pid)
-      state.incident != nil or state.membership.observed_at != nil
+      Incident.lasts?(state.incident) or state.membership.observed_at != nil
     end)
   end
 
@@ -218,12 +219,7 @@ defmodule LibclusterKubernetes.Test.FaultRun do
     wait_until(run, "the second topology hangs", fn -> FakeApiserver.summary(run.server)[counter] > asked[counter] end)
   end
 
-  defp errors(run) do
-    case :sys.get_state(run.pid).incident do
-      nil -> 0
-      incident -> incident.errors
-    end
-  end
+  defp errors(run), do: :sys.get_state(run.pid).incident.errors
 
   # Other objects than those of the members stay.
   defp change(%{source: :pods} = run) do
@@ -253,7 +249,12 @@ defmodule LibclusterKubernetes.Test.FaultRun do
     try do
       Topology.wait_until(fn -> connected(run) == right end, max(0, ended + limit - now()))
       ms = now() - ended
-      Topology.wait_until(fn -> :sys.get_state(run.pid).incident == nil end, max(0, ended + limit - now()))
+
+      Topology.wait_until(
+        fn -> not Incident.lasts?(:sys.get_state(run.pid).incident) end,
+        max(0, ended + limit - now())
+      )
+
       {run, ms}
     rescue
       _ in RuntimeError ->

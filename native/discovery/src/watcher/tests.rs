@@ -450,21 +450,26 @@ fn a_history_that_goes_back_is_listed_anew() {
         assert_eq!(watcher.request(), Request::List(Position::Present));
         assert_eq!(watcher.ready(), ["a", "b"]);
     }
-    // The same version again is nothing unusual, and not all versions are numbers.
-    for version in ["10", "11", "a version"] {
+    // Where versions are numbers, all are.
+    for strange in ["a version", "-1", "", "18446744073709551616"] {
+        assert_eq!(watching().feed(bookmark(strange)), quiet(Then::SpreadOut), "{strange}");
+    }
+    // The same version again is nothing unusual.
+    for version in ["10", "11"] {
         assert_eq!(watching().feed(bookmark(version)), heard());
     }
 }
 
 #[test]
-fn whatever_came_last_is_where_to_go_on_from() {
-    let mut watcher = watching();
-    for version in ["12", "a version", "18446744073709551616", "3"] {
+fn where_versions_are_no_numbers_the_last_is_where_to_go_on_from() {
+    let mut watcher = watcher();
+    watcher.feed(page(&["a", "b"], "version z", None));
+    watcher.feed(Input::Opened(Ok(())));
+    for version in ["version y", "version x"] {
         assert_eq!(watcher.feed(bookmark(version)), heard());
-        assert_eq!(watcher.snapshot().resource_version, version);
     }
     watcher.feed(Input::Ended);
-    assert_eq!(watcher.request(), from("3"));
+    assert_eq!(watcher.request(), from("version x"));
 }
 
 #[test]

@@ -7,8 +7,6 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
 
   @once [modes: [:watch], struck: :none, truth: :visible]
   @always [modes: [:watch], truth: :either, incidents: :many, struck: {"watches", 1}]
-  @no_number [kinds: [:server], known: "no watch opens from there, and for 10 s nobody lists"]
-  @believed [known: "in the first minute after a list, what goes back is believed: A is disconnected, or B stays"]
   @cuts 0..60
 
   def scenarios, do: once() ++ going_back() ++ errors() ++ lines() ++ streams() ++ refusals() ++ cuts()
@@ -47,13 +45,13 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
 
   # The server goes on from where the client says it is; its history has nobody, A, and A and B.
   defp going_back do
-    for {name, lines, options} <- [
-          {"a bookmark for version 1", &bookmark(&1.source, "1"), @believed},
-          {"a bookmark for version 0", &bookmark(&1.source, "0"), @believed},
-          {"an event of version 1", &stranger(&1, "MODIFIED"), @believed},
-          {"a bookmark for version -1", &bookmark(&1.source, "-1"), @no_number},
-          {"a bookmark for a version that is no number", &bookmark(&1.source, "abc"), @no_number},
-          {"a bookmark for an empty version", &bookmark(&1.source, ""), kinds: [:malformed, :connect], incidents: 2}
+    for {name, lines} <- [
+          {"a bookmark for version 1", &bookmark(&1.source, "1")},
+          {"a bookmark for version 0", &bookmark(&1.source, "0")},
+          {"an event of version 1", &stranger(&1, "MODIFIED")},
+          {"a bookmark for version -1", &bookmark(&1.source, "-1")},
+          {"a bookmark for a version that is no number", &bookmark(&1.source, "abc")},
+          {"a bookmark for an empty version", &bookmark(&1.source, "")}
         ],
         compacted? <- [false, true] do
       start = fn run ->
@@ -67,14 +65,11 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
 
       text = if compacted?, do: ", the history forgotten", else: ""
 
+      # An empty one is no event; and the slow stream may be unheard when it is cut.
       {"#{name}, then the end#{text}", {:call, start, &FakeApiserver.no_faults(&1.server)},
-       expected(options, compacted?) ++ [sources: :all, second?: false] ++ @once}
+       [kinds: [nil, :malformed, :connect], incidents: 2, sources: :all, second?: false] ++ @once}
     end
   end
-
-  # Where the history is forgotten, there is nothing to believe. The slow stream may be unheard when it is cut.
-  defp expected(@believed, true), do: [kinds: [nil, :connect]]
-  defp expected(options, _compacted?), do: options
 
   # Every stream ends with this.
   defp errors do
@@ -132,11 +127,7 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
   defp streams do
     [
       {"always: a garbage line, said once", {:watch, stream(["garbage\n"])},
-       modes: [:watch],
-       kinds: [:malformed],
-       truth: :either,
-       struck: {"watches", 4},
-       known: "each list that succeeds ends the failure, and each stream begins it again"},
+       modes: [:watch], kinds: [:malformed], truth: :either, struck: {"watches", 4}},
       {"streams that end at once", {:watch, stream([])}, [struck: {"watches", 1}] ++ @always},
       {"streams of one bookmark", {:watch, fn run -> stream([bookmark(run.source, "1")]) end},
        [struck: {"watches", 1}] ++ @always},
