@@ -6,7 +6,7 @@ defmodule LibclusterKubernetes.Holdings do
   @enforce_keys [:topology]
   defstruct [:topology, names: MapSet.new(), gone?: false]
 
-  # `gone?`: its answers have named this node and no longer do, so that it keeps nobody from leaving.
+  # `gone?`: its answers have not named this node for so long that it keeps nobody from leaving.
   @type t :: %__MODULE__{topology: atom(), names: MapSet.t(String.t()), gone?: boolean()}
 
   def child_spec(_opts), do: Registry.child_spec(keys: :unique, name: __MODULE__)

@@ -4,11 +4,11 @@ defmodule LibclusterKubernetes.Incident do
   # reason changes and when it ends. Pure: `now` is monotonic milliseconds.
   #
   # Reasons can alternate with every try, failures can come and go, and the words of a server can differ each time. So a
-  # reason is said once in a minute, and no more than a handful of them are; a failure of which nothing was said ends in
+  # reason is said once in a minute, and no more than ten of them are; a failure of which nothing was said ends in
   # silence.
 
   @quiet 60_000
-  @reasons 5
+  @reasons 10
 
   defstruct since: nil, errors: 0, message: nil, said?: false, said_at: %{}
 

@@ -87,9 +87,11 @@ defmodule LibclusterKubernetes.Membership do
 
   @doc "Whether this node has been absent for so long that it must leave, and has not left yet."
   @spec leave?(t()) :: boolean()
-  def leave?(%{left?: true}), do: false
+  def leave?(membership), do: gone?(membership) and not membership.left?
 
-  def leave?(membership) do
+  @doc "Whether this node has been absent for so long that nobody counts on it."
+  @spec gone?(t()) :: boolean()
+  def gone?(membership) do
     Enum.any?(deadlines(membership), fn {name, at} -> name == membership.self and at <= membership.observed_at end)
   end
 
@@ -102,10 +104,6 @@ defmodule LibclusterKubernetes.Membership do
   @doc "Whether the last answer names this node."
   @spec member?(t()) :: boolean()
   def member?(membership), do: membership.self in membership.present
-
-  @doc "Whether answers have named this node, and no longer do."
-  @spec gone?(t()) :: boolean()
-  def gone?(membership), do: is_map_key(membership.absent, membership.self)
 
   @doc "Takes this node for gone until an answer names it."
   @spec dismiss(t(), name(), integer()) :: t()

@@ -276,16 +276,13 @@ defmodule LibclusterKubernetes.Leaving.RestartsTest do
   end
 
   defp start_two_topologies(mode) do
-    mesh = Mesh.start!(2..6, source: :endpoints, mode: mode, topologies: [one: "app=app", two: "app=two"])
-    see_two(mesh, 2..6)
-    Mesh.assert_quiet(1_000)
-    mesh
+    topologies = [one: "app=app", two: "app=two"]
+    Mesh.start!(2..6, source: :endpoints, mode: mode, topologies: topologies, prepare: &put_two(&1, 2..6))
   end
 
-  defp see_two(mesh, numbers) do
-    ips = Enum.map(numbers, &Mesh.ip/1)
-    Mesh.each_api(mesh, &Api.put(&1, "two", ips, labels: %{app: "two"}))
-  end
+  defp see_two(mesh, numbers), do: Mesh.each_api(mesh, &put_two(&1, numbers))
+
+  defp put_two(api, numbers), do: Api.put(api, "two", Enum.map(numbers, &Mesh.ip/1), labels: %{app: "two"})
 end
 
 defmodule LibclusterKubernetes.Leaving.RollingUpdateTest do

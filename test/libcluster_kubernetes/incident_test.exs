@@ -90,6 +90,6 @@ defmodule LibclusterKubernetes.IncidentTest do
       end)
 
     # Ten minutes.
-    assert lines in 40..55
+    assert lines in 90..105
   end
 end

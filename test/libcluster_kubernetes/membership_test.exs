@@ -121,11 +121,13 @@ defmodule LibclusterKubernetes.MembershipTest do
   end
 
   describe "gone?/1" do
-    test "is true while answers that have named this node do not" do
-      assert Membership.gone?(membership([{0, snapshot([@self])}, {1, snapshot([])}]))
-      refute Membership.gone?(membership([{0, snapshot([])}]))
-      refute Membership.gone?(membership([{0, snapshot([@self])}, {1, snapshot([])}, {2, snapshot([@self])}]))
-      assert [{0, snapshot([@self])}] |> membership() |> Membership.dismiss(@self, 1) |> Membership.gone?()
+    test "is true once this node has been absent for disconnect_after, whether or not it has left" do
+      gone = [{0, snapshot([@self])}, {1, snapshot([])}, {1_000, snapshot([])}]
+      refute Membership.gone?(membership(gone))
+      gone = gone ++ [{1_001, snapshot([])}]
+      assert Membership.gone?(membership(gone))
+      assert gone |> membership() |> Membership.left() |> Membership.gone?()
+      refute Membership.gone?(membership(gone ++ [{1_002, snapshot([@self])}]))
     end
   end
 

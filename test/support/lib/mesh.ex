@@ -30,7 +30,8 @@ defmodule LibclusterKubernetes.Test.Mesh do
   Starts these nodes, and waits until each is connected to each.
 
   Options: `:source`, `:mode` (`:poll` or `:watch`), `:topologies` (names and selectors, `[k8s: "app=app"]`), `:config`
-  (of each topology) and `:settings` (`disconnect: ...` of each topology).
+  (of each topology), `:settings` (`disconnect: ...` of each topology) and `:prepare` (called with each API before its node
+  starts).
   """
   @spec start!([id()] | Range.t(), keyword()) :: t()
   def start!(numbers, opts) do
@@ -105,7 +106,9 @@ defmodule LibclusterKubernetes.Test.Mesh do
   defp with_api(mesh, number) do
     server = FakeApiserver.start!()
     on_exit(fn -> File.rm_rf!(server.dir) end)
-    %{mesh | apis: Map.put(mesh.apis, number, Api.new(server, mesh.opts[:source]))}
+    api = Api.new(server, mesh.opts[:source])
+    Keyword.get(mesh.opts, :prepare, fn _api -> :ok end).(api)
+    %{mesh | apis: Map.put(mesh.apis, number, api)}
   end
 
   # What follows an answer means that it was taken in: another list, or a watch.
