@@ -27,6 +27,9 @@ mod endpoint_slices;
 mod endpoints;
 pub mod error;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod lines;
 mod list;

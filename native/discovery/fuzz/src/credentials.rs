@@ -1,0 +1,70 @@
+//! A file of the service account: what can be used, or an error that does not repeat it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use discovery::credentials;
+use discovery::fuzzing::bearer;
+use discovery::longname::is_dns_label;
+use discovery::{Error, Kind};
+use rustls::RootCertStore;
+
+use super::input;
+use super::printed::{check_error, folder};
+
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| folder("files"));
+
+pub fn check(data: &[u8]) {
+    let (options, content) = input::split(data);
+    let file = |name| fs::write(FOLDER.join(name), content).unwrap();
+    match options.as_str() {
+        "token" => {
+            file("token");
+            match credentials::token(&FOLDER) {
+                Ok(token) => {
+                    let header = bearer(&token);
+                    let secret = header.strip_prefix("Bearer ").unwrap();
+                    assert!(!secret.is_empty() && secret.bytes().all(|byte| (0x21..=0x7e).contains(&byte)));
+                    assert_eq!(secret, String::from_utf8_lossy(content).trim());
+                    assert_eq!(format!("{token:?}"), "Token(..)");
+                }
+                Err(error) => check_refused(&error, content),
+            }
+        }
+        "ca.crt" => {
+            file("ca.crt");
+            match credentials::certificate_authority(&FOLDER) {
+                Ok(usable) => {
+                    let mut roots = RootCertStore::empty();
+                    assert_eq!(roots.add_parsable_certificates(usable.clone()), (usable.len(), 0));
+                    assert!(!roots.is_empty());
+                }
+                Err(error) => check_refused(&error, content),
+            }
+        }
+        "namespace" => {
+            file("namespace");
+            match credentials::namespace(&FOLDER) {
+                Ok(namespace) => {
+                    assert!(is_dns_label(&namespace));
+                    assert_eq!(namespace, String::from_utf8_lossy(content).trim());
+                }
+                Err(error) => check_refused(&error, content),
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check_refused(error: &Error, content: &[u8]) {
+    // Short words may be words of the message.
+    const SHORTEST_SECRET: usize = 24;
+    assert_eq!(error.kind, Kind::Credentials);
+    check_error(error);
+    for line in content.split(|byte| *byte == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        let told = line.trim().len() >= SHORTEST_SECRET && error.message.contains(line.trim());
+        assert!(!told, "{error}");
+    }
+}

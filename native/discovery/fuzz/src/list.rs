@@ -1,0 +1,67 @@
+//! A list: complete, or an error.
+
+use discovery::fuzzing::Offline;
+use discovery::{Config, Event, Snapshot};
+use serde_json::Value;
+
+use super::input;
+use super::printed::{TOKEN, check_error, check_snapshot};
+use super::reference::Model;
+
+pub fn check(data: &[u8]) {
+    let (options, rest) = input::split(data);
+    let config = input::config(&options);
+    let mut offline = Offline::new(&config, &TOKEN);
+    let mut model = Some(Model::default());
+    for body in pages(rest) {
+        match offline.page(body) {
+            Some(Event::Error(error)) => {
+                check_error(&error);
+                assert!(offline.is_listing());
+                assert_eq!(offline.snapshot(), Snapshot::default(), "a part of a list counts");
+                return;
+            }
+            told => {
+                assert_whole(body, &config);
+                // What is not read may be what `Value` refuses, such as a number that no float can hold.
+                let known: Option<Value> = serde_json::from_slice(body).ok();
+                model = model.zip(known).map(|(mut model, list)| {
+                    model.list(&list["items"]);
+                    model
+                });
+                if let Some(Event::Snapshot(snapshot)) = told {
+                    check_snapshot(&snapshot, &config);
+                    if let Some(model) = model {
+                        model.check(&snapshot, &config);
+                    }
+                    assert!(!offline.is_listing());
+                    return;
+                }
+            }
+        }
+    }
+    assert_eq!(offline.snapshot(), Snapshot::default(), "a part of a list counts");
+}
+
+/// Of an answer that counts, no beginning may count.
+fn assert_whole(body: &[u8], config: &Config) {
+    let end = body.iter().rposition(|byte| *byte == b'}').unwrap_or_default();
+    for cut in [0, end / 3, end / 2, end] {
+        let mut offline = Offline::new(config, &TOKEN);
+        assert!(
+            matches!(offline.page(&body[..cut]), Some(Event::Error(_))),
+            "cut at {cut}"
+        );
+    }
+}
+
+fn pages(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    const BETWEEN: &[u8] = b"\n---\n";
+    let mut rest = Some(data);
+    std::iter::from_fn(move || {
+        let data = rest?;
+        let end = data.windows(BETWEEN.len()).position(|it| it == BETWEEN);
+        rest = end.map(|end| &data[end + BETWEEN.len()..]);
+        Some(&data[..end.unwrap_or(data.len())])
+    })
+}
