@@ -67,7 +67,8 @@ fn a_watch_that_adds_objects_without_end_is_an_error() {
     let mut offline = Offline::new(&config, &token);
     offline.page(&page(&[], ""));
     let added = |number| json!({"type": "ADDED", "object": endpoints(&format!("web-{number}"))});
-    let stream: String = (0..MANY).map(|number| format!("{}\n", added(number))).collect();
+    let lines: Vec<_> = (0..MANY).map(|number| added(number).to_string()).collect();
+    let stream = lines.join("\n");
     let mut watch = offline.watch(stream.as_bytes());
     let told = (0..MANY)
         .map(|_| watch.read())
