@@ -2,6 +2,7 @@
 
 use discovery::fuzzing::Offline;
 use discovery::{Config, Event, Snapshot};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::input;
@@ -26,6 +27,7 @@ pub fn check(data: &[u8]) {
                 // What is not read may be what `Value` refuses, such as a number that no float can hold.
                 let known: Option<Value> = serde_json::from_slice(body).ok();
                 model = model.zip(known).map(|(mut model, list)| {
+                    assert!(list.is_object() && (list["items"].is_array() || list["items"].is_null()));
                     model.list(&list["items"]);
                     model
                 });
@@ -43,8 +45,12 @@ pub fn check(data: &[u8]) {
     assert_eq!(offline.snapshot(), Snapshot::default(), "a part of a list counts");
 }
 
-/// Of an answer that counts, no beginning may count.
+/// An answer that counts is one JSON value, and no beginning of it may count.
 fn assert_whole(body: &[u8], config: &Config) {
+    assert!(
+        serde_json::from_slice::<IgnoredAny>(body).is_ok(),
+        "more or less than one value"
+    );
     let end = body.iter().rposition(|byte| *byte == b'}').unwrap_or_default();
     for cut in [0, end / 3, end / 2, end] {
         let mut offline = Offline::new(config, &TOKEN);
