@@ -43,7 +43,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   alias Cluster.Logger
   alias Cluster.Strategy.State
-  alias LibclusterKubernetes.{Departure, Dialing, Holdings, Incident, Membership, Native, Notices, Options}
+  alias LibclusterKubernetes.{Departure, Dialing, Holdings, Incident, Membership, Native, NodeName, Notices, Options}
 
   @default_connect {:net_kernel, :connect_node, []}
   @default_disconnect {:erlang, :disconnect_node, []}
@@ -62,6 +62,8 @@ defmodule LibclusterKubernetes.Strategy do
     :review_timer,
     dialing: Dialing.new(),
     said: MapSet.new(),
+    # Whether it was said that there is no room for more names.
+    full?: false,
     tasks: %{}
   ]
 
@@ -113,10 +115,17 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_info(:review, state), do: {:noreply, state |> confirm() |> review()}
 
   def handle_info({:libcluster_kubernetes, ref, {:snapshot, snapshot}}, %{ref: ref} = state) do
-    {:noreply, state |> end_incident() |> notify(snapshot) |> observe(snapshot) |> review()}
+    known = state.membership
+    state = state |> notify(snapshot) |> observe(snapshot)
+    ending = {:answer, came(known, state.membership), came(state.membership, known)}
+    state = state |> end_incident(ending) |> review()
+    :ok = Native.acknowledge(state.worker, ref)
+    {:noreply, state}
   end
 
-  def handle_info({:libcluster_kubernetes, ref, :watching}, %{ref: ref} = state), do: {:noreply, end_incident(state)}
+  def handle_info({:libcluster_kubernetes, ref, :watching}, %{ref: ref} = state) do
+    {:noreply, end_incident(state, :watching)}
+  end
 
   def handle_info({:libcluster_kubernetes, ref, {:error, error}}, %{ref: ref} = state) do
     {incident, log} = Incident.failed(state.incident, error, now())
@@ -132,10 +141,13 @@ defmodule LibclusterKubernetes.Strategy do
 
   def handle_info(_other, state), do: {:noreply, state}
 
-  defp end_incident(state) do
-    log(state, Incident.ended(state.incident, now()))
+  defp end_incident(state, ending) do
+    log(state, Incident.ended(state.incident, ending, now()))
     %{state | incident: nil}
   end
+
+  # How many members the later of two has that the earlier has not.
+  defp came(earlier, later), do: MapSet.size(MapSet.difference(later.present, earlier.present))
 
   # Whoever is to be disconnected must be absent from an answer of now. While polling the next poll would tell as well;
   # a watch only speaks of changes.
@@ -216,9 +228,9 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | tasks: Map.put(state.tasks, task.ref, job)}
   end
 
-  # The only place where a name becomes an atom: it passed the checks of the NIF, and it is about to be one anyway.
   defp perform({:connect, name}, topology, _options) do
-    Cluster.Strategy.connect_nodes(topology.topology, topology.connect, topology.list_nodes, [String.to_atom(name)])
+    with {:ok, node} <- NodeName.to_node(name),
+         do: Cluster.Strategy.connect_nodes(topology.topology, topology.connect, topology.list_nodes, [node])
   end
 
   defp perform({:disconnect, names}, %{disconnect: @default_disconnect} = topology, _options) do
@@ -261,7 +273,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp done(state, {:connect, name}, failure) do
     log_crash(state, "connecting to #{name}", failure)
-    %{state | dialing: Dialing.failed(state.dialing, name, now())}
+    %{warn_if_full(state, failure) | dialing: Dialing.failed(state.dialing, name, now())}
   end
 
   defp done(state, {:disconnect, names}, :ok), do: %{state | membership: Membership.forget(state.membership, names)}
@@ -272,6 +284,19 @@ defmodule LibclusterKubernetes.Strategy do
     Logger.debug(state.topology.topology, "#{job}: #{inspect(failure)}")
     state
   end
+
+  defp warn_if_full(%{full?: false} = state, {:error, :atom_table_half_full}) do
+    log(state, {
+      :warn,
+      "this VM's atom table is half full, so that no new names become nodes: #{:erlang.system_info(:atom_count)} of " <>
+        "#{:erlang.system_info(:atom_limit)}. Find out what makes so many atoms (names that change with every answer " <>
+        "of the API do), restart this node, or raise the limit by +t"
+    })
+
+    %{state | full?: true}
+  end
+
+  defp warn_if_full(state, _failure), do: state
 
   defp log_crash(state, what, {:crashed, text}), do: Logger.error(state.topology.topology, "#{what} failed: #{text}")
   defp log_crash(_state, _what, _result), do: :ok
@@ -291,13 +316,11 @@ defmodule LibclusterKubernetes.Strategy do
     if state.review_timer, do: Process.cancel_timer(state.review_timer)
     now = now()
     times = [Membership.next_deadline(state.membership, now), Dialing.next_retry(state.dialing, now)]
-
-    timer =
-      with [_ | _] = times <- Enum.reject(times, &is_nil/1),
-           do: Process.send_after(self(), :review, Enum.min(times) - now)
-
-    %{state | review_timer: if(timer == [], do: nil, else: timer)}
+    %{state | review_timer: times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end) |> review_at(now)}
   end
+
+  defp review_at(nil, _now), do: nil
+  defp review_at(time, now), do: Process.send_after(self(), :review, time - now)
 
   defp warn_if_not_distributed(%{topology: %{connect: @default_connect}} = state) when node() == :nonode@nohost do
     log(state, {

@@ -17,7 +17,7 @@ use crate::lines::{End, Lines, MAX_LINE_BYTES};
 use crate::list::Page;
 use crate::signals::Signals;
 use crate::status::Asked;
-use crate::watcher::{Input, Patience};
+use crate::watcher::{Input, Patience, Position};
 
 /// What RFC 3986 leaves unreserved, as libcluster encodes its queries.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -44,13 +44,13 @@ impl Api {
         }
     }
 
-    /// The page that `next` stands for, or the first one.
-    pub(crate) fn list_page(&mut self, next: Option<&str>) -> Result<Page, Error> {
-        let position = match next {
+    /// One page of a list.
+    pub(crate) fn list_page(&mut self, position: Position<'_>) -> Result<Page, Error> {
+        let position = match position {
             // The token stands for the version, too: the API refuses both together.
-            Some(token) => format!("&continue={}", encode(token)),
-            None if self.config.cached => "&resourceVersion=0".to_owned(),
-            None => String::new(),
+            Position::Page(token) => format!("&continue={}", encode(token)),
+            Position::First if self.config.cached => "&resourceVersion=0".to_owned(),
+            Position::First | Position::Present => String::new(),
         };
         let config = Arc::clone(&self.config);
         self.call("list", &position, Extent::Whole, |answer, _| {
@@ -79,7 +79,7 @@ impl Api {
             |answer, asked| {
                 let (stream, token) = answer.stream();
                 Ok(Watch {
-                    cannot: asked.cannot(),
+                    asked: asked.clone(),
                     config,
                     token,
                     lines: Lines::new(stream),
@@ -90,24 +90,24 @@ impl Api {
 
     fn call<T>(
         &mut self,
-        verb: &str,
+        verb: &'static str,
         position: &str,
         extent: Extent,
-        read: impl FnOnce(http::Answer, &Asked<'_>) -> Result<T, Error>,
+        read: impl FnOnce(http::Answer, &Asked) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let namespace = match &self.config.namespace {
             Some(namespace) => namespace.clone(),
             None => credentials::namespace(&self.config.service_account)?,
         };
+        let path = self.config.source.path(&encode(&namespace));
         let asked = Asked {
             verb,
             source: self.config.source,
-            namespace: &namespace,
+            namespace,
         };
-        let path = self.config.source.path(&encode(&namespace));
         let selector = encode(&self.config.selector);
         let get = Get {
-            asked,
+            asked: &asked,
             path_and_query: &format!("{path}?labelSelector={selector}{position}"),
             extent,
         };
@@ -120,8 +120,8 @@ impl Api {
 
 /// An open watch.
 pub(crate) struct Watch {
-    /// The start of its errors.
-    cannot: String,
+    /// For its errors.
+    asked: Asked,
     config: Arc<Config>,
     token: Token,
     lines: Lines<Box<dyn Read>>,
@@ -149,15 +149,10 @@ impl Watch {
             ))),
         };
         match input {
-            Input::Frame(frame) => Input::Frame(frame.map_err(|error| self.explain(error))),
-            Input::Broken(error) => Input::Broken(self.explain(error)),
+            Input::Frame(frame) => Input::Frame(frame.map_err(|error| self.asked.explain(error))),
+            Input::Broken(error) => Input::Broken(self.asked.explain(error)),
             input => input,
         }
-    }
-
-    fn explain(&self, mut error: Error) -> Error {
-        error.message = format!("{}: {error}", self.cannot);
-        error
     }
 
     /// Whether the next frame has arrived already.
@@ -189,7 +184,11 @@ mod tests {
     /// A watch of this stream, which ends properly.
     fn watch(stream: impl Read + 'static) -> Watch {
         Watch {
-            cannot: "cannot watch".to_owned(),
+            asked: Asked {
+                verb: "watch",
+                source: Source::Endpoints,
+                namespace: "default".to_owned(),
+            },
             config: Arc::new(testing::config(Source::Endpoints)),
             token: Token::new(TOKEN.to_owned()),
             lines: Lines::new(Box::new(stream)),
@@ -254,7 +253,7 @@ mod tests {
             match watch.next() {
                 Input::Broken(error) => {
                     assert_eq!(error.kind, Kind::Connect);
-                    assert!(error.message.starts_with("cannot watch: "), "{error}");
+                    assert!(error.message.starts_with("cannot watch endpoints"), "{error}");
                 }
                 other => panic!("{other:?}"),
             }

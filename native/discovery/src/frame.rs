@@ -22,16 +22,22 @@ pub(crate) enum Frame {
     Delete { key: String, version: String },
     /// Nothing but a newer version.
     Bookmark { version: String },
-    /// The server ends the stream for this reason.
-    Error { code: u16, message: String },
 }
 
 impl Frame {
+    /// Reads a line. The ERROR that a server ends a stream with is an error with its status; one without a status is ours.
     pub(crate) fn parse(line: &[u8], config: &Config) -> Result<Self, Error> {
         match config.source {
             Source::Endpoints => Self::parse_kind::<EndpointsKind>(line, config),
             Source::EndpointSlices => Self::parse_kind::<EndpointSlices>(line, config),
             Source::Pods => Self::parse_kind::<PodKind>(line, config),
+        }
+    }
+
+    /// The position mark of this change.
+    pub(crate) fn version(&self) -> &str {
+        match self {
+            Self::Upsert { version, .. } | Self::Delete { version, .. } | Self::Bookmark { version } => version,
         }
     }
 
@@ -62,10 +68,7 @@ impl Frame {
             }
             "ERROR" => {
                 let status: Status = read(envelope.object)?;
-                Ok(Self::Error {
-                    code: status.code.unwrap_or_default(),
-                    message: printable(&status.message.unwrap_or_default()),
-                })
+                Err(status.end_of_watch())
             }
             other => Err(malformed(&format!("unknown type {:?}", printable(other)))),
         }
@@ -102,7 +105,10 @@ fn required(what: &str, value: Option<&str>) -> Result<String, Error> {
 fn malformed(why: &str) -> Error {
     Error::new(
         Kind::Malformed,
-        format!("a line of the watch is not a watch event: {}", printable(why)),
+        format!(
+            "a line of the watch is not a watch event: {}. Is kubernetes_master the API server, and nothing in between?",
+            printable(why)
+        ),
     )
 }
 
@@ -146,13 +152,9 @@ mod tests {
             }
         );
         let gone = r#"{"type":"ERROR","object":{"kind":"Status","message":"too old resource version: 1 (5)","reason":"Expired","code":410}}"#;
-        assert_eq!(
-            parse(gone).unwrap(),
-            Frame::Error {
-                code: 410,
-                message: "too old resource version: 1 (5)".to_owned()
-            }
-        );
+        let error = parse(gone).unwrap_err();
+        assert_eq!(error.status, Some(410));
+        assert!(error.message.contains("too old resource version: 1 (5)"), "{error}");
     }
 
     #[test]
@@ -261,21 +263,32 @@ mod tests {
 
     #[test]
     fn an_error_frame_is_read_whatever_it_lacks() {
-        let code = |line: &str| match parse(line) {
-            Ok(Frame::Error { code, message }) => (code, message),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(code(r#"{"type":"ERROR","object":{}}"#), (0, String::new()));
-        let lines = r#"{"type":"ERROR","object":{"kind":"Status","code":500,"message":"one\ntwo"}}"#;
-        assert_eq!(code(lines), (500, "one\\ntwo".to_owned()));
+        let bare = parse(r#"{"type":"ERROR","object":{}}"#).unwrap_err();
+        assert_eq!((bare.kind, bare.status, bare.retry_after), (Kind::Server, None, None));
+        let lines = r#"{"type":"ERROR","object":{"code":429,"message":"one\ntwo","details":{"retryAfterSeconds":2}}}"#;
+        let error = parse(lines).unwrap_err();
+        assert_eq!((error.kind, error.status), (Kind::RateLimited, Some(429)));
+        assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(2)));
+        assert_eq!(error.message, "the server ended the watch with 429: one\\ntwo");
         for line in [
             r#"{"type":"ERROR","object":null}"#,
             r#"{"type":"ERROR","object":{"code":"410"}}"#,
             r#"{"type":"ERROR","object":{"code":-1}}"#,
             r#"{"type":"ERROR","object":{"code":70000}}"#,
         ] {
-            assert_eq!(parse(line).unwrap_err().kind, Kind::Malformed, "{line}");
+            let error = parse(line).unwrap_err();
+            assert_eq!((error.kind, error.status), (Kind::Malformed, None), "{line}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_to_be_one_is_not_kept() {
+        let line = |length| {
+            let metadata = json!({"name": "x".repeat(length), "resourceVersion": "1"});
+            json!({"type": "ADDED", "object": {"metadata": metadata}}).to_string()
+        };
+        assert!(parse(&line(253)).is_ok());
+        assert_eq!(parse(&line(254)).unwrap_err().kind, Kind::Malformed);
     }
 
     #[test]

@@ -35,7 +35,7 @@ const MAX_IDLE: Duration = Duration::from_mins(10);
 /// What to send, and how long to wait for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Get<'a> {
-    pub(crate) asked: Asked<'a>,
+    pub(crate) asked: &'a Asked,
     pub(crate) path_and_query: &'a str,
     pub(crate) extent: Extent,
 }
@@ -220,12 +220,10 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
 /// An answer with a status other than 200. The status counts, whether or not its body can be read.
 fn refusal(get: &Get<'_>, token: &Token, mut response: Response<Body>) -> Error {
     let body = response.body_mut().with_config().limit(MAX_STATUS_BYTES).read_to_vec();
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok());
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header("retry-after").and_then(|value| status::retry_after(value, header("date")));
     let code = response.status().as_u16();
-    status::error(&get.asked, token, code, retry_after, &body.unwrap_or_default())
+    status::error(get.asked, token, code, retry_after, &body.unwrap_or_default())
 }
 
 fn at(server: &str, mut error: Error) -> Error {
@@ -240,7 +238,8 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
         ureq::Error::Timeout(phase) => (
             Kind::Timeout,
             format!(
-                "no complete answer within kubernetes_request_timeout ({} ms), while in phase {phase:?}",
+                "no complete answer within kubernetes_request_timeout ({} ms), while in phase {phase:?}. Is the way to \
+                 the API server open (NetworkPolicy, service mesh), and is it well?",
                 limit.as_millis()
             ),
         ),
@@ -258,20 +257,34 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
             ),
             None if cause.kind() == io::ErrorKind::UnexpectedEof => (
                 Kind::Connect,
-                "the connection was closed before the answer was complete".to_owned(),
+                "the connection was closed before the answer was complete. If this lasts, look at what stands between \
+                 this node and the API server"
+                    .to_owned(),
             ),
-            None => (Kind::Connect, format!("the connection failed: {cause}")),
+            None => (
+                Kind::Connect,
+                format!(
+                    "the connection failed: {cause}. Is kubernetes_master right, and the way to it open (NetworkPolicy, \
+                     service mesh)?"
+                ),
+            ),
         },
         ureq::Error::Rustls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
         ureq::Error::Tls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
-        ureq::Error::BodyExceedsLimit(bytes) => (Kind::TooLarge, format!("the answer is larger than {bytes} bytes")),
+        ureq::Error::BodyExceedsLimit(bytes) => (
+            Kind::TooLarge,
+            format!("the answer is larger than {bytes} bytes: check kubernetes_selector"),
+        ),
         ureq::Error::LargeResponseHeader(..) => (
             Kind::TooLarge,
-            format!("the answer's headers are larger than {MAX_HEADER_BYTES} bytes"),
+            format!("the answer's headers are larger than {MAX_HEADER_BYTES} bytes: is this the API server?"),
         ),
         other => (
             Kind::Malformed,
-            format!("the answer is not HTTP as expected: {}", printable(&other.to_string())),
+            format!(
+                "the answer is not HTTP as expected: {}. Is kubernetes_master the API server?",
+                printable(&other.to_string())
+            ),
         ),
     };
     Error::new(kind, why)

@@ -12,7 +12,8 @@
 //! 5. [`longname`]: a candidate becomes `<basename>@<ip_or_domain>`, or is dropped for a stated reason.
 //! 6. `reflector`: the objects with every event applied; [`snapshot`]: all their names.
 //! 7. `watcher`: list and watch as a pure state machine. [`discovery`] drives it on a thread of its own, with
-//!    [`backoff`] and `signals`; [`lister`] drives it to the end of one list.
+//!    [`backoff`] and `signals`; [`lister`] drives it to the end of one list. [`outbox`] keeps a slow owner from being
+//!    flooded.
 //!
 //! Whatever fails on the way is one [`Error`]; an error is never an empty snapshot.
 
@@ -35,6 +36,7 @@ mod lines;
 mod list;
 pub mod lister;
 pub mod longname;
+pub mod outbox;
 mod pods;
 mod reflector;
 mod resolver;

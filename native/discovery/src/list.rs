@@ -83,7 +83,10 @@ struct AnswerMeta<'a> {
 fn malformed(why: &str) -> Error {
     Error::new(
         Kind::Malformed,
-        format!("the answer is not the list that was asked for: {}", printable(why)),
+        format!(
+            "the answer is not the list that was asked for: {}. Is kubernetes_master the API server, and nothing in between?",
+            printable(why)
+        ),
     )
 }
 

@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer};
 use crate::candidate::Candidate;
 use crate::config::IpFamily;
 
+const MAX_NAME_BYTES: usize = 253;
+
 /// A kind of object that carries candidates, borrowed from the answer.
 pub(crate) trait Resource<'a>: Deserialize<'a> {
     /// The `kind` of a list of these.
@@ -61,9 +63,10 @@ struct Annotations<'a> {
 }
 
 impl Metadata<'_> {
-    /// `metadata.name`, which is unique in a namespace.
+    /// `metadata.name`, which is unique in a namespace. One that is too long to be one is none: names are kept.
+    /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#names>
     pub(crate) fn name(&self) -> Option<&str> {
-        text(self.name.as_ref())
+        text(self.name.as_ref()).filter(|name| name.len() <= MAX_NAME_BYTES)
     }
 
     pub(crate) fn namespace(&self) -> Option<&str> {
