@@ -2,7 +2,7 @@
 //! (`native/discovery/fuzz`): it is handed the bodies and streams that a server would send.
 
 use std::io::Read;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::credentials::Token;
@@ -111,9 +111,14 @@ impl<'c, R: Read> Stream<'_, 'c, R> {
 }
 
 /// What a list that is answered like this comes to.
-pub fn refused(config: &Config, token: &Token, code: u16, retry_after: Option<&str>, body: &[u8]) -> Error {
+pub fn refused(config: &Config, token: &Token, code: u16, retry_after: Option<Duration>, body: &[u8]) -> Error {
     let asked = asked("list", config);
     asked.explain(status::error(&asked, token, code, retry_after, body))
+}
+
+/// What the header `retry-after` says, where the answer has this `date`.
+pub fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
+    status::retry_after(value, date)
 }
 
 /// The value of the header that carries the token.
@@ -121,10 +126,10 @@ pub fn bearer(token: &Token) -> String {
     token.bearer()
 }
 
-fn asked<'a>(verb: &'a str, config: &'a Config) -> Asked<'a> {
+fn asked(verb: &'static str, config: &Config) -> Asked {
     Asked {
         verb,
         source: config.source,
-        namespace: config.namespace.as_deref().unwrap_or_default(),
+        namespace: config.namespace.clone().unwrap_or_default(),
     }
 }

@@ -9,8 +9,14 @@ pub fn check(data: &[u8]) {
     let (options, rest) = input::split(data);
     let (header, body) = input::first_line(rest);
     let header = std::str::from_utf8(header).ok().filter(|value| !value.is_empty());
+    let (value, date) = header.map(|it| it.split_once('|').unwrap_or((it, ""))).unzip();
+    let retry_after = value.and_then(|value| fuzzing::retry_after(value, date));
+    if let Some(seconds) = value.and_then(|value| value.trim().parse::<u64>().ok()) {
+        assert_eq!(retry_after.map(|pause| pause.as_secs()), Some(seconds.min(300)));
+    }
+
     let code = u16::try_from(input::number(&options) % 1000).unwrap();
-    let error = fuzzing::refused(&input::config(&options), &TOKEN, code, header, body);
+    let error = fuzzing::refused(&input::config(&options), &TOKEN, code, retry_after, body);
     check_error(&error);
     assert_eq!(error.status, Some(code));
     let kind = match code {
@@ -21,7 +27,8 @@ pub fn check(data: &[u8]) {
         _ => Kind::Server,
     };
     assert_eq!(error.kind, kind);
-    if let Some(seconds) = header.and_then(|value| value.trim().parse::<u64>().ok()) {
-        assert_eq!(error.retry_after.map(|pause| pause.as_secs()), Some(seconds.min(300)));
-    }
+    assert!(
+        retry_after.is_none() || error.retry_after == retry_after,
+        "the header counts"
+    );
 }
