@@ -9,8 +9,8 @@ pub fn check(data: &[u8]) {
     let (options, rest) = input::split(data);
     let (header, body) = input::first_line(rest);
     let header = std::str::from_utf8(header).ok().filter(|value| !value.is_empty());
-    let (value, date) = header.map(|it| it.split_once('|').unwrap_or((it, ""))).unzip();
-    let retry_after = value.and_then(|value| fuzzing::retry_after(value, date));
+    let (value, now) = header.map(|it| it.split_once('|').unwrap_or((it, ""))).unzip();
+    let retry_after = value.and_then(|value| fuzzing::retry_after(value, now));
     if let Some(seconds) = value.and_then(|value| value.trim().parse::<u64>().ok()) {
         assert_eq!(retry_after.map(|pause| pause.as_secs()), Some(seconds.min(300)));
     }
