@@ -90,7 +90,7 @@ defmodule LibclusterKubernetes.Strategy do
     Enum.each(state.options.warnings, &log(state, {:warn, &1}))
     warn_if_not_distributed(state)
     # From now on this topology can be asked to leave.
-    Holdings.hold(state.topology.topology, [])
+    Holdings.hold(%Holdings{topology: state.topology.topology})
     {:ok, {worker, ref}} = state.options |> Options.to_native() |> Native.start(self())
     {:noreply, schedule_tick(%{state | worker: worker, ref: ref})}
   end
@@ -102,7 +102,8 @@ defmodule LibclusterKubernetes.Strategy do
       {:reply, :stays, state}
     else
       membership = Membership.dismiss(state.membership, Atom.to_string(node()), now())
-      {:reply, :left, start_task(%{state | membership: membership}, {:leave, MapSet.to_list(connected(state))})}
+      state = hold(%{state | membership: membership})
+      {:reply, :left, start_task(state, {:leave, MapSet.to_list(connected(state))})}
     end
   end
 
@@ -158,8 +159,14 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp observe(state, snapshot) do
     membership = Membership.observe(state.membership, Atom.to_string(node()), snapshot, now())
-    Holdings.hold(state.topology.topology, Membership.held(membership))
-    %{state | membership: membership}
+    hold(%{state | membership: membership})
+  end
+
+  # Tells the other topologies of this VM.
+  defp hold(%{topology: topology, membership: membership} = state) do
+    names = MapSet.new(Membership.held(membership))
+    Holdings.hold(%Holdings{topology: topology.topology, names: names, gone?: Membership.gone?(membership)})
+    state
   end
 
   defp notify(state, snapshot) do
@@ -195,12 +202,15 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp letting_go?(state), do: Enum.any?(state.tasks, fn {_task, job} -> not match?({:connect, _}, job) end)
 
-  # Another topology that still holds this node's peers means that they are to stay: in a full mesh, leaving those of
-  # one topology only would be the overlapping partition that OTP ends by cutting more.
   defp leave(state, connected) do
+    others = for {pid, holding} <- Holdings.all(), pid != self(), do: holding
     members = state.membership.present |> MapSet.delete(state.membership.self) |> MapSet.intersection(connected)
-    alone? = Enum.empty?(Holdings.held_by_others())
-    if alone? and not Enum.empty?(members), do: start_task(state, {:leave, MapSet.to_list(members)}), else: state
+
+    if Holdings.stay?(others) or Enum.empty?(members) do
+      state
+    else
+      start_task(state, {:leave, MapSet.to_list(members)})
+    end
   end
 
   defp disconnect_departed(state, connected) do
@@ -277,6 +287,8 @@ defmodule LibclusterKubernetes.Strategy do
   end
 
   defp done(state, {:disconnect, names}, :ok), do: %{state | membership: Membership.forget(state.membership, names)}
+
+  defp done(state, {:leave, _names}, :ok), do: %{state | membership: Membership.left(state.membership)}
 
   # Those that failed, or stay, stay absent members, and the next review tries again.
   defp done(state, {job, _names}, failure) do

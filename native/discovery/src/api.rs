@@ -13,8 +13,8 @@ use crate::credentials::{self, Token};
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
 use crate::http::{self, Client, Extent, Get};
-use crate::lines::{End, Lines, MAX_LINE_BYTES};
 use crate::list::Page;
+use crate::pieces::{Delimiter, End, MAX_PIECE_BYTES, Pieces};
 use crate::signals::Signals;
 use crate::status::Asked;
 use crate::watcher::{Input, Patience, Position};
@@ -77,12 +77,14 @@ impl Api {
             &position,
             Extent::Stream { limit, silence },
             |answer, asked| {
+                let delimiter = answer.delimiter();
                 let (stream, token) = answer.stream();
                 Ok(Watch {
                     asked: asked.clone(),
                     config,
                     token,
-                    lines: Lines::new(stream),
+                    pieces: Pieces::new(stream, delimiter),
+                    delimiter,
                 })
             },
         )
@@ -124,18 +126,19 @@ pub(crate) struct Watch {
     asked: Asked,
     config: Arc<Config>,
     token: Token,
-    lines: Lines<Box<dyn Read>>,
+    pieces: Pieces<Box<dyn Read>>,
+    delimiter: Delimiter,
 }
 
 impl Watch {
     /// The next frame, or why there is none. Blocks until there is.
     pub(crate) fn next(&mut self) -> Input {
-        let input = match self.lines.next() {
-            Ok(line) => {
+        let input = match self.pieces.next() {
+            Ok(piece) => {
                 let frame = self
                     .token
-                    .refuse_echo(line)
-                    .and_then(|()| Frame::parse(line, &self.config));
+                    .refuse_echo(piece)
+                    .and_then(|()| Frame::parse(piece, self.delimiter, &self.config));
                 Input::Frame(frame)
             }
             Err(End::Clean) => Input::Ended,
@@ -145,7 +148,7 @@ impl Watch {
             },
             Err(End::TooLong) => Input::Frame(Err(Error::new(
                 Kind::TooLarge,
-                format!("a line of the watch is longer than {MAX_LINE_BYTES} bytes"),
+                format!("an event of the watch is longer than {MAX_PIECE_BYTES} bytes"),
             ))),
         };
         match input {
@@ -157,7 +160,7 @@ impl Watch {
 
     /// Whether the next frame has arrived already.
     pub(crate) fn has_next(&mut self) -> bool {
-        self.lines.has_next()
+        self.pieces.has_next()
     }
 }
 
@@ -191,7 +194,8 @@ mod tests {
             },
             config: Arc::new(testing::config(Source::Endpoints)),
             token: Token::new(TOKEN.to_owned()),
-            lines: Lines::new(Box::new(stream)),
+            pieces: Pieces::new(Box::new(stream), Delimiter::LineFeed),
+            delimiter: Delimiter::LineFeed,
         }
     }
 
@@ -272,7 +276,7 @@ mod tests {
         match watch.next() {
             Input::Frame(Err(error)) => {
                 assert_eq!(error.kind, Kind::TooLarge);
-                assert!(error.message.contains(&MAX_LINE_BYTES.to_string()), "{error}");
+                assert!(error.message.contains(&MAX_PIECE_BYTES.to_string()), "{error}");
             }
             other => panic!("{other:?}"),
         }

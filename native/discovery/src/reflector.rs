@@ -143,6 +143,7 @@ mod tests {
     use crate::frame::Frame;
     use crate::list::Page;
     use crate::longname::Mode;
+    use crate::pieces::Delimiter;
     use crate::testing;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -348,7 +349,7 @@ mod tests {
         }
         for frame in frames {
             let before = listed.snapshot(config);
-            let news = match Frame::parse(frame.as_bytes(), config).unwrap() {
+            let news = match Frame::parse(frame.as_bytes(), Delimiter::LineFeed, config).unwrap() {
                 Frame::Upsert { key, entry, .. } => listed.upsert(key, entry).unwrap(),
                 Frame::Delete { key, .. } => listed.delete(&key),
                 Frame::Bookmark { .. } => false,

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use crate::config::Source;
 use crate::credentials::Token;
 use crate::error::{Error, Kind, printable};
+use crate::protobuf::{self, Envelope, Malformed, Message, Value};
+use crate::resource::{Text, text};
 
 /// A server that asks for more is not obeyed further: a typo must not silence a cluster for a day.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
@@ -38,23 +40,63 @@ impl Asked {
 
 /// The parts of a `Status` object that count.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Status {
-    kind: Option<String>,
-    message: Option<String>,
+pub(crate) struct Status<'a> {
+    #[serde(borrow)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    message: Option<Text<'a>>,
     code: Option<u16>,
     details: Option<Details>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Details {
     retry_after_seconds: Option<u64>,
 }
 
-impl Status {
+/// `Status`
+impl<'a> Message<'a> for Status<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            3 => self.message = value.text()?,
+            5 => self.details.get_or_insert_default().merge(value.bytes()?)?,
+            6 => self.code = u16::try_from(value.number()?).ok(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `StatusDetails`
+impl<'a> Message<'a> for Details {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        if number == 5 {
+            // Go writes a zero where there is nothing to say.
+            self.retry_after_seconds = Some(value.number()?).filter(|seconds| *seconds > 0);
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Status<'a> {
+    /// Reads an answer, if it is one.
+    fn of(body: &'a [u8]) -> Option<Self> {
+        let status: Self = if protobuf::is_protobuf(body) {
+            let envelope = Envelope::open(body).ok()?;
+            Self {
+                kind: envelope.kind,
+                ..Self::decode(envelope.object).ok()?
+            }
+        } else {
+            serde_json::from_slice(body).ok()?
+        };
+        Some(status).filter(|status| text(status.kind.as_ref()) == Some("Status"))
+    }
+
     /// The error for a stream that ends with this.
     pub(crate) fn end_of_watch(self) -> Error {
-        let said = printable(self.message.as_deref().unwrap_or("without a reason"));
+        let said = printable(text(self.message.as_ref()).unwrap_or("without a reason"));
         let code = self.code.map_or_else(String::new, |code| format!(" with {code}"));
         Error {
             status: self.code,
@@ -74,12 +116,10 @@ impl Status {
 
 /// The error for an answer with `code` and this body, and what its head says of when to come back.
 pub(crate) fn error(asked: &Asked, token: &Token, code: u16, retry_after: Option<Duration>, body: &[u8]) -> Error {
-    let status: Option<Status> = serde_json::from_slice(body)
-        .ok()
-        .filter(|status: &Status| status.kind.as_deref() == Some("Status"));
+    let status = Status::of(body);
     let retry_after = retry_after.or(status.as_ref().and_then(Status::retry_after));
     let said = match status.and_then(|status| status.message) {
-        Some(message) => token.quote(&message),
+        Some(message) => token.quote(message.as_str()),
         None => "the answer has no Kubernetes Status: is a proxy in between?".to_owned(),
     };
     Error {
@@ -144,6 +184,7 @@ fn remedy(asked: &Asked, code: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::protobuf;
 
     fn token() -> Token {
         Token::new("secret".to_owned())
@@ -231,6 +272,27 @@ mod tests {
             "by our own clock"
         );
         assert_eq!(seconds("Thu, 06 Nov 2994 08:49:47 GMT", Some("yesterday")), Some(300));
+    }
+
+    #[test]
+    fn a_status_in_protobuf_says_the_same() {
+        let details = protobuf::bytes(5, &protobuf::number(5, 7));
+        let status = [
+            protobuf::text(3, "too many secret requests"),
+            details,
+            protobuf::number(6, 429),
+        ]
+        .concat();
+        let error = |body: &[u8]| error(&asked(), &token(), 429, None, body);
+        let told = error(&protobuf::answer("Status", &status));
+        assert!(told.message.contains("too many [token] requests"), "{told}");
+        assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
+        for body in [&protobuf::answer("Pod", &status)[..], b"k8s\0", b"k8s\0\xff"] {
+            assert!(error(body).message.contains("no Kubernetes Status"), "{body:?}");
+        }
+        // Go writes zeros.
+        let zero = protobuf::answer("Status", &protobuf::bytes(5, &protobuf::number(5, 0)));
+        assert_eq!(error(&zero).retry_after, None);
     }
 
     #[test]

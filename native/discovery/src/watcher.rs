@@ -79,14 +79,11 @@ const FIRST_REFUSAL: u32 = 32;
 
 /// A server that answers, but opens no watch for this long, is polled: what is known would be too old. One that has just
 /// started answers like that for a moment, and a list by every node is not what it needs then.
-const BEAR_WITHOUT_WATCH: Duration = Duration::from_secs(10);
+const BEAR_WITHOUT_WATCH: Duration = Duration::from_secs(3);
 
 /// Watching tells all there is to tell, unless the server's history is not what it was (an etcd that was restored from
 /// a backup) or somebody has made a mistake. One list in an hour costs next to nothing.
 const RELIST_AFTER: Duration = Duration::from_hours(1);
-
-/// A history that goes back is listed anew, but not again and again where that is the server's way.
-const GOING_BACK_TWICE: Duration = Duration::from_mins(1);
 
 /// What happened.
 #[derive(Debug)]
@@ -121,7 +118,7 @@ pub(crate) struct Step {
 pub(crate) enum Progress {
     /// A list was completed.
     List,
-    /// A stream has worked: those before it that cost a list no longer count either.
+    /// A stream has worked for a while: those before it that cost a list no longer count either.
     Stream,
 }
 
@@ -178,7 +175,16 @@ struct Stream {
 
 impl Stream {
     fn worked(&self, now: Instant) -> bool {
-        self.heard || now.saturating_duration_since(self.opened) >= WORKING
+        self.heard || self.is_old(now)
+    }
+
+    fn is_old(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.opened) >= WORKING
+    }
+
+    /// One that told something and broke at once may do so again and again.
+    fn progress(&self, now: Instant) -> Option<Progress> {
+        self.is_old(now).then_some(Progress::Stream)
     }
 }
 
@@ -284,17 +290,17 @@ impl<'c> Watcher<'c> {
 
             (State::Watching(stream), Input::Ended) => {
                 if !self.listed_within(RELIST_AFTER, now) {
-                    return Step::resume(stream.worked(now));
+                    return Step::resume(stream, now);
                 }
                 self.state = State::Listed;
                 // A server that ends every stream at once would be asked without end.
-                Step::resume(stream.worked(now))
+                Step::resume(stream, now)
             }
             (State::Watching(stream), Input::Broken(error)) => {
                 self.state = State::Listed;
                 // A stream that worked and broke is replaced; whether the API fails shows when that is tried.
                 if stream.worked(now) {
-                    Step::interrupted()
+                    Step::interrupted(stream, now)
                 } else {
                     Step::failed(error)
                 }
@@ -304,7 +310,7 @@ impl<'c> Watcher<'c> {
                 if !stream.bookmarked {
                     self.patience = Patience::ToTheEnd;
                 }
-                Step::interrupted()
+                Step::interrupted(stream, now)
             }
 
             // An input that the state did not ask for changes nothing.
@@ -398,7 +404,8 @@ impl<'c> Watcher<'c> {
     }
 
     fn frame(&mut self, stream: Stream, frame: Frame, now: Instant) -> Step {
-        if is_before(frame.version(), &self.version) && !self.listed_within(GOING_BACK_TWICE, now) {
+        // The server's history is not what it was.
+        if is_before(frame.version(), &self.version) {
             return Step::then(Then::SpreadOut);
         }
         let mut stream = Stream { heard: true, ..stream };
@@ -417,7 +424,7 @@ impl<'c> Watcher<'c> {
                 self.version = version;
                 Step {
                     tell: changed.then_some(Tell::Snapshot),
-                    progress: Some(Progress::Stream),
+                    progress: stream.progress(now),
                     ..Step::default()
                 }
             }
@@ -442,10 +449,10 @@ impl Step {
     }
 
     /// After a stream that ended as streams do.
-    fn resume(worked: bool) -> Self {
-        if worked {
+    fn resume(stream: Stream, now: Instant) -> Self {
+        if stream.is_old(now) {
             Self {
-                progress: Some(Progress::Stream),
+                progress: stream.progress(now),
                 ..Self::default()
             }
         } else {
@@ -454,10 +461,10 @@ impl Step {
     }
 
     /// After a stream that worked until it did not.
-    fn interrupted() -> Self {
+    fn interrupted(stream: Stream, now: Instant) -> Self {
         Self {
             then: Then::BackOff,
-            progress: Some(Progress::Stream),
+            progress: stream.progress(now),
             tell: None,
         }
     }

@@ -122,9 +122,14 @@ fn from(version: &str) -> Request<'_> {
 
 /// Nothing to tell, but something was heard.
 fn heard() -> Step {
+    quiet(Then::GoOn)
+}
+
+/// The end of a stream that has worked for a while.
+fn worked(then: Then) -> Step {
     Step {
         progress: Some(Progress::Stream),
-        ..quiet(Then::GoOn)
+        ..quiet(then)
     }
 }
 
@@ -438,6 +443,20 @@ fn the_same_event_twice_is_news_once() {
 }
 
 #[test]
+fn a_history_that_goes_back_is_listed_anew() {
+    for older in [|| bookmark("9"), || upsert("c", "c", "9"), || delete("a", "9")] {
+        let mut watcher = watching();
+        assert_eq!(watcher.feed(older()), quiet(Then::SpreadOut));
+        assert_eq!(watcher.request(), Request::List(Position::Present));
+        assert_eq!(watcher.ready(), ["a", "b"]);
+    }
+    // The same version again is nothing unusual, and not all versions are numbers.
+    for version in ["10", "11", "a version"] {
+        assert_eq!(watching().feed(bookmark(version)), heard());
+    }
+}
+
+#[test]
 fn whatever_came_last_is_where_to_go_on_from() {
     let mut watcher = watching();
     for version in ["12", "a version", "18446744073709551616", "3"] {
@@ -449,32 +468,18 @@ fn whatever_came_last_is_where_to_go_on_from() {
 }
 
 #[test]
-fn a_history_that_goes_back_is_listed_anew_but_not_twice_in_a_minute() {
+fn only_a_stream_that_is_open_for_a_while_is_progress() {
     let start = Instant::now();
-    let open = || {
-        let mut watcher = watcher();
-        watcher.step(page(&["a", "b"], "10", None), start);
-        watcher.step(Input::Opened(Ok(())), start);
-        watcher
-    };
-    let later = start + GOING_BACK_TWICE;
-    let early = later.checked_sub(Duration::from_millis(1)).unwrap();
-    for older in [|| bookmark("9"), || upsert("c", "c", "9"), || delete("a", "9")] {
-        let mut watcher = open();
-        assert_eq!(watcher.step(older(), early).progress, Some(Progress::Stream));
-        assert_eq!(watcher.request(), Request::Read);
-
-        let mut watcher = open();
-        assert_eq!(watcher.step(older(), later), quiet(Then::SpreadOut));
-        assert_eq!(watcher.request(), Request::List(Position::Present));
-        assert_eq!(watcher.ready(), ["a", "b"]);
-    }
-    // The same version again is nothing unusual, and not all versions are numbers.
-    for version in ["10", "11", "a version", "9"] {
-        let mut watcher = open();
-        watcher.step(bookmark("a version"), early);
-        assert_eq!(watcher.step(bookmark(version), later), heard());
-    }
+    let mut watcher = listed();
+    watcher.step(Input::Opened(Ok(())), start);
+    let early = start + WORKING.checked_sub(Duration::from_millis(1)).unwrap();
+    assert_eq!(watcher.step(bookmark("11"), early), quiet(Then::GoOn));
+    assert_eq!(watcher.step(bookmark("12"), start + WORKING), worked(Then::GoOn));
+    assert_eq!(watcher.step(Input::Ended, start + WORKING), worked(Then::GoOn));
+    // One that ends young is not opened again at once, whatever it told.
+    watcher.step(Input::Opened(Ok(())), start + WORKING);
+    watcher.step(bookmark("13"), start + WORKING);
+    assert_eq!(watcher.step(Input::Ended, start + WORKING), quiet(Then::BackOff));
 }
 
 #[test]
@@ -488,7 +493,7 @@ fn once_in_an_hour_the_end_of_a_stream_is_followed_by_a_list() {
         (start + RELIST_AFTER, Request::List(Position::Present)),
     ] {
         watcher.step(Input::Opened(Ok(())), start);
-        assert_eq!(watcher.step(Input::Ended, now), Step::resume(true));
+        assert_eq!(watcher.step(Input::Ended, now), worked(Then::GoOn));
         assert_eq!(watcher.request(), request);
     }
 }
@@ -567,7 +572,7 @@ fn any_other_error_frame_is_told_and_the_watch_opened_anew() {
 fn a_clean_end_goes_on_from_the_last_version() {
     let mut watcher = hearing();
     watcher.feed(upsert("c", "c", "12"));
-    assert_eq!(watcher.feed(Input::Ended), Step::resume(true));
+    assert_eq!(watcher.feed(Input::Ended), quiet(Then::BackOff));
     assert_eq!(watcher.request(), from("12"));
     assert_eq!(watcher.ready(), ["a", "b", "c"]);
     watcher.feed(Input::Opened(Ok(())));
@@ -579,7 +584,7 @@ fn a_clean_end_goes_on_from_the_last_version() {
 #[test]
 fn a_stream_that_breaks_goes_on_from_the_last_version() {
     let mut watcher = hearing();
-    assert_eq!(watcher.feed(Input::Broken(error(Kind::Connect))), Step::interrupted());
+    assert_eq!(watcher.feed(Input::Broken(error(Kind::Connect))), quiet(Then::BackOff));
     assert_eq!(watcher.request(), from("11"));
     watcher.feed(Input::Opened(Ok(())));
     let step = watcher.feed(Input::Broken(error(Kind::Connect)));
@@ -598,17 +603,17 @@ fn a_stream_that_was_open_for_long_has_worked_though_nothing_was_heard() {
     };
     let early = start + WORKING.checked_sub(Duration::from_millis(1)).unwrap();
     assert_eq!(open().step(Input::Ended, early), quiet(Then::BackOff));
-    assert_eq!(open().step(Input::Ended, start + WORKING), Step::resume(true));
+    assert_eq!(open().step(Input::Ended, start + WORKING), worked(Then::GoOn));
     let broken = || Input::Broken(error(Kind::Connect));
     assert_eq!(open().step(broken(), early), failed(error(Kind::Connect)));
-    assert_eq!(open().step(broken(), start + WORKING), Step::interrupted());
+    assert_eq!(open().step(broken(), start + WORKING), worked(Then::BackOff));
 }
 
 #[test]
 fn a_silent_stream_is_replaced_without_a_word() {
     for mut watcher in [watching(), hearing()] {
         let version = watcher.snapshot().resource_version;
-        assert_eq!(watcher.feed(Input::Silent), Step::interrupted());
+        assert_eq!(watcher.feed(Input::Silent), quiet(Then::BackOff));
         assert!(matches!(watcher.request(), Request::Watch(from, _) if from == version));
         assert_eq!(watcher.ready(), ["a", "b"]);
     }
