@@ -10,8 +10,8 @@ use crate::discovery::Event;
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
 use crate::http;
-use crate::lines::{End, Lines};
 use crate::list::Page;
+use crate::pieces::{Delimiter, End, Pieces};
 use crate::snapshot::Snapshot;
 use crate::status::{self, Asked};
 use crate::watcher::{Input, Request, Tell, Watcher};
@@ -57,12 +57,18 @@ impl<'c> Offline<'c> {
         ))
     }
 
-    /// Answers with this stream.
-    pub fn watch<R: Read>(&mut self, stream: R) -> Stream<'_, 'c, R> {
+    /// Answers with this stream, of JSON or of protobuf.
+    pub fn watch<R: Read>(&mut self, stream: R, protobuf: bool) -> Stream<'_, 'c, R> {
+        let delimiter = if protobuf {
+            Delimiter::Length
+        } else {
+            Delimiter::LineFeed
+        };
         self.step(Input::Opened(Ok(())));
         Stream {
             offline: self,
-            lines: Lines::new(stream),
+            pieces: Pieces::new(stream, delimiter),
+            delimiter,
         }
     }
 
@@ -79,7 +85,8 @@ impl<'c> Offline<'c> {
 #[derive(Debug)]
 pub struct Stream<'o, 'c, R> {
     offline: &'o mut Offline<'c>,
-    lines: Lines<R>,
+    pieces: Pieces<R>,
+    delimiter: Delimiter,
 }
 
 impl<'c, R: Read> Stream<'_, 'c, R> {
@@ -88,18 +95,19 @@ impl<'c, R: Read> Stream<'_, 'c, R> {
         self.offline
     }
 
-    /// Whether the next line has arrived already.
+    /// Whether the next piece has arrived already.
     pub fn has_next(&mut self) -> bool {
-        self.lines.has_next()
+        self.pieces.has_next()
     }
 
-    /// Reads the next line, or the end; what the owner would be told.
+    /// Reads the next piece, or the end; what the owner would be told.
     pub fn read(&mut self) -> Option<Event> {
         let Offline { config, token, .. } = *self.offline;
         let explain = |error| asked("watch", config).explain(error);
-        let input = match self.lines.next() {
-            Ok(line) => {
-                let frame = token.refuse_echo(line).and_then(|()| Frame::parse(line, config));
+        let input = match self.pieces.next() {
+            Ok(piece) => {
+                let frame = token.refuse_echo(piece);
+                let frame = frame.and_then(|()| Frame::parse(piece, self.delimiter, config));
                 Input::Frame(frame.map_err(explain))
             }
             Err(End::Clean) => Input::Ended,

@@ -23,8 +23,13 @@ pub(crate) fn number(options: &str) -> usize {
     digits.and_then(|it| it.parse().ok()).unwrap_or_default()
 }
 
+/// Whether this word is among the options.
+pub(crate) fn has(options: &str, word: &str) -> bool {
+    options.split(' ').any(|it| it == word)
+}
+
 pub(crate) fn config(options: &str) -> Config {
-    let has = |word: &str| options.split(' ').any(|it| it == word);
+    let has = |word: &str| has(options, word);
     let source = match () {
         () if has("pods") => Source::Pods,
         () if has("slices") => Source::EndpointSlices,

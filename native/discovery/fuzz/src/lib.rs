@@ -5,7 +5,7 @@
 //! | target | options | what follows |
 //! |---|---|---|
 //! | `list` | `pods` or `slices`, `dns` or `hostname`, `ipv4` or `ipv6`, `not_ready`, `long` | the pages, with lines `---` between them |
-//! | `watch` | these, and a number that says where the stream is cut | a line with the list before it, and the stream |
+//! | `watch` | these, `protobuf`, and a number that says where the stream is cut | a line with the list before it, and the stream |
 //! | `status` | the status code | a line with the headers `retry-after` and, behind `\|`, `date`, or an empty one, and the body |
 //! | `credentials` | `token`, `ca.crt` or `namespace` | the file |
 //! | `longname` | as for `list` | address, hostname and namespace, with `\|` between them; what is left out is missing |
@@ -26,6 +26,7 @@ mod input;
 pub mod list;
 pub mod longname;
 mod printed;
+mod protobuf;
 mod reference;
 pub mod status;
 pub mod watch;

@@ -52,6 +52,8 @@ pub(crate) fn check_snapshot(snapshot: &Snapshot, config: &Config) {
             check_name(name, config);
         }
     }
+    // It is sent back, in a URL.
+    assert!((1..=253).contains(&snapshot.resource_version.len()));
     for dropped in &snapshot.dropped {
         assert!(dropped.count > 0);
         check_text(&dropped.example);

@@ -19,7 +19,10 @@ impl Model {
     pub(crate) fn list(&mut self, items: &Value) {
         for item in items.as_array().into_iter().flatten() {
             self.nameless += 1;
-            let key = item["metadata"]["name"].as_str().map(str::to_owned);
+            let key = item["metadata"]["name"]
+                .as_str()
+                .filter(|name| name.len() <= 253)
+                .map(str::to_owned);
             self.objects.insert(
                 key.unwrap_or_else(|| format!("nameless {}", self.nameless)),
                 item.clone(),
