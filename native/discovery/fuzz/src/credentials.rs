@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use discovery::credentials;
 use discovery::fuzzing::bearer;
@@ -15,7 +15,11 @@ use super::printed::{check_error, folder};
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| folder("files"));
 
+/// There is one folder, and tests run side by side.
+static IN_USE: Mutex<()> = Mutex::new(());
+
 pub fn check(data: &[u8]) {
+    let _in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
     let (options, content) = input::split(data);
     let file = |name| fs::write(FOLDER.join(name), content).unwrap();
     match options.as_str() {
