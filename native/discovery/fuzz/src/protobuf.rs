@@ -63,6 +63,8 @@ const POD_STATUS: Type = Message(&[
 const SPEC: Type = Message(&[(16, "hostname", Text)]);
 const POD: Type = Message(&[(1, "metadata", META), (2, "spec", SPEC), (3, "status", POD_STATUS)]);
 
+const GONE: Type = Message(&[(1, "metadata", META)]);
+
 const EVENT: Table = &[(1, "type", Text), (2, "object", Message(&[(1, "raw", Any)]))];
 
 /// A list as it would be in JSON, without its kind.
@@ -75,21 +77,19 @@ pub(crate) fn list(body: &[u8], source: Source) -> Option<Value> {
     Some(json!({"items": read(&fields(unwrap(body)?)?, 2, &items)?}))
 }
 
-/// An event of a watch as it would be in JSON.
+/// An event of a watch as it would be in JSON. Of what is gone, only the metadata is.
 pub(crate) fn event(piece: &[u8], source: Source) -> Option<Value> {
+    let mut event = message(piece, EVENT)?;
     let object = match source {
-        Source::Endpoints => &ENDPOINTS,
-        Source::EndpointSlices => &SLICE,
-        Source::Pods => &POD,
-    };
-    let Value::Object(mut event) = message(piece, EVENT)? else {
-        return None;
+        _ if event["type"] != "ADDED" && event["type"] != "MODIFIED" => GONE,
+        Source::Endpoints => ENDPOINTS,
+        Source::EndpointSlices => SLICE,
+        Source::Pods => POD,
     };
     let extension = last_bytes(&fields(piece)?, 2)?;
     let raw = unwrap(last_bytes(&fields(extension)?, 1)?)?;
-    let Message(table) = object else { return None };
-    event.insert("object".to_owned(), message(raw, table)?);
-    Some(Value::Object(event))
+    event["object"] = read(&[(1, Content::Bytes(raw))], 1, &object)?;
+    Some(event)
 }
 
 /// The object in an answer: behind the magic number, in an envelope.
