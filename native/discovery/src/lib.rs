@@ -28,6 +28,9 @@ mod endpoint_slices;
 mod endpoints;
 pub mod error;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod list;
 pub mod lister;

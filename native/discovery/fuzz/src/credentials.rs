@@ -1,0 +1,84 @@
+//! A file of the service account: what can be used, or an error that does not repeat it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use discovery::credentials;
+use discovery::fuzzing::bearer;
+use discovery::longname::is_dns_label;
+use discovery::{Error, Kind};
+use rustls::RootCertStore;
+
+use super::input;
+use super::printed::{check_error, folder};
+
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| folder("files"));
+
+/// There is one folder, and tests run side by side.
+static IN_USE: Mutex<()> = Mutex::new(());
+
+pub fn check(data: &[u8]) {
+    let _in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (options, content) = input::split(data);
+    let file = |name| fs::write(FOLDER.join(name), content).unwrap();
+    match options.as_str() {
+        "token" => {
+            file("token");
+            match credentials::token(&FOLDER) {
+                Ok(token) => {
+                    let header = bearer(&token);
+                    let secret = header.strip_prefix("Bearer ").unwrap();
+                    assert!(!secret.is_empty() && secret.bytes().all(|byte| (0x21..=0x7e).contains(&byte)));
+                    assert_eq!(secret, String::from_utf8_lossy(content).trim());
+                    assert_eq!(format!("{token:?}"), "Token(..)");
+                }
+                Err(error) => check_refused(&error),
+            }
+        }
+        "ca.crt" => {
+            file("ca.crt");
+            match credentials::certificate_authority(&FOLDER) {
+                Ok(usable) => {
+                    let mut roots = RootCertStore::empty();
+                    assert_eq!(roots.add_parsable_certificates(usable.clone()), (usable.len(), 0));
+                    assert!(!roots.is_empty());
+                }
+                Err(error) => check_refused(&error),
+            }
+        }
+        "namespace" => {
+            file("namespace");
+            match credentials::namespace(&FOLDER) {
+                Ok(namespace) => {
+                    assert!(is_dns_label(&namespace));
+                    assert_eq!(namespace, String::from_utf8_lossy(content).trim());
+                }
+                Err(error) => check_refused(&error),
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What is said of a file that is empty, or no text: a refusal says no more of any other.
+static REFUSALS: LazyLock<Vec<Error>> = LazyLock::new(|| {
+    let contents: [&[u8]; 2] = [b"", b"\xff"];
+    let refusals = contents.iter().flat_map(|content| {
+        for file in ["token", "ca.crt", "namespace"] {
+            fs::write(FOLDER.join(file), content).unwrap();
+        }
+        [
+            credentials::token(&FOLDER).unwrap_err(),
+            credentials::certificate_authority(&FOLDER).unwrap_err(),
+            credentials::namespace(&FOLDER).unwrap_err(),
+        ]
+    });
+    refusals.collect()
+});
+
+fn check_refused(error: &Error) {
+    assert_eq!(error.kind, Kind::Credentials);
+    check_error(error);
+    assert!(REFUSALS.contains(error), "{error}");
+}

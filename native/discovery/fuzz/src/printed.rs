@@ -1,0 +1,77 @@
+//! What leaves the crate, and ends up in logs and node names.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use discovery::credentials::{self, Token};
+use discovery::{Config, Error, Snapshot};
+
+/// The token that every answer is asked for with, and that no text may have.
+pub(crate) const SECRET: &str = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.Ab-_9Z";
+
+/// No text is longer: it is a line of a log.
+const MAX_CHARS: usize = 1_500;
+
+pub(crate) static TOKEN: LazyLock<Token> = LazyLock::new(|| {
+    let folder = folder("answers");
+    fs::write(folder.join("token"), SECRET).unwrap();
+    credentials::token(&folder).unwrap()
+});
+
+/// A folder of this process.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("discovery-fuzz-{}-{name}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[track_caller]
+pub(crate) fn check_text(text: &str) {
+    assert!(!text.contains(char::is_control), "a control character in {text:?}");
+    assert!(text.chars().count() <= MAX_CHARS, "{} characters", text.chars().count());
+    assert!(!text.contains(SECRET), "the token in {text:?}");
+}
+
+#[track_caller]
+pub(crate) fn check_error(error: &Error) {
+    assert!(!error.message.is_empty());
+    check_text(&error.message);
+    assert!(error.retry_after.is_none_or(|pause| pause <= Duration::from_mins(5)));
+}
+
+#[track_caller]
+pub(crate) fn check_snapshot(snapshot: &Snapshot, config: &Config) {
+    let mut all = BTreeSet::new();
+    for names in [&snapshot.ready, &snapshot.not_ready, &snapshot.draining] {
+        assert!(names.is_sorted());
+        for name in names {
+            assert!(all.insert(name), "{name} twice");
+            check_name(name, config);
+        }
+    }
+    // It is sent back, in a URL.
+    assert!((1..=253).contains(&snapshot.resource_version.len()));
+    for dropped in &snapshot.dropped {
+        assert!(dropped.count > 0);
+        check_text(&dropped.example);
+    }
+    for warning in &snapshot.warnings {
+        check_text(warning);
+    }
+}
+
+/// `basename@` and what a host may be made of: an atom of the VM, for ever.
+#[track_caller]
+pub(crate) fn check_name(name: &str, config: &Config) {
+    assert!(name.len() <= 255, "{} characters", name.len());
+    let host = name
+        .strip_prefix(&config.names.basename)
+        .and_then(|it| it.strip_prefix('@'));
+    let host = host.unwrap_or_else(|| panic!("{name:?}"));
+    let allowed = |byte: u8| byte.is_ascii_hexdigit() || byte.is_ascii_lowercase() || b".:-".contains(&byte);
+    assert!(!host.is_empty() && host.bytes().all(allowed), "{name:?}");
+    assert!(!name.contains(SECRET));
+}
