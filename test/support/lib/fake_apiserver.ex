@@ -58,13 +58,16 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   def listening(server, on?), do: control!(server, :put, "/listening", on?)
 
   @doc "Cuts every open watch, in the middle of it."
-  def cut_watches(server), do: control!(server, :post, "/watches/cut", "")
+  def cut_watches(server), do: control!(server, :post, "/watches/cut")
 
   @doc "How often open watches get a bookmark; with 0 only when asked for."
   def bookmarks(server, every_ms), do: control!(server, :put, "/bookmarks", %{every_ms: every_ms})
 
   @doc "Holds back everything that watches would send, or lets it go."
   def silent_watches(server, silent?), do: control!(server, :put, "/watches/silent", silent?)
+
+  @doc "Sends these bytes to every open watch."
+  def send_watches(server, bytes), do: control!(server, :post, "/watches/send", {:raw, bytes})
 
   @doc "Waits for counters of the summary, such as `watches=1&connections_open=0`."
   def await(server, counters), do: control!(server, :get, "/journal/summary?#{counters}&timeout_ms=9000")
@@ -87,23 +90,28 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
     }
   end
 
-  defp control!(server, method, path, body \\ nil)
+  @doc "A request to the control port, with the body as JSON."
+  def control!(server, method, path, body \\ nil)
 
-  defp control!(%{via: [_ | _]} = server, method, path, body) do
+  def control!(%{via: [_ | _]} = server, method, path, body) do
     # Its loopback, where the control port is, is not this one.
-    data = if body == nil, do: [], else: ["--data-binary", JSON.encode(body)]
+    data = if body == nil, do: [], else: ["--data-binary", encode(body)]
     [command | args] = server.via ++ ["curl", "-fsS", "-X", String.upcase("#{method}"), server.control <> path] ++ data
     {answer, 0} = System.cmd(command, args)
     JSON.decode!(answer)
   end
 
-  defp control!(server, method, path, body) do
+  def control!(server, method, path, body) do
     url = String.to_charlist(server.control <> path)
-    request = if body == nil, do: {url, []}, else: {url, [], 'application/json', JSON.encode(body)}
+    request = if method in [:get, :delete], do: {url, []}, else: {url, [], 'application/json', encode(body)}
     {:ok, {{_, status, _}, _, answer}} = :httpc.request(method, request, [timeout: 10_000], body_format: :binary)
     if status != 200, do: raise("#{method} #{path}: #{status} #{answer}")
     if answer == "", do: nil, else: JSON.decode!(answer)
   end
+
+  defp encode(nil), do: ""
+  defp encode({:raw, bytes}), do: bytes
+  defp encode(body), do: JSON.encode(body)
 
   defp binary do
     System.get_env("FAKE_APISERVER") || Path.expand("../../../target/debug/fake_apiserver", __DIR__)
