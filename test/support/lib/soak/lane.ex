@@ -209,12 +209,12 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
     {name, object} = Changes.member(lane.fence)
     lane = lane |> noted("quiet") |> write(name, object) |> settled(ended)
     took = now() - ended
+    watching = if lane.watch == :auto, do: "watching: #{FakeApiserver.summary(lane.site.server)["watches_open"] == 1}"
 
     for ip <- MapSet.difference(lane.orphans, Model.present(lane.model)),
         do: Recorder.lose(lane.recorder, node_name(lane, ip))
 
     lane = settled(write(%{lane | orphans: MapSet.new()}, name, nil), now())
-    watching = if lane.watch == :auto, do: "watching: #{FakeApiserver.summary(lane.site.server)["watches_open"] == 1}"
 
     %{lane | model: Model.quiet(lane.model), refused: %{}}
     |> counted(:checks)
