@@ -3,15 +3,23 @@ defmodule LibclusterKubernetes.Test.Soak.Model do
   The truth of one topology, and what it allows. Pure: `now` is monotonic milliseconds.
 
   It judges by what was true at any moment since the last quiet one, so that no answer under way, however slow, is taken
-  for a mistake: a node may be connected to if it was ready, and disconnected if it was absent for `disconnect_after`
-  while lists could succeed. At a quiet moment both are what is true now, exactly.
+  for a mistake. A node may be connected to if it was ready. It may be disconnected `disconnect_after` since it was
+  absent, which a watch can tell at any time, if it was absent when lists could succeed, too. At a quiet moment what is
+  connected must be what is true now.
 
   Each change is to be told before it is made on the server.
   """
 
   @enforce_keys [:source, :disconnect_after]
   defstruct @enforce_keys ++
-              [objects: %{}, was_ready: MapSet.new(), absent_since: %{}, known: MapSet.new(), blocked?: false]
+              [
+                objects: %{},
+                was_ready: MapSet.new(),
+                absent_since: %{},
+                could_be_missed: MapSet.new(),
+                known: MapSet.new(),
+                blocked?: false
+              ]
 
   @type ip :: String.t()
   @type standing :: :ready | :not_ready | :draining | :finished
@@ -30,20 +38,15 @@ defmodule LibclusterKubernetes.Test.Soak.Model do
   def blocked(model, blocked?, now), do: observed(%{model | blocked?: blocked?}, now)
 
   @doc "What was before is known to be over."
-  def quiet(model) do
-    absent_since = Map.drop(model.absent_since, MapSet.to_list(present(model)))
-    %{model | was_ready: ready(model), absent_since: absent_since}
-  end
+  def quiet(model), do: %{forget(model, present(model)) | was_ready: ready(model)}
 
   @doc "It is connected, so that an answer named it: what follows from earlier ones no longer counts."
-  def connected(model, ip) do
-    if ip in present(model), do: %{model | absent_since: Map.delete(model.absent_since, ip)}, else: model
-  end
+  def connected(model, ip), do: forget(model, MapSet.intersection(MapSet.new([ip]), present(model)))
 
   def may_connect?(model, ip), do: ip in model.was_ready
 
   def may_disconnect?(model, ip, now) do
-    match?(%{^ip => since} when now - since >= model.disconnect_after, model.absent_since)
+    ip in model.could_be_missed and now - model.absent_since[ip] >= model.disconnect_after
   end
 
   @doc "Those to be connected."
@@ -93,17 +96,26 @@ defmodule LibclusterKubernetes.Test.Soak.Model do
 
   defp rank(standing), do: Enum.find_index([:ready, :not_ready, :draining, :finished], &(&1 == standing))
 
-  # What a list of this moment could show; a watch may show more, but nobody is disconnected without a list.
   defp observed(model, now) do
     present = present(model)
     known = MapSet.union(model.known, present)
-    absent = if model.blocked?, do: [], else: MapSet.difference(known, present)
+    absent = MapSet.difference(known, present)
+    missed = if model.blocked?, do: MapSet.new(), else: absent
 
     %{
       model
       | known: known,
         was_ready: MapSet.union(model.was_ready, ready(model)),
-        absent_since: absent |> Map.new(&{&1, now}) |> Map.merge(model.absent_since)
+        absent_since: absent |> Map.new(&{&1, now}) |> Map.merge(model.absent_since),
+        could_be_missed: MapSet.union(model.could_be_missed, missed)
+    }
+  end
+
+  defp forget(model, ips) do
+    %{
+      model
+      | absent_since: Map.drop(model.absent_since, MapSet.to_list(ips)),
+        could_be_missed: MapSet.difference(model.could_be_missed, ips)
     }
   end
 end
