@@ -136,17 +136,20 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
     {id, pid, _, _} = child(lane)
     Process.demonitor(lane.monitor, [:flush])
     monitor = Process.monitor(pid)
-    lane = lane |> noted("kill") |> counted(:killed) |> orphaned()
+    lane = lane |> noted("kill") |> counted(:killed)
     Process.exit(pid, :kill)
     receive do: ({:DOWN, ^monitor, _, _, _} -> :ok)
+    lane = orphaned(lane)
     Topology.wait_until(fn -> match?({^id, new, _, _} when is_pid(new) and new != pid, child(lane)) end)
     monitored(lane)
   end
 
   defp step(lane, :restart) do
     Enum.reduce(1..Enum.random(1..8), lane, fn _, lane ->
-      lane = lane |> noted("restart") |> counted(:restarted) |> orphaned()
-      {:ok, _pid} = Supervisor.restart_child(lane.supervisor, shut_down(lane))
+      lane = lane |> noted("restart") |> counted(:restarted)
+      id = shut_down(lane)
+      lane = orphaned(lane)
+      {:ok, _pid} = Supervisor.restart_child(lane.supervisor, id)
       lane |> monitored() |> listen(Enum.random([0, 0, 1, 10, 50]))
     end)
   end
