@@ -40,10 +40,14 @@ defmodule LibclusterKubernetes.AtomsTest do
   # By a watch, pods come one by one: the first 20,000 are members.
   for source <- @sources, how <- @ways, {source, how} != {:pods, :watched} do
     test "20,001 names are too many, and make no atom: #{source}, #{how}", %{server: server} do
-      candidates = for number <- 1..20_001, do: {ip(number), "app-#{number}", "default", :ready}
-      objects = objects(unquote(source), candidates, 20_001)
+      [others, objects] =
+        for numbers <- [30_001..50_001, 1..20_001] do
+          candidates = for number <- numbers, do: {ip(number), "app-#{number}", "default", :ready}
+          objects(unquote(source), candidates, 20_001)
+        end
+
       # What is told of such an error is loaded by the first.
-      run(server, unquote(source), :ip, unquote(how), objects)
+      run(server, unquote(source), :ip, unquote(how), others)
       before = atoms()
       assert run(server, unquote(source), :ip, unquote(how), objects) =~ "more than 20000 nodes"
       assert atoms() == before
@@ -83,8 +87,16 @@ defmodule LibclusterKubernetes.AtomsTest do
   defp shown(server, source, mode, how, objects) do
     [first, second] = for number <- 1..2, do: canary(source, number)
     {:ok, recorder} = Recorder.start_link()
-    config = [mode: mode, kubernetes_ip_lookup_mode: source, kubernetes_service_name: "headless"]
-    config = config ++ [kubernetes_watch: if(how == :watched, do: :auto, else: false)]
+
+    config = [
+      mode: mode,
+      kubernetes_ip_lookup_mode: source,
+      kubernetes_service_name: "headless",
+      kubernetes_watch: if(how == :watched, do: :auto, else: false),
+      # Names of their own, so that no test finds the atoms that another one made.
+      kubernetes_node_basename: "#{source}_#{mode}_#{how}"
+    ]
+
     FakeApiserver.control!(server, :delete, "/objects")
     put(server, source, "first", first)
     start_supervised!(Topology.child_spec(Topology.state(server, recorder, config)))
