@@ -25,7 +25,7 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
     unreachable: 2,
     restart: 3,
     kill: 2,
-    wait: 1
+    wait: 2
   ]
   @journal 60
 
@@ -40,9 +40,10 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
     try do
       lane |> rounds(deadline, caller) |> stop()
     rescue
-      error -> {:error, Exception.format(:error, error, __STACKTRACE__)}
+      error -> {:error, "#{lane.name}: #{Exception.format(:error, error, __STACKTRACE__)}"}
     catch
-      {:wrong, what, lane} -> {:error, describe(lane, what)}
+      :throw, {:wrong, what, lane} -> {:error, describe(lane, what)}
+      :exit, reason -> {:error, "#{lane.name}: #{Exception.format_exit(reason)}"}
     after
       FakeApiserver.stop(lane.site.server)
     end
@@ -85,19 +86,16 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
     if now() > deadline do
       lane
     else
-      lane =
-        quiet(Enum.reduce(1..Enum.random(1..12), lane, fn _, lane -> lane |> step(random_step()) |> listen(pace()) end))
-
+      lane = 1..Enum.random(1..12) |> Enum.reduce(lane, fn _, lane -> random_step(lane) end) |> quiet()
       send(caller, {:round, lane.name, lane.stats})
       rounds(lane, deadline, caller)
     end
   end
 
-  defp random_step do
-    @steps |> Enum.flat_map(fn {step, weight} -> List.duplicate(step, weight) end) |> Enum.random()
+  defp random_step(lane) do
+    step = @steps |> Enum.flat_map(fn {step, weight} -> List.duplicate(step, weight) end) |> Enum.random()
+    lane |> step(step) |> listen(Enum.random([0, 0, 0, 5, 20, 50, 100, 300]))
   end
-
-  defp pace, do: Enum.random([0, 0, 0, 5, 20, 50, 100, 300])
 
   ## Steps
 
@@ -130,7 +128,7 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
   end
 
   # An outage that is long enough for the longest pauses.
-  defp step(lane, :wait), do: lane |> noted("wait") |> listen(Enum.random(500..4_000))
+  defp step(lane, :wait), do: lane |> noted("wait") |> listen(Enum.random(500..6_000))
 
   defp step(lane, :kill) do
     {id, pid, _, _} = child(lane)
@@ -211,19 +209,14 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
     ended = now()
     {name, object} = Changes.member(lane.fence)
     lane = lane |> noted("quiet") |> write(name, object) |> settled(ended)
-    took = now() - ended
-    watching = if lane.watch == :auto, do: "watching: #{FakeApiserver.summary(lane.site.server)["watches_open"] == 1}"
+    lane = lane |> slowest(:recovery, now() - ended) |> counted_watch()
 
     for ip <- MapSet.difference(lane.orphans, Model.present(lane.model)),
         do: Recorder.lose(lane.recorder, node_name(lane, ip))
 
     lane = settled(write(%{lane | orphans: MapSet.new()}, name, nil), now())
 
-    %{lane | model: Model.quiet(lane.model), refused: %{}}
-    |> counted(:checks)
-    |> counted(watching)
-    |> update_in([Access.key!(:stats), Access.key(:slowest, 0)], &max(&1, took))
-    |> probed()
+    %{lane | model: Model.quiet(lane.model), refused: %{}} |> counted(:checks) |> probed()
   end
 
   defp settled(lane, since) do
@@ -242,7 +235,7 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
     {_, pid, _, _} = child(lane)
     asked = now()
     :sys.get_status(pid)
-    update_in(lane, [Access.key!(:stats), Access.key(:slowest_answer, 0)], &max(&1, now() - asked))
+    slowest(lane, :answer, now() - asked)
   end
 
   defp stop(lane) do
@@ -301,6 +294,12 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
   ## Records
 
   defp counted(lane, what), do: %{lane | stats: Map.update(lane.stats, what, 1, &(&1 + 1))}
+
+  defp slowest(lane, what, took), do: %{lane | stats: Map.update(lane.stats, {:slowest, what}, took, &max(&1, took))}
+
+  defp counted_watch(%{watch: false} = lane), do: lane
+  defp counted_watch(lane), do: counted(lane, {:watching, FakeApiserver.summary(lane.site.server)["watches_open"] == 1})
+
   defp noted(lane, what), do: %{lane | journal: Enum.take([{now() - lane.started, what} | lane.journal], @journal)}
 
   defp brief(nil), do: "none"
