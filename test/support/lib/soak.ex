@@ -46,6 +46,7 @@ defmodule LibclusterKubernetes.Test.Soak do
   end
 
   defp soak(milliseconds, seed, progress) do
+    Resources.load_all()
     discoveries = Resources.discoveries()
     started = now()
     test = self()

@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
   defmodule Site do
     @moduledoc "A server, and the service account that it trusts at the moment."
     @enforce_keys [:server, :address, :token, :authority]
-    defstruct @enforce_keys ++ [rotations: 0]
+    defstruct @enforce_keys ++ [changes: 0]
   end
 
   @doc "A server of its own for a topology. No client has this address, so that nobody takes its port while it is away."
@@ -74,7 +74,7 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
       {:ended, &control(&1, :post, "/watches/end")},
       {:bookmark, &control(&1, :post, "/bookmark")},
       {:compacted, &control(&1, :post, "/compact")},
-      {:compacted_and_cut, fn site -> site |> control(:post, "/compact") |> cut() end},
+      {:forgotten, &forget/1},
       {:garbage,
        &send_watches(&1, pick(["garbage\n", "{\"type\":\"ADDED\"}\n", "{}\n", "[]\n", "\xFF\xFE\n", "{\"type\":"]))},
       {:empty_lines, &send_watches(&1, "\n\n\n")},
@@ -223,9 +223,7 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
   defp forgotten do
     %__MODULE__{
       kind: "history forgotten",
-      begin: fn site ->
-        site |> control(:put, "/watches/expired_as_status", true) |> control(:post, "/compact") |> cut()
-      end,
+      begin: fn site -> site |> control(:put, "/watches/expired_as_status", true) |> forget() end,
       finish: &control(&1, :put, "/watches/expired_as_status", false)
     }
   end
@@ -253,11 +251,22 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
     }
   end
 
+  # Whoever watched has missed something that nobody can tell any more: a change elsewhere, with a version of its own.
+  defp forget(site) do
+    site = control(%{site | changes: site.changes + 1}, :put, "/listening", false)
+
+    FakeApiserver.put(site.server, "endpoints", "elsewhere", "other", %{
+      metadata: %{labels: %{number: "#{site.changes}"}}
+    })
+
+    site |> control(:post, "/compact") |> control(:put, "/listening", true)
+  end
+
   # Everybody has to come again.
   defp reconnected(site), do: site |> control(:put, "/listening", false) |> control(:put, "/listening", true)
 
   defp new_token(site) do
-    new = %{site | token: "soak-token-of-at-least-24-characters-#{site.rotations}", rotations: site.rotations + 1}
+    new = %{site | token: "soak-token-of-at-least-24-characters-#{site.changes}", changes: site.changes + 1}
     new |> control(:put, "/tokens/#{new.token}", grant(@everything)) |> write("token")
   end
 

@@ -9,7 +9,8 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
   alias LibclusterKubernetes.Test.Soak.{Changes, Faults, Model}
 
-  @disconnect_after 100
+  # So short that most faults are longer.
+  @disconnect_after 50
   # The issue: the right cluster within 5 s of the end of the fault.
   @recovery 5_000
   # The issue: closed within a second.
@@ -60,7 +61,7 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
       kubernetes_watch: watch,
       kubernetes_disconnect_after: @disconnect_after,
       kubernetes_request_timeout: 2_000,
-      polling_interval: if(watch == :auto, do: 300, else: 100)
+      polling_interval: if(watch == :auto, do: 300, else: 50)
     ]
 
     child = site.server |> Topology.state(recorder, config, String.to_atom(name)) |> Topology.child_spec()
@@ -94,7 +95,12 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
 
   defp random_step(lane) do
     step = @steps |> Enum.flat_map(fn {step, weight} -> List.duplicate(step, weight) end) |> Enum.random()
-    lane |> step(step) |> listen(Enum.random([0, 0, 0, 5, 20, 50, 100, 300]))
+
+    lane
+    |> step(step)
+    |> listen(
+      Enum.random(if step in [:answers, :site], do: [0, 50, 200, 400, 800], else: [0, 0, 0, 5, 20, 50, 100, 300])
+    )
   end
 
   ## Steps
