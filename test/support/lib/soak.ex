@@ -10,9 +10,9 @@ defmodule LibclusterKubernetes.Test.Soak do
   alias LibclusterKubernetes.Test.Soak.{Lane, Resources}
   alias LibclusterKubernetes.Test.Topology
 
-  @lanes for {{source, watch}, number} <-
-               Enum.with_index(for(s <- [:endpoints, :endpoint_slices, :pods], w <- [:auto, false], do: {s, w}), 1),
-             do: {number, source, watch}
+  # Two of each kind.
+  @kinds for _ <- 1..2, source <- [:endpoints, :endpoint_slices, :pods], watch <- [:auto, false], do: {source, watch}
+  @lanes for {{source, watch}, number} <- Enum.with_index(@kinds, 1), do: {number, source, watch}
 
   @doc "The command: exit code 0, or 1 and what is wrong."
   def main(args) do

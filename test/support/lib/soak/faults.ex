@@ -27,12 +27,12 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
 
   @doc "A fault of what requests are answered; there is one at a time."
   def of_answers do
-    if chance(5) do
+    if chance(8) do
       action = pick(["hang", "reset", "close", %{raw_response: "HTTP/1.1 200 OK\r\n\r\n{}"}])
       of_answers("accept: #{label(action)}", %{at: "accept", do: action}, false)
     else
-      verb = pick([nil, "list", "watch"])
-      times = pick([nil, nil, 1, 3])
+      verb = pick([nil, "list", "list", "watch"])
+      times = pick([nil, nil, nil, 1])
       {action, blocks?} = if verb == "watch" and chance(2), do: watch_action(), else: action()
 
       fault =

@@ -18,7 +18,7 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
   # How often each step is taken.
   @steps [
     change: 60,
-    answers: 8,
+    answers: 12,
     site: 8,
     finish: 10,
     watches: 8,
@@ -51,7 +51,7 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
   end
 
   defp start(number, source, watch) do
-    name = "soak_#{source}_#{if watch == :auto, do: "watch", else: "poll"}"
+    name = "soak#{number}_#{source}_#{if watch == :auto, do: "watch", else: "poll"}"
     site = Faults.site("127.0.7.#{number}")
     {:ok, recorder} = Recorder.start_link()
 
