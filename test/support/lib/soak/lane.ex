@@ -69,7 +69,7 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
     limits = [strategy: :one_for_one, max_restarts: 1_000, max_seconds: 1]
     {:ok, supervisor} = Supervisor.start_link([%{child | restart: :permanent}], limits)
 
-    monitored(%__MODULE__{
+    lane = %__MODULE__{
       name: name,
       source: source,
       watch: watch,
@@ -80,7 +80,11 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
       recorder: recorder,
       supervisor: supervisor,
       started: now()
-    })
+    }
+
+    # All atoms of the run are made now.
+    Enum.each([lane.fence | lane.pool], &node_name(lane, &1))
+    monitored(lane)
   end
 
   defp rounds(lane, deadline, caller) do

@@ -13,7 +13,7 @@ defmodule LibclusterKubernetes.Test.Soak.Resources do
     threads: {0, 2},
     # Connections to the control ports come and go.
     descriptors: {0, 8},
-    # All names are made in the first third, and all modules are loaded before.
+    # All names are made and all modules loaded at the start.
     atoms: {0, 10},
     # Garbage that has not been collected yet.
     memory_mb: {0.05, 2},
