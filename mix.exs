@@ -18,7 +18,7 @@ defmodule LibclusterKubernetes.MixProject do
         "Drop-in replacement for libcluster's Kubernetes strategy: verified TLS, and a cluster that no API failure tears down",
       package: package(),
       source_url: @source_url,
-      docs: [main: "readme", extras: ["README.md", "CHANGELOG.md"], source_ref: "v#{@version}"]
+      docs: [main: "readme", extras: ["README.md", "CHANGELOG.md", "SECURITY.md"], source_ref: "v#{@version}"]
     ]
   end
 
@@ -58,7 +58,7 @@ defmodule LibclusterKubernetes.MixProject do
       links: %{"GitHub" => @source_url, "Changelog" => "#{@source_url}/blob/main/CHANGELOG.md"},
       # Not built, but a member of the workspace that Cargo.lock is of.
       files:
-        ~w(lib mix.exs Cargo.toml Cargo.lock README.md CHANGELOG.md LICENSE .formatter.exs) ++
+        ~w(lib mix.exs Cargo.toml Cargo.lock README.md CHANGELOG.md SECURITY.md LICENSE .formatter.exs) ++
           ~w(native/discovery/Cargo.toml native/discovery/src) ++
           ~w(native/nif/Cargo.toml native/nif/build.rs native/nif/src) ++
           ~w(native/fake_apiserver/Cargo.toml native/fake_apiserver/src)

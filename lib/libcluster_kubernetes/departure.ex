@@ -60,11 +60,11 @@ defmodule LibclusterKubernetes.Departure do
   def handle_info(_other, state), do: {:noreply, state}
 
   defp verdict(topology) do
-    {own, others} = Enum.split_with(Holdings.all(), &match?({_pid, {^topology, _names}}, &1))
+    {own, others} = Enum.split_with(Holdings.all(), fn {_pid, holding} -> holding.topology == topology end)
 
     cond do
       own == [] -> :unknown
-      Enum.any?(others, fn {_pid, {_topology, names}} -> not Enum.empty?(names) end) -> :stays
+      Holdings.stay?(for {_pid, holding} <- others, do: holding) -> :stays
       true -> own |> Enum.map(fn {pid, _} -> GenServer.call(pid, :leave_unless_member) end) |> Enum.min_by(&rank/1)
     end
   end

@@ -15,7 +15,8 @@ defmodule LibclusterKubernetes.Membership do
   #
   # This node itself goes the same way, but leaves by itself and without the courtesy: whoever disconnects a live node
   # explicitly makes `global` cut healthy links, so the others give it the time to go first (they may have seen its
-  # absence up to a polling interval earlier than it did).
+  # absence up to a polling interval earlier than it did). It leaves once: others that connect to it again know it as a
+  # member, and a link too many harms nobody.
 
   defstruct [
     :disconnect_after,
@@ -25,6 +26,7 @@ defmodule LibclusterKubernetes.Membership do
     present: MapSet.new(),
     draining?: false,
     absent: %{},
+    left?: false,
     observed_at: nil
   ]
 
@@ -37,6 +39,7 @@ defmodule LibclusterKubernetes.Membership do
           present: MapSet.t(name()),
           draining?: boolean(),
           absent: %{name() => since :: integer()},
+          left?: boolean(),
           observed_at: integer() | nil
         }
 
@@ -61,6 +64,7 @@ defmodule LibclusterKubernetes.Membership do
         ready: ready,
         present: present,
         draining?: self in snapshot.draining,
+        left?: membership.left? and self not in present,
         observed_at: now,
         absent: gone |> Map.merge(membership.absent) |> Map.drop(MapSet.to_list(present)) |> tracked(membership, self)
     }
@@ -81,8 +85,10 @@ defmodule LibclusterKubernetes.Membership do
   def departed(%{absent: absent, self: self}) when is_map_key(absent, self), do: []
   def departed(membership), do: for({name, at} <- deadlines(membership), at <= membership.observed_at, do: name)
 
-  @doc "Whether this node has been absent for so long that it must leave."
+  @doc "Whether this node has been absent for so long that it must leave, and has not left yet."
   @spec leave?(t()) :: boolean()
+  def leave?(%{left?: true}), do: false
+
   def leave?(membership) do
     Enum.any?(deadlines(membership), fn {name, at} -> name == membership.self and at <= membership.observed_at end)
   end
@@ -97,12 +103,21 @@ defmodule LibclusterKubernetes.Membership do
   @spec member?(t()) :: boolean()
   def member?(membership), do: membership.self in membership.present
 
-  @doc "Takes this node for absent, and has been for long enough, until an answer names it."
+  @doc "Whether answers have named this node, and no longer do."
+  @spec gone?(t()) :: boolean()
+  def gone?(membership), do: is_map_key(membership.absent, membership.self)
+
+  @doc "Takes this node for gone until an answer names it."
   @spec dismiss(t(), name(), integer()) :: t()
   def dismiss(membership, self, now) do
     present = MapSet.delete(membership.present, self)
-    %{membership | self: self, present: present, absent: Map.put(membership.absent, self, now)}
+    absent = Map.put_new(membership.absent, self, now)
+    %{membership | self: self, present: present, absent: absent}
   end
+
+  @doc "This node has left, and does not do so again before it was back."
+  @spec left(t()) :: t()
+  def left(membership), do: %{membership | left?: true}
 
   @doc "Forgets members that are gone for good."
   @spec forget(t(), [name()]) :: t()

@@ -34,6 +34,13 @@ defmodule LibclusterKubernetes.Native do
   @spec start(map(), pid()) :: {:ok, {worker(), reference()}} | {:error, String.t()}
   def start(_options, _pid), do: not_loaded()
 
+  @doc """
+  Says that the last snapshot was acted on. Until then no other is sent: the latest one is kept, and comes now, to the
+  caller. `ref` is the reference of the messages. Never blocks.
+  """
+  @spec acknowledge(worker(), reference()) :: :ok
+  def acknowledge(_worker, _ref), do: not_loaded()
+
   @doc "Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. Never blocks."
   @spec refresh(worker()) :: :ok
   def refresh(_worker), do: not_loaded()

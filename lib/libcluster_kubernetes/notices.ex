@@ -23,7 +23,7 @@ defmodule LibclusterKubernetes.Notices do
     [
       {:empty,
        "the answer is empty, though members are known: most often the labels have changed and " <>
-         "kubernetes_selector no longer matches. Members stay connected for kubernetes_disconnect_after"}
+         "kubernetes_selector no longer matches. They stay connected, for kubernetes_disconnect_after at least"}
     ]
   end
 

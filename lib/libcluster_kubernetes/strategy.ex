@@ -43,7 +43,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   alias Cluster.Logger
   alias Cluster.Strategy.State
-  alias LibclusterKubernetes.{Departure, Dialing, Holdings, Incident, Membership, Native, Notices, Options}
+  alias LibclusterKubernetes.{Departure, Dialing, Holdings, Incident, Membership, Native, NodeName, Notices, Options}
 
   @default_connect {:net_kernel, :connect_node, []}
   @default_disconnect {:erlang, :disconnect_node, []}
@@ -57,11 +57,13 @@ defmodule LibclusterKubernetes.Strategy do
     # The NIF's thread, and the reference in its messages.
     :worker,
     :ref,
-    # The failure that lasts, if one does. While it does, the membership is what it was before.
-    :incident,
     :review_timer,
+    # The failure that lasts, if one does. While it does, the membership is what it was before.
+    incident: Incident.new(),
     dialing: Dialing.new(),
     said: MapSet.new(),
+    # Whether it was said that there is no room for more names.
+    full?: false,
     tasks: %{}
   ]
 
@@ -88,7 +90,7 @@ defmodule LibclusterKubernetes.Strategy do
     Enum.each(state.options.warnings, &log(state, {:warn, &1}))
     warn_if_not_distributed(state)
     # From now on this topology can be asked to leave.
-    Holdings.hold(state.topology.topology, [])
+    Holdings.hold(%Holdings{topology: state.topology.topology})
     {:ok, {worker, ref}} = state.options |> Options.to_native() |> Native.start(self())
     {:noreply, schedule_tick(%{state | worker: worker, ref: ref})}
   end
@@ -96,11 +98,12 @@ defmodule LibclusterKubernetes.Strategy do
   # Others no longer see this node in their answers.
   @impl GenServer
   def handle_call(:leave_unless_member, _from, state) do
-    if state.incident == nil and Membership.member?(state.membership) do
+    if Membership.member?(state.membership) and not Incident.lasts?(state.incident) do
       {:reply, :stays, state}
     else
       membership = Membership.dismiss(state.membership, Atom.to_string(node()), now())
-      {:reply, :left, start_task(%{state | membership: membership}, {:leave, MapSet.to_list(connected(state))})}
+      state = hold(%{state | membership: membership})
+      {:reply, :left, start_task(state, {:leave, MapSet.to_list(connected(state))})}
     end
   end
 
@@ -113,10 +116,17 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_info(:review, state), do: {:noreply, state |> confirm() |> review()}
 
   def handle_info({:libcluster_kubernetes, ref, {:snapshot, snapshot}}, %{ref: ref} = state) do
-    {:noreply, state |> end_incident() |> notify(snapshot) |> observe(snapshot) |> review()}
+    known = state.membership
+    state = state |> notify(snapshot) |> observe(snapshot)
+    ending = {:answer, came(known, state.membership), came(state.membership, known)}
+    state = state |> end_incident(ending) |> review()
+    :ok = Native.acknowledge(state.worker, ref)
+    {:noreply, state}
   end
 
-  def handle_info({:libcluster_kubernetes, ref, :watching}, %{ref: ref} = state), do: {:noreply, end_incident(state)}
+  def handle_info({:libcluster_kubernetes, ref, :watching}, %{ref: ref} = state) do
+    {:noreply, end_incident(state, :watching)}
+  end
 
   def handle_info({:libcluster_kubernetes, ref, {:error, error}}, %{ref: ref} = state) do
     {incident, log} = Incident.failed(state.incident, error, now())
@@ -132,10 +142,14 @@ defmodule LibclusterKubernetes.Strategy do
 
   def handle_info(_other, state), do: {:noreply, state}
 
-  defp end_incident(state) do
-    log(state, Incident.ended(state.incident, now()))
-    %{state | incident: nil}
+  defp end_incident(state, ending) do
+    {incident, log} = Incident.ended(state.incident, ending, now())
+    log(state, log)
+    %{state | incident: incident}
   end
+
+  # How many members the later of two has that the earlier has not.
+  defp came(earlier, later), do: MapSet.size(MapSet.difference(later.present, earlier.present))
 
   # Whoever is to be disconnected must be absent from an answer of now. While polling the next poll would tell as well;
   # a watch only speaks of changes.
@@ -146,8 +160,14 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp observe(state, snapshot) do
     membership = Membership.observe(state.membership, Atom.to_string(node()), snapshot, now())
-    Holdings.hold(state.topology.topology, Membership.held(membership))
-    %{state | membership: membership}
+    hold(%{state | membership: membership})
+  end
+
+  # Tells the other topologies of this VM.
+  defp hold(%{topology: topology, membership: membership} = state) do
+    names = MapSet.new(Membership.held(membership))
+    Holdings.hold(%Holdings{topology: topology.topology, names: names, gone?: Membership.gone?(membership)})
+    state
   end
 
   defp notify(state, snapshot) do
@@ -171,10 +191,9 @@ defmodule LibclusterKubernetes.Strategy do
 
   # While the API fails, nobody is known to be gone. And one thing at a time: a leave or disconnect that runs changes
   # what the next would see.
-  defp let_go(%{incident: incident} = state, _connected) when incident != nil, do: state
-
   defp let_go(state, connected) do
     cond do
+      Incident.lasts?(state.incident) -> state
       letting_go?(state) -> state
       Membership.leave?(state.membership) -> leave(state, connected)
       true -> disconnect_departed(state, connected)
@@ -183,19 +202,23 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp letting_go?(state), do: Enum.any?(state.tasks, fn {_task, job} -> not match?({:connect, _}, job) end)
 
-  # Another topology that still holds this node's peers means that they are to stay: in a full mesh, leaving those of
-  # one topology only would be the overlapping partition that OTP ends by cutting more.
   defp leave(state, connected) do
+    others = for {pid, holding} <- Holdings.all(), pid != self(), do: holding
     members = state.membership.present |> MapSet.delete(state.membership.self) |> MapSet.intersection(connected)
-    alone? = Enum.empty?(Holdings.held_by_others())
-    if alone? and not Enum.empty?(members), do: start_task(state, {:leave, MapSet.to_list(members)}), else: state
+
+    if Holdings.stay?(others) or Enum.empty?(members) do
+      state
+    else
+      start_task(state, {:leave, MapSet.to_list(members)})
+    end
   end
 
   defp disconnect_departed(state, connected) do
     departed = MapSet.new(Membership.departed(state.membership))
     held = if Enum.empty?(departed), do: departed, else: Holdings.held_by_others()
     names = departed |> MapSet.intersection(connected) |> MapSet.difference(held)
-    forgotten = departed |> MapSet.difference(names) |> MapSet.to_list()
+    # A connect that still runs may yet succeed.
+    forgotten = departed |> MapSet.difference(names) |> MapSet.difference(state.dialing.in_flight) |> MapSet.to_list()
     state = %{state | membership: Membership.forget(state.membership, forgotten)}
     if Enum.empty?(names), do: state, else: start_task(state, {:disconnect, MapSet.to_list(names)})
   end
@@ -216,9 +239,9 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | tasks: Map.put(state.tasks, task.ref, job)}
   end
 
-  # The only place where a name becomes an atom: it passed the checks of the NIF, and it is about to be one anyway.
   defp perform({:connect, name}, topology, _options) do
-    Cluster.Strategy.connect_nodes(topology.topology, topology.connect, topology.list_nodes, [String.to_atom(name)])
+    with {:ok, node} <- NodeName.to_node(name),
+         do: Cluster.Strategy.connect_nodes(topology.topology, topology.connect, topology.list_nodes, [node])
   end
 
   defp perform({:disconnect, names}, %{disconnect: @default_disconnect} = topology, _options) do
@@ -261,10 +284,12 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp done(state, {:connect, name}, failure) do
     log_crash(state, "connecting to #{name}", failure)
-    %{state | dialing: Dialing.failed(state.dialing, name, now())}
+    %{warn_if_full(state, failure) | dialing: Dialing.failed(state.dialing, name, now())}
   end
 
   defp done(state, {:disconnect, names}, :ok), do: %{state | membership: Membership.forget(state.membership, names)}
+
+  defp done(state, {:leave, _names}, :ok), do: %{state | membership: Membership.left(state.membership)}
 
   # Those that failed, or stay, stay absent members, and the next review tries again.
   defp done(state, {job, _names}, failure) do
@@ -272,6 +297,19 @@ defmodule LibclusterKubernetes.Strategy do
     Logger.debug(state.topology.topology, "#{job}: #{inspect(failure)}")
     state
   end
+
+  defp warn_if_full(%{full?: false} = state, {:error, :atom_table_half_full}) do
+    log(state, {
+      :warn,
+      "this VM's atom table is half full, so that no new names become nodes: #{:erlang.system_info(:atom_count)} of " <>
+        "#{:erlang.system_info(:atom_limit)}. Find out what makes so many atoms (names that change with every answer " <>
+        "of the API do), restart this node, or raise the limit by +t"
+    })
+
+    %{state | full?: true}
+  end
+
+  defp warn_if_full(state, _failure), do: state
 
   defp log_crash(state, what, {:crashed, text}), do: Logger.error(state.topology.topology, "#{what} failed: #{text}")
   defp log_crash(_state, _what, _result), do: :ok
@@ -291,13 +329,11 @@ defmodule LibclusterKubernetes.Strategy do
     if state.review_timer, do: Process.cancel_timer(state.review_timer)
     now = now()
     times = [Membership.next_deadline(state.membership, now), Dialing.next_retry(state.dialing, now)]
-
-    timer =
-      with [_ | _] = times <- Enum.reject(times, &is_nil/1),
-           do: Process.send_after(self(), :review, Enum.min(times) - now)
-
-    %{state | review_timer: if(timer == [], do: nil, else: timer)}
+    %{state | review_timer: times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end) |> review_at(now)}
   end
+
+  defp review_at(nil, _now), do: nil
+  defp review_at(time, now), do: Process.send_after(self(), :review, time - now)
 
   defp warn_if_not_distributed(%{topology: %{connect: @default_connect}} = state) when node() == :nonode@nohost do
     log(state, {

@@ -4,7 +4,7 @@ defmodule LibclusterKubernetes.DeadStreamTest do
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
 
   alias LibclusterKubernetes.{Native, Options}
-  alias LibclusterKubernetes.Test.{Cable, FakeApiserver}
+  alias LibclusterKubernetes.Test.{Cable, FakeApiserver, Topology}
 
   defp start(server, changes) do
     options =
@@ -22,7 +22,7 @@ defmodule LibclusterKubernetes.DeadStreamTest do
 
     {:ok, {worker, ref}} = options |> Options.to_native() |> Map.merge(changes) |> Native.start(self())
     on_exit(fn -> Native.stop(worker) end)
-    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.1"]}}}
+    assert %{ready: ["app@10.0.0.1"]} = Topology.next_snapshot({worker, ref})
     assert_receive {:libcluster_kubernetes, ^ref, :watching}
     ref
   end

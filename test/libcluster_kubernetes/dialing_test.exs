@@ -30,4 +30,22 @@ defmodule LibclusterKubernetes.DialingTest do
     assert failures == %{}
     assert Dialing.next_retry(failed, 1_000) == nil
   end
+
+  test "only so many are tried at once, those that never failed first, and the others when there is room" do
+    {["app@0"], dialing} = Dialing.due(Dialing.new(), ["app@0"], 0)
+    dialing = Dialing.failed(dialing, "app@0", 0)
+    names = for number <- 0..256, do: "app@#{number}"
+
+    {due, dialing} = Dialing.due(dialing, names, 1_000)
+    assert length(due) == 256
+    refute "app@0" in due
+    assert {[], dialing} = Dialing.due(dialing, names, 1_000)
+    assert Dialing.next_retry(dialing, 1_000) == nil
+
+    dialing = Dialing.connected(dialing, "app@256")
+    soon = Dialing.next_retry(dialing, 1_000)
+    assert soon in 1_001..1_999
+    assert {["app@0"], dialing} = Dialing.due(dialing, names -- ["app@256"], soon)
+    assert Dialing.next_retry(dialing, soon) == nil
+  end
 end

@@ -96,12 +96,36 @@ defmodule LibclusterKubernetes.MembershipTest do
       assert Membership.next_deadline(membership(answers), 100) == 1_100
     end
 
+    test "is false once it has left, until it was back and is absent again" do
+      gone = membership([{0, snapshot([@self, "app@2"])}, {100, snapshot(["app@2"])}, {1_100, snapshot(["app@2"])}])
+      left = Membership.left(gone)
+      refute Membership.leave?(left)
+      assert wanted(left) == []
+      answers = [{2_000, [@self, "app@2"]}, {2_001, ["app@2"]}, {3_001, ["app@2"]}]
+
+      again =
+        for {now, names} <- answers, reduce: left do
+          membership -> Membership.observe(membership, @self, snapshot(names), now)
+        end
+
+      assert Membership.leave?(again)
+    end
+
     test "is false for a node that was never a member, and with :never" do
       refute Membership.leave?(membership([{0, snapshot(["app@2"])}, {1, snapshot([])}, {1_000_000, snapshot([])}]))
 
       refute Membership.leave?(
                membership([{0, snapshot([@self])}, {1, snapshot([])}, {1_000_000, snapshot([])}], :never)
              )
+    end
+  end
+
+  describe "gone?/1" do
+    test "is true while answers that have named this node do not" do
+      assert Membership.gone?(membership([{0, snapshot([@self])}, {1, snapshot([])}]))
+      refute Membership.gone?(membership([{0, snapshot([])}]))
+      refute Membership.gone?(membership([{0, snapshot([@self])}, {1, snapshot([])}, {2, snapshot([@self])}]))
+      assert [{0, snapshot([@self])}] |> membership() |> Membership.dismiss(@self, 1) |> Membership.gone?()
     end
   end
 

@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.NativeTest do
   use ExUnit.Case, async: false
 
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
-  import LibclusterKubernetes.Test.Topology, only: [wait_until: 1]
+  import LibclusterKubernetes.Test.Topology, only: [next_snapshot: 1, wait_until: 1]
 
   alias LibclusterKubernetes.{Native, Options, Strategy}
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
@@ -29,15 +29,32 @@ defmodule LibclusterKubernetes.NativeTest do
   end
 
   test "start/2 sends a snapshot by itself, and one for each refresh; none after stop", %{server: server} do
-    {:ok, {worker, ref}} = Native.start(options(server), self())
-    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.1"]}}}
+    {:ok, {worker, _ref} = started} = Native.start(options(server), self())
+    assert %{ready: ["app@10.0.0.1"]} = next_snapshot(started)
     :ok = Native.refresh(worker)
-    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, _}}
+    next_snapshot(started)
     :ok = Native.stop(worker)
     wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
     :ok = Native.refresh(worker)
     :ok = Native.stop(worker)
     refute_received {:libcluster_kubernetes, _, _}
+  end
+
+  test "a snapshot that is not acknowledged holds back the next, of which only the latest comes", %{server: server} do
+    {:ok, {worker, ref}} = Native.start(options(server), self())
+    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.1"]}}}
+
+    for number <- 2..4 do
+      FakeApiserver.put(server, "endpoints", "app", FakeApiserver.endpoints(["10.0.0.#{number}"]))
+      # When the second is asked for, the first has been answered and sent, if it was to be.
+      list_twice_more(worker, server)
+    end
+
+    refute_received {:libcluster_kubernetes, _, _}
+    :ok = Native.acknowledge(worker, ref)
+    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.4"]}}}
+    refute_receive {:libcluster_kubernetes, _, _}, 50
+    :ok = Native.acknowledge(worker, ref)
   end
 
   test "start/2 refuses an address that is none", %{server: server} do
@@ -92,6 +109,16 @@ defmodule LibclusterKubernetes.NativeTest do
 
     FakeApiserver.no_faults(server)
     assert_receive {:libcluster_kubernetes, ^ref, {event, _}} when event in [:snapshot, :error]
+  end
+
+  # A refresh that comes while a list is running asks for none.
+  defp list_twice_more(worker, server) do
+    lists = FakeApiserver.summary(server)["lists"]
+
+    wait_until(fn ->
+      :ok = Native.refresh(worker)
+      FakeApiserver.summary(server)["lists"] >= lists + 2
+    end)
   end
 
   defp kill(state) do

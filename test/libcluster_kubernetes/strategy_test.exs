@@ -5,7 +5,7 @@ defmodule LibclusterKubernetes.StrategyTest do
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
   import LibclusterKubernetes.Test.Topology, only: [await_lists: 2, wait_until: 1]
 
-  alias LibclusterKubernetes.Strategy
+  alias LibclusterKubernetes.{Incident, Strategy}
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
   setup do
@@ -306,7 +306,7 @@ defmodule LibclusterKubernetes.StrategyTest do
         log =
           capture_log(fn ->
             pid = start(context, [kubernetes_service_account_path: folder], :"without #{file}")
-            wait_until(fn -> :sys.get_state(pid).incident != nil end)
+            wait_until(fn -> Incident.lasts?(:sys.get_state(pid).incident) end)
           end)
 
         assert log =~ Path.join(folder, message)
@@ -366,7 +366,7 @@ defmodule LibclusterKubernetes.StrategyTest do
 
   defp assert_tls_error(pid, context, reason) do
     FakeApiserver.clear_journal(context.server)
-    wait_until(fn -> :sys.get_state(pid).incident != nil end)
+    wait_until(fn -> Incident.lasts?(:sys.get_state(pid).incident) end)
     assert :sys.get_state(pid).incident.message =~ "TLS failed"
     assert :sys.get_state(pid).incident.message =~ reason
     assert %{"requests" => 0} = FakeApiserver.summary(context.server)

@@ -13,11 +13,11 @@ use crate::credentials::{self, Token};
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
 use crate::http::{self, Client, Extent, Get};
-use crate::lines::{End, Lines, MAX_LINE_BYTES};
 use crate::list::Page;
+use crate::pieces::{Delimiter, End, MAX_PIECE_BYTES, Pieces};
 use crate::signals::Signals;
 use crate::status::Asked;
-use crate::watcher::{Input, Patience};
+use crate::watcher::{Input, Patience, Position};
 
 /// What RFC 3986 leaves unreserved, as libcluster encodes its queries.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -44,13 +44,13 @@ impl Api {
         }
     }
 
-    /// The page that `next` stands for, or the first one.
-    pub(crate) fn list_page(&mut self, next: Option<&str>) -> Result<Page, Error> {
-        let position = match next {
+    /// One page of a list.
+    pub(crate) fn list_page(&mut self, position: Position<'_>) -> Result<Page, Error> {
+        let position = match position {
             // The token stands for the version, too: the API refuses both together.
-            Some(token) => format!("&continue={}", encode(token)),
-            None if self.config.cached => "&resourceVersion=0".to_owned(),
-            None => String::new(),
+            Position::Page(token) => format!("&continue={}", encode(token)),
+            Position::First if self.config.cached => "&resourceVersion=0".to_owned(),
+            Position::First | Position::Present => String::new(),
         };
         let config = Arc::clone(&self.config);
         self.call("list", &position, Extent::Whole, |answer, _| {
@@ -77,12 +77,14 @@ impl Api {
             &position,
             Extent::Stream { limit, silence },
             |answer, asked| {
+                let delimiter = answer.delimiter();
                 let (stream, token) = answer.stream();
                 Ok(Watch {
-                    cannot: asked.cannot(),
+                    asked: asked.clone(),
                     config,
                     token,
-                    lines: Lines::new(stream),
+                    pieces: Pieces::new(stream, delimiter),
+                    delimiter,
                 })
             },
         )
@@ -90,24 +92,24 @@ impl Api {
 
     fn call<T>(
         &mut self,
-        verb: &str,
+        verb: &'static str,
         position: &str,
         extent: Extent,
-        read: impl FnOnce(http::Answer, &Asked<'_>) -> Result<T, Error>,
+        read: impl FnOnce(http::Answer, &Asked) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let namespace = match &self.config.namespace {
             Some(namespace) => namespace.clone(),
             None => credentials::namespace(&self.config.service_account)?,
         };
+        let path = self.config.source.path(&encode(&namespace));
         let asked = Asked {
             verb,
             source: self.config.source,
-            namespace: &namespace,
+            namespace,
         };
-        let path = self.config.source.path(&encode(&namespace));
         let selector = encode(&self.config.selector);
         let get = Get {
-            asked,
+            asked: &asked,
             path_and_query: &format!("{path}?labelSelector={selector}{position}"),
             extent,
         };
@@ -120,22 +122,23 @@ impl Api {
 
 /// An open watch.
 pub(crate) struct Watch {
-    /// The start of its errors.
-    cannot: String,
+    /// For its errors.
+    asked: Asked,
     config: Arc<Config>,
     token: Token,
-    lines: Lines<Box<dyn Read>>,
+    pieces: Pieces<Box<dyn Read>>,
+    delimiter: Delimiter,
 }
 
 impl Watch {
     /// The next frame, or why there is none. Blocks until there is.
     pub(crate) fn next(&mut self) -> Input {
-        let input = match self.lines.next() {
-            Ok(line) => {
+        let input = match self.pieces.next() {
+            Ok(piece) => {
                 let frame = self
                     .token
-                    .refuse_echo(line)
-                    .and_then(|()| Frame::parse(line, &self.config));
+                    .refuse_echo(piece)
+                    .and_then(|()| Frame::parse(piece, self.delimiter, &self.config));
                 Input::Frame(frame)
             }
             Err(End::Clean) => Input::Ended,
@@ -145,24 +148,19 @@ impl Watch {
             },
             Err(End::TooLong) => Input::Frame(Err(Error::new(
                 Kind::TooLarge,
-                format!("a line of the watch is longer than {MAX_LINE_BYTES} bytes"),
+                format!("an event of the watch is longer than {MAX_PIECE_BYTES} bytes"),
             ))),
         };
         match input {
-            Input::Frame(frame) => Input::Frame(frame.map_err(|error| self.explain(error))),
-            Input::Broken(error) => Input::Broken(self.explain(error)),
+            Input::Frame(frame) => Input::Frame(frame.map_err(|error| self.asked.explain(error))),
+            Input::Broken(error) => Input::Broken(self.asked.explain(error)),
             input => input,
         }
     }
 
-    fn explain(&self, mut error: Error) -> Error {
-        error.message = format!("{}: {error}", self.cannot);
-        error
-    }
-
     /// Whether the next frame has arrived already.
     pub(crate) fn has_next(&mut self) -> bool {
-        self.lines.has_next()
+        self.pieces.has_next()
     }
 }
 
@@ -189,10 +187,15 @@ mod tests {
     /// A watch of this stream, which ends properly.
     fn watch(stream: impl Read + 'static) -> Watch {
         Watch {
-            cannot: "cannot watch".to_owned(),
+            asked: Asked {
+                verb: "watch",
+                source: Source::Endpoints,
+                namespace: "default".to_owned(),
+            },
             config: Arc::new(testing::config(Source::Endpoints)),
             token: Token::new(TOKEN.to_owned()),
-            lines: Lines::new(Box::new(stream)),
+            pieces: Pieces::new(Box::new(stream), Delimiter::LineFeed),
+            delimiter: Delimiter::LineFeed,
         }
     }
 
@@ -254,7 +257,7 @@ mod tests {
             match watch.next() {
                 Input::Broken(error) => {
                     assert_eq!(error.kind, Kind::Connect);
-                    assert!(error.message.starts_with("cannot watch: "), "{error}");
+                    assert!(error.message.starts_with("cannot watch endpoints"), "{error}");
                 }
                 other => panic!("{other:?}"),
             }
@@ -273,7 +276,7 @@ mod tests {
         match watch.next() {
             Input::Frame(Err(error)) => {
                 assert_eq!(error.kind, Kind::TooLarge);
-                assert!(error.message.contains(&MAX_LINE_BYTES.to_string()), "{error}");
+                assert!(error.message.contains(&MAX_PIECE_BYTES.to_string()), "{error}");
             }
             other => panic!("{other:?}"),
         }

@@ -153,8 +153,8 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             self.watch = None;
         }
         match request {
-            Request::List(next) => {
-                let page = self.api.list_page(next);
+            Request::List(position) => {
+                let page = self.api.list_page(position);
                 self.signals.listed();
                 Input::Page(page)
             }
@@ -224,7 +224,9 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
 
 fn retry_after(input: &Input) -> Duration {
     match input {
-        Input::Page(Err(error)) | Input::Opened(Err(error)) => error.retry_after.unwrap_or_default(),
+        Input::Page(Err(error)) | Input::Opened(Err(error)) | Input::Frame(Err(error)) => {
+            error.retry_after.unwrap_or_default()
+        }
         _ => Duration::ZERO,
     }
 }

@@ -5,11 +5,12 @@ use serde::Deserialize;
 
 use crate::candidate::{Candidate, Standing};
 use crate::config::IpFamily;
+use crate::protobuf::{Malformed, Message, Value};
 use crate::resource::{
     Metadata, Resource, ResourceKind, TargetRef, Text, namespace, null_as_empty, object, objects, optional_object, text,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EndpointSlice<'a> {
     #[serde(borrow)]
@@ -20,7 +21,7 @@ pub(crate) struct EndpointSlice<'a> {
     endpoints: Vec<Endpoint<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Endpoint<'a> {
     #[serde(borrow, default, deserialize_with = "null_as_empty")]
@@ -37,6 +38,45 @@ struct Endpoint<'a> {
 struct Conditions {
     ready: Option<bool>,
     terminating: Option<bool>,
+}
+
+/// `EndpointSlice` of `discovery.k8s.io/v1`
+impl<'a> Message<'a> for EndpointSlice<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.metadata.merge(value.bytes()?)?,
+            2 => self.endpoints.push(value.message()?),
+            4 => self.address_type = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `Endpoint`
+impl<'a> Message<'a> for Endpoint<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.addresses.extend(value.text()?),
+            2 => self.conditions.get_or_insert_default().merge(value.bytes()?)?,
+            3 => self.hostname = value.text()?,
+            4 => self.target_ref.get_or_insert_default().merge(value.bytes()?)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `EndpointConditions`
+impl<'a> Message<'a> for Conditions {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.ready = Some(value.flag()?),
+            3 => self.terminating = Some(value.flag()?),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 pub(crate) struct EndpointSlices;

@@ -4,11 +4,12 @@ use serde::Deserialize;
 
 use crate::candidate::{Candidate, Standing};
 use crate::config::IpFamily;
+use crate::protobuf::{Malformed, Message, Value};
 use crate::resource::{
     Metadata, Resource, ResourceKind, TargetRef, Text, namespace, object, objects, optional_object, text,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Endpoints<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
@@ -16,7 +17,7 @@ pub(crate) struct Endpoints<'a> {
     subsets: Vec<Subset<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Subset<'a> {
     #[serde(borrow, default, deserialize_with = "objects")]
@@ -25,7 +26,7 @@ struct Subset<'a> {
     not_ready_addresses: Vec<Address<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Address<'a> {
     #[serde(borrow)]
@@ -34,6 +35,43 @@ struct Address<'a> {
     hostname: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "optional_object")]
     target_ref: Option<TargetRef<'a>>,
+}
+
+/// `Endpoints`
+impl<'a> Message<'a> for Endpoints<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.metadata.merge(value.bytes()?)?,
+            2 => self.subsets.push(value.message()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `EndpointSubset`
+impl<'a> Message<'a> for Subset<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.addresses.push(value.message()?),
+            2 => self.not_ready_addresses.push(value.message()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `EndpointAddress`
+impl<'a> Message<'a> for Address<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.ip = value.text()?,
+            2 => self.target_ref.get_or_insert_default().merge(value.bytes()?)?,
+            3 => self.hostname = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 pub(crate) struct EndpointsKind;

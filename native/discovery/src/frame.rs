@@ -1,5 +1,7 @@
-//! One line of a watch: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR.
+//! One event of a watch: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR.
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>
+
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +10,9 @@ use crate::config::{Config, Source};
 use crate::endpoint_slices::EndpointSlices;
 use crate::endpoints::EndpointsKind;
 use crate::error::{Error, Kind, printable};
+use crate::pieces::Delimiter;
 use crate::pods::PodKind;
+use crate::protobuf::{self, Malformed, Message, Value};
 use crate::reflector::Entry;
 use crate::resource::{Metadata, Object, Resource, ResourceKind, Text, object};
 use crate::status::Status;
@@ -22,25 +26,40 @@ pub(crate) enum Frame {
     Delete { key: String, version: String },
     /// Nothing but a newer version.
     Bookmark { version: String },
-    /// The server ends the stream for this reason.
-    Error { code: u16, message: String },
 }
 
 impl Frame {
-    pub(crate) fn parse(line: &[u8], config: &Config) -> Result<Self, Error> {
+    /// Reads a piece of the stream. The ERROR that a server ends a stream with is an error with its status; one without a
+    /// status is ours.
+    pub(crate) fn parse(piece: &[u8], delimiter: Delimiter, config: &Config) -> Result<Self, Error> {
+        let event = match delimiter {
+            Delimiter::LineFeed => {
+                let Object(envelope): Object<Envelope<'_>> = serde_json::from_slice(piece).map_err(malformed)?;
+                WatchEvent {
+                    kind: envelope.kind,
+                    object: Encoded::Json(envelope.object),
+                }
+            }
+            Delimiter::Length => WatchEvent::decode(piece).map_err(malformed)?,
+        };
         match config.source {
-            Source::Endpoints => Self::parse_kind::<EndpointsKind>(line, config),
-            Source::EndpointSlices => Self::parse_kind::<EndpointSlices>(line, config),
-            Source::Pods => Self::parse_kind::<PodKind>(line, config),
+            Source::Endpoints => Self::read::<EndpointsKind>(&event, config),
+            Source::EndpointSlices => Self::read::<EndpointSlices>(&event, config),
+            Source::Pods => Self::read::<PodKind>(&event, config),
         }
     }
 
-    fn parse_kind<K: ResourceKind>(line: &[u8], config: &Config) -> Result<Self, Error> {
-        let Object(envelope): Object<Envelope<'_>> =
-            serde_json::from_slice(line).map_err(|error| malformed(&error.to_string()))?;
-        match envelope.kind.as_str() {
+    /// The position mark of this change.
+    pub(crate) fn version(&self) -> &str {
+        match self {
+            Self::Upsert { version, .. } | Self::Delete { version, .. } | Self::Bookmark { version } => version,
+        }
+    }
+
+    fn read<K: ResourceKind>(event: &WatchEvent<'_>, config: &Config) -> Result<Self, Error> {
+        match event.kind.as_str() {
             "ADDED" | "MODIFIED" => {
-                let object: K::Object<'_> = read(envelope.object)?;
+                let object: K::Object<'_> = event.object.read()?;
                 Ok(Self::Upsert {
                     key: required("metadata.name", object.metadata().name())?,
                     version: required("metadata.resourceVersion", object.metadata().resource_version())?,
@@ -48,26 +67,82 @@ impl Frame {
                 })
             }
             "DELETED" => {
-                let object: Bare<'_> = read(envelope.object)?;
+                let object: Bare<'_> = event.object.read()?;
                 Ok(Self::Delete {
                     key: required("metadata.name", object.metadata.name())?,
                     version: required("metadata.resourceVersion", object.metadata.resource_version())?,
                 })
             }
             "BOOKMARK" => {
-                let object: Bare<'_> = read(envelope.object)?;
+                let object: Bare<'_> = event.object.read()?;
                 Ok(Self::Bookmark {
                     version: required("metadata.resourceVersion", object.metadata.resource_version())?,
                 })
             }
             "ERROR" => {
-                let status: Status = read(envelope.object)?;
-                Ok(Self::Error {
-                    code: status.code.unwrap_or_default(),
-                    message: printable(&status.message.unwrap_or_default()),
-                })
+                let status: Status<'_> = event.object.read()?;
+                Err(status.end_of_watch())
             }
-            other => Err(malformed(&format!("unknown type {:?}", printable(other)))),
+            other => Err(malformed(format!("unknown type {:?}", printable(other)))),
+        }
+    }
+}
+
+/// Names of objects have up to 253 characters, versions far fewer. What is kept, and sent back, has a limit.
+const MAX_KEPT_BYTES: usize = 253;
+
+/// What an event is, and its object as it came.
+#[derive(Default)]
+struct WatchEvent<'a> {
+    kind: Text<'a>,
+    object: Encoded<'a>,
+}
+
+/// `WatchEvent`
+impl<'a> Message<'a> for WatchEvent<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.kind = value.text()?.unwrap_or_default(),
+            // `RawExtension`
+            2 => self.object = Encoded::Protobuf(value.message::<Raw<'_>>()?.0),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Raw<'a>(&'a [u8]);
+
+impl<'a> Message<'a> for Raw<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        if number == 1 {
+            self.0 = value.bytes()?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+enum Encoded<'a> {
+    #[default]
+    Missing,
+    Json(&'a RawValue),
+    Protobuf(&'a [u8]),
+}
+
+impl<'a> Encoded<'a> {
+    fn read<T: Deserialize<'a> + Message<'a>>(&self) -> Result<T, Error> {
+        match self {
+            Self::Missing => Err(malformed("it has no object")),
+            Self::Json(object) => {
+                let Object(object) = serde_json::from_str(object.get()).map_err(malformed)?;
+                Ok(object)
+            }
+            Self::Protobuf(object) => {
+                let envelope = protobuf::Envelope::open(object).map_err(malformed)?;
+                T::decode(envelope.object).map_err(malformed)
+            }
         }
     }
 }
@@ -81,41 +156,46 @@ struct Envelope<'a> {
 }
 
 /// An object of which only the metadata counts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Bare<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
 }
 
-fn read<'a, T: Deserialize<'a>>(object: &'a RawValue) -> Result<T, Error> {
-    let Object(object) = serde_json::from_str(object.get()).map_err(|error| malformed(&error.to_string()))?;
-    Ok(object)
+impl<'a> Message<'a> for Bare<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        if number == 1 {
+            self.metadata.merge(value.bytes()?)?;
+        }
+        Ok(())
+    }
 }
 
 fn required(what: &str, value: Option<&str>) -> Result<String, Error> {
     match value {
-        Some(value) if !value.is_empty() => Ok(value.to_owned()),
-        _ => Err(malformed(&format!("its object has no {what}"))),
+        Some(value) if !value.is_empty() && value.len() <= MAX_KEPT_BYTES => Ok(value.to_owned()),
+        _ => Err(malformed(format!("its object has no {what}, or none that can be"))),
     }
 }
 
-fn malformed(why: &str) -> Error {
+fn malformed(why: impl fmt::Display) -> Error {
+    let why = printable(&why.to_string());
     Error::new(
         Kind::Malformed,
-        format!("a line of the watch is not a watch event: {}", printable(why)),
+        format!("what the watch sent is no event: {why}. Is kubernetes_master the API server, and nothing in between?"),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lines::Lines;
-    use crate::testing::config;
+    use crate::pieces::Pieces;
+    use crate::testing::{config, protobuf};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn parse(line: &str) -> Result<Frame, Error> {
-        Frame::parse(line.as_bytes(), &config(Source::Endpoints))
+        Frame::parse(line.as_bytes(), Delimiter::LineFeed, &config(Source::Endpoints))
     }
 
     #[test]
@@ -146,13 +226,9 @@ mod tests {
             }
         );
         let gone = r#"{"type":"ERROR","object":{"kind":"Status","message":"too old resource version: 1 (5)","reason":"Expired","code":410}}"#;
-        assert_eq!(
-            parse(gone).unwrap(),
-            Frame::Error {
-                code: 410,
-                message: "too old resource version: 1 (5)".to_owned()
-            }
-        );
+        let error = parse(gone).unwrap_err();
+        assert_eq!(error.status, Some(410));
+        assert!(error.message.contains("too old resource version: 1 (5)"), "{error}");
     }
 
     #[test]
@@ -179,9 +255,9 @@ mod tests {
     /// The frames of a stream that arrives in pieces of these sizes, to its end.
     fn frames(stream: &[u8], sizes: &[usize], config: &Config) -> Vec<Result<Frame, Error>> {
         /// Hands out the next piece with each read.
-        struct Pieces<'a>(&'a [u8], std::slice::Iter<'a, usize>);
+        struct Portions<'a>(&'a [u8], std::slice::Iter<'a, usize>);
 
-        impl std::io::Read for Pieces<'_> {
+        impl std::io::Read for Portions<'_> {
             fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
                 let size = self.1.next().copied().unwrap_or(usize::MAX);
                 let size = size.clamp(1, buffer.len()).min(self.0.len());
@@ -191,10 +267,10 @@ mod tests {
             }
         }
 
-        let mut lines = Lines::new(Pieces(stream, sizes.iter()));
+        let mut lines = Pieces::new(Portions(stream, sizes.iter()), Delimiter::LineFeed);
         let mut found = Vec::new();
         while let Ok(line) = lines.next() {
-            found.push(Frame::parse(line, config));
+            found.push(Frame::parse(line, Delimiter::LineFeed, config));
         }
         found
     }
@@ -220,7 +296,7 @@ mod tests {
         ) {
             let config = config(Source::Endpoints);
             let expected: Vec<_> =
-                lines.iter().filter(|line| !line.is_empty()).map(|line| Frame::parse(line.as_bytes(), &config)).collect();
+                lines.iter().filter(|line| !line.is_empty()).map(|line| Frame::parse(line.as_bytes(), Delimiter::LineFeed, &config)).collect();
             let stream = [lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect(), tail].concat();
             prop_assert_eq!(&frames(stream.as_bytes(), &sizes, &config), &expected);
             prop_assert_eq!(&frames(stream.as_bytes(), &[], &config), &expected);
@@ -229,7 +305,7 @@ mod tests {
         #[test]
         fn arbitrary_bytes_are_no_frame(line in prop::collection::vec(any::<u8>(), 0..100)) {
             for source in [Source::Endpoints, Source::EndpointSlices, Source::Pods] {
-                prop_assert!(Frame::parse(&line, &config(source)).is_err());
+                prop_assert!(Frame::parse(&line, Delimiter::LineFeed, &config(source)).is_err());
             }
         }
     }
@@ -252,7 +328,7 @@ mod tests {
                 json!({"metadata": metadata, "status": {"podIP": "10.0.0.1"}}),
             ),
         ] {
-            match Frame::parse(line(object).as_bytes(), &config(source)).unwrap() {
+            match Frame::parse(line(object).as_bytes(), Delimiter::LineFeed, &config(source)).unwrap() {
                 Frame::Upsert { entry, .. } => assert_eq!(entry.named[0].name, "app@10.0.0.1"),
                 other => panic!("{other:?}"),
             }
@@ -261,20 +337,79 @@ mod tests {
 
     #[test]
     fn an_error_frame_is_read_whatever_it_lacks() {
-        let code = |line: &str| match parse(line) {
-            Ok(Frame::Error { code, message }) => (code, message),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(code(r#"{"type":"ERROR","object":{}}"#), (0, String::new()));
-        let lines = r#"{"type":"ERROR","object":{"kind":"Status","code":500,"message":"one\ntwo"}}"#;
-        assert_eq!(code(lines), (500, "one\\ntwo".to_owned()));
+        let bare = parse(r#"{"type":"ERROR","object":{}}"#).unwrap_err();
+        assert_eq!((bare.kind, bare.status, bare.retry_after), (Kind::Server, None, None));
+        let lines = r#"{"type":"ERROR","object":{"code":429,"message":"one\ntwo","details":{"retryAfterSeconds":2}}}"#;
+        let error = parse(lines).unwrap_err();
+        assert_eq!((error.kind, error.status), (Kind::RateLimited, Some(429)));
+        assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(2)));
+        assert_eq!(error.message, "the server ended the watch with 429: one\\ntwo");
         for line in [
             r#"{"type":"ERROR","object":null}"#,
             r#"{"type":"ERROR","object":{"code":"410"}}"#,
             r#"{"type":"ERROR","object":{"code":-1}}"#,
             r#"{"type":"ERROR","object":{"code":70000}}"#,
         ] {
-            assert_eq!(parse(line).unwrap_err().kind, Kind::Malformed, "{line}");
+            let error = parse(line).unwrap_err();
+            assert_eq!((error.kind, error.status), (Kind::Malformed, None), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_to_be_one_is_not_kept() {
+        let line = |length| {
+            let metadata = json!({"name": "x".repeat(length), "resourceVersion": "1"});
+            json!({"type": "ADDED", "object": {"metadata": metadata}}).to_string()
+        };
+        assert!(parse(&line(253)).is_ok());
+        assert_eq!(parse(&line(254)).unwrap_err().kind, Kind::Malformed);
+    }
+
+    fn parse_protobuf(event: &[u8]) -> Result<Frame, Error> {
+        Frame::parse(event, Delimiter::Length, &config(Source::Pods))
+    }
+
+    #[test]
+    fn protobuf_says_the_same_as_json() {
+        let pod = json!({
+            "metadata": {"name": "web-1", "namespace": "default", "resourceVersion": "7"},
+            "status": {"phase": "Running", "podIP": "10.0.0.1"},
+        });
+        for kind in ["ADDED", "MODIFIED", "DELETED", "BOOKMARK"] {
+            let json = json!({"type": kind, "object": pod}).to_string();
+            let expected = Frame::parse(json.as_bytes(), Delimiter::LineFeed, &config(Source::Pods)).unwrap();
+            assert_eq!(parse_protobuf(&protobuf::pod_event(kind, &pod)).unwrap(), expected);
+        }
+        let bare = json!({"metadata": {"resourceVersion": "7"}});
+        assert!(parse_protobuf(&protobuf::pod_event("BOOKMARK", &bare)).is_ok());
+        for (kind, object) in [
+            ("ADDED", &bare),
+            ("DELETED", &bare),
+            ("RENAMED", &pod),
+            ("", &pod),
+            ("BOOKMARK", &json!({})),
+        ] {
+            let error = parse_protobuf(&protobuf::pod_event(kind, object)).unwrap_err();
+            assert_eq!((error.kind, error.status), (Kind::Malformed, None), "{kind} {object}");
+        }
+    }
+
+    #[test]
+    fn a_protobuf_error_is_an_error_with_its_status() {
+        let details = protobuf::bytes(5, &protobuf::number(5, 3));
+        let status = [protobuf::text(3, "too old"), details, protobuf::number(6, 410)].concat();
+        let error = parse_protobuf(&protobuf::event("ERROR", &protobuf::answer("Status", &status))).unwrap_err();
+        assert_eq!(error.status, Some(410));
+        assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(3)));
+        assert!(error.message.contains("too old"), "{error}");
+    }
+
+    #[test]
+    fn every_cut_of_a_protobuf_event_is_malformed() {
+        let pod = json!({"metadata": {"name": "web-1", "resourceVersion": "7"}, "status": {"podIP": "10.0.0.1"}});
+        let event = protobuf::pod_event("ADDED", &pod);
+        for end in 0..event.len() {
+            assert_eq!(parse_protobuf(&event[..end]).unwrap_err().kind, Kind::Malformed);
         }
     }
 

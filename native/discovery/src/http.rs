@@ -13,9 +13,10 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 use ureq::{Agent, Body, Timeout};
 
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::credentials::{self, Token};
 use crate::error::{Error, Kind, printable};
+use crate::pieces::Delimiter;
 use crate::resolver::{SharedResolver, Unresolved};
 use crate::signals::Signals;
 use crate::status::{self, Asked};
@@ -32,10 +33,21 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// Longer than any polling interval that makes sense; a connection that the server closed is noticed before use.
 const MAX_IDLE: Duration = Duration::from_mins(10);
 
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// Encoding pods costs a server several times more in JSON than in protobuf, which is what its own components ask for. A
+/// server that does not speak it answers in JSON. Endpoints are so small that JSON serves as well.
+fn accept(source: Source) -> &'static str {
+    match source {
+        Source::Pods => "application/vnd.kubernetes.protobuf, application/json",
+        Source::Endpoints | Source::EndpointSlices => "application/json",
+    }
+}
+
 /// What to send, and how long to wait for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Get<'a> {
-    pub(crate) asked: Asked<'a>,
+    pub(crate) asked: &'a Asked,
     pub(crate) path_and_query: &'a str,
     pub(crate) extent: Extent,
 }
@@ -106,7 +118,7 @@ impl Client {
             .agent()?
             .get(format!("{server}{}", get.path_and_query))
             .header("authorization", token.bearer())
-            .header("accept", "application/json");
+            .header("accept", accept(self.config.source));
         let response = match get.extent {
             Extent::Whole => request.call(),
             Extent::Stream { limit: body, silence } => request
@@ -120,6 +132,13 @@ impl Client {
                 .call(),
         };
         let response = response.map_err(|error| at(server, classify(&error, limit)))?;
+        let coding = response.headers().get("transfer-encoding");
+        if let Some(coding) = coding.filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+            // ureq would take such a body as it is.
+            let coding = printable(&String::from_utf8_lossy(coding.as_bytes()));
+            let why = format!("the answer has an unknown transfer encoding: {coding:?}");
+            return Err(at(server, Error::new(Kind::Malformed, why)));
+        }
         if response.status() == 200 {
             return Ok(Answer {
                 response,
@@ -160,6 +179,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// How the pieces of its stream are told apart.
+    pub(crate) fn delimiter(&self) -> Delimiter {
+        let kind = self.response.headers().get("content-type");
+        match kind.and_then(|kind| kind.to_str().ok()) {
+            Some(kind) if kind.starts_with(PROTOBUF) => Delimiter::Length,
+            _ => Delimiter::LineFeed,
+        }
+    }
+
     /// The whole body, within the limits.
     pub(crate) fn read(mut self) -> Result<Vec<u8>, Error> {
         let body = self.response.body_mut().with_config().limit(MAX_BODY_BYTES);
@@ -220,12 +248,10 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
 /// An answer with a status other than 200. The status counts, whether or not its body can be read.
 fn refusal(get: &Get<'_>, token: &Token, mut response: Response<Body>) -> Error {
     let body = response.body_mut().with_config().limit(MAX_STATUS_BYTES).read_to_vec();
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok());
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header("retry-after").and_then(|value| status::retry_after(value, header("date")));
     let code = response.status().as_u16();
-    status::error(&get.asked, token, code, retry_after, &body.unwrap_or_default())
+    status::error(get.asked, token, code, retry_after, &body.unwrap_or_default())
 }
 
 fn at(server: &str, mut error: Error) -> Error {
@@ -240,7 +266,8 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
         ureq::Error::Timeout(phase) => (
             Kind::Timeout,
             format!(
-                "no complete answer within kubernetes_request_timeout ({} ms), while in phase {phase:?}",
+                "no complete answer within kubernetes_request_timeout ({} ms), while in phase {phase:?}. Is the way to \
+                 the API server open (NetworkPolicy, service mesh), and is it well?",
                 limit.as_millis()
             ),
         ),
@@ -250,31 +277,57 @@ fn classify(error: &ureq::Error, limit: Duration) -> Error {
         ),
         ureq::Error::HostNotFound => (Kind::Dns, "the name has no address".to_owned()),
         ureq::Error::Io(cause) => match tls_cause(cause) {
-            Some(cause) => (
-                Kind::Tls,
-                format!(
-                    "TLS failed: {cause}; the server's certificate must be signed by ca.crt and carry this host name"
-                ),
-            ),
+            Some(cause) => (Kind::Tls, tls_failed(cause)),
             None if cause.kind() == io::ErrorKind::UnexpectedEof => (
                 Kind::Connect,
-                "the connection was closed before the answer was complete".to_owned(),
+                "the connection was closed before the answer was complete. If this lasts, look at what stands between \
+                 this node and the API server"
+                    .to_owned(),
             ),
-            None => (Kind::Connect, format!("the connection failed: {cause}")),
+            None => (
+                Kind::Connect,
+                format!(
+                    "the connection failed: {cause}. Is kubernetes_master right, and the way to it open (NetworkPolicy, \
+                     service mesh)?"
+                ),
+            ),
         },
-        ureq::Error::Rustls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
+        ureq::Error::Rustls(cause) => (Kind::Tls, tls_failed(cause)),
         ureq::Error::Tls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
-        ureq::Error::BodyExceedsLimit(bytes) => (Kind::TooLarge, format!("the answer is larger than {bytes} bytes")),
+        ureq::Error::BodyExceedsLimit(bytes) => (
+            Kind::TooLarge,
+            format!("the answer is larger than {bytes} bytes: check kubernetes_selector"),
+        ),
         ureq::Error::LargeResponseHeader(..) => (
             Kind::TooLarge,
-            format!("the answer's headers are larger than {MAX_HEADER_BYTES} bytes"),
+            format!("the answer's headers are larger than {MAX_HEADER_BYTES} bytes: is this the API server?"),
         ),
         other => (
             Kind::Malformed,
-            format!("the answer is not HTTP as expected: {}", printable(&other.to_string())),
+            format!(
+                "the answer is not HTTP as expected: {}. Is kubernetes_master the API server?",
+                printable(&other.to_string())
+            ),
         ),
     };
     Error::new(kind, why)
+}
+
+/// Without the time of now, which rustls names: the text must be stable while the cause is the same.
+fn tls_failed(cause: &rustls::Error) -> String {
+    use rustls::{CertificateError, Error};
+    match cause {
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "TLS failed: the server's certificate has expired. Renew it, or set this machine's clock right".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
+            "TLS failed: the server's certificate is not valid yet. Set this machine's clock right, or the server's"
+                .to_owned()
+        }
+        cause => {
+            format!("TLS failed: {cause}; the server's certificate must be signed by ca.crt and carry this host name")
+        }
+    }
 }
 
 /// rustls' errors come wrapped in I/O errors.

@@ -7,12 +7,13 @@
 //! 2. [`credentials`]: token, CA and namespace of the service account, read anew for every request.
 //! 3. `http` (the only module that knows ureq) over `transport` and `resolver`: one authenticated GET; `status`: what
 //!    an answer other than 200 says; `api`: the two calls, list a page and open a watch.
-//! 4. `list` and `frame` (a line of a watch, cut out by `lines`) read the three kinds of `resource`: `endpoints`,
+//! 4. `list` and `frame` (an event of a watch, cut out by `pieces`), from JSON or `protobuf`, read the three kinds of `resource`: `endpoints`,
 //!    `endpoint_slices` and `pods` give [`candidate::Candidate`]s.
 //! 5. [`longname`]: a candidate becomes `<basename>@<ip_or_domain>`, or is dropped for a stated reason.
 //! 6. `reflector`: the objects with every event applied; [`snapshot`]: all their names.
 //! 7. `watcher`: list and watch as a pure state machine. [`discovery`] drives it on a thread of its own, with
-//!    [`backoff`] and `signals`; [`lister`] drives it to the end of one list.
+//!    [`backoff`] and `signals`; [`lister`] drives it to the end of one list. [`outbox`] keeps a slow owner from being
+//!    flooded.
 //!
 //! Whatever fails on the way is one [`Error`]; an error is never an empty snapshot.
 
@@ -28,11 +29,13 @@ mod endpoints;
 pub mod error;
 mod frame;
 mod http;
-mod lines;
 mod list;
 pub mod lister;
 pub mod longname;
+pub mod outbox;
+mod pieces;
 mod pods;
+mod protobuf;
 mod reflector;
 mod resolver;
 mod resource;

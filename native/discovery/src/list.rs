@@ -3,6 +3,8 @@
 //! A page that is not what the API documents is an error as a whole: to take half of it would be to take the members
 //! of the other half for gone. What the API allows to be absent, or `null`, is fine.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::config::{Config, Source};
@@ -10,8 +12,12 @@ use crate::endpoint_slices::EndpointSlices;
 use crate::endpoints::EndpointsKind;
 use crate::error::{Error, Kind, printable};
 use crate::pods::PodKind;
+use crate::protobuf::{self, Envelope, Malformed, Message, Value};
 use crate::reflector::Entry;
 use crate::resource::{Object, Resource, ResourceKind, Text, object, objects};
+
+/// Versions are numbers of at most 20 digits; this is sent back to the server.
+const MAX_VERSION_BYTES: usize = 253;
 
 /// A page: its objects by name, and where the list goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +39,23 @@ impl Page {
     }
 
     fn parse_kind<K: ResourceKind>(body: &[u8], config: &Config) -> Result<Self, Error> {
-        let Object(answer): Object<Answer<'_, K::Object<'_>>> =
-            serde_json::from_slice(body).map_err(|error| malformed(&error.to_string()))?;
-        if answer.kind.as_str() != K::Object::LIST_KIND {
-            let kind = printable(answer.kind.as_str());
-            let expected = K::Object::LIST_KIND;
-            return Err(malformed(&format!("its kind is {kind:?} instead of {expected:?}")));
+        let answer: Answer<'_, K::Object<'_>> = if protobuf::is_protobuf(body) {
+            let envelope = Envelope::open(body).map_err(malformed)?;
+            let mut answer = Answer::decode(envelope.object).map_err(malformed)?;
+            answer.kind = envelope.kind.unwrap_or_default();
+            answer
+        } else {
+            let Object(answer) = serde_json::from_slice(body).map_err(malformed)?;
+            answer
+        };
+        let (kind, expected) = (answer.kind.as_str(), K::Object::LIST_KIND);
+        if kind != expected {
+            let kind = printable(kind);
+            return Err(malformed(format!("its kind is {kind:?} instead of {expected:?}")));
+        }
+        let version = answer.metadata.resource_version.as_str();
+        if version.is_empty() || version.len() > MAX_VERSION_BYTES {
+            return Err(malformed("it has no metadata.resourceVersion, or none that can be"));
         }
         let objects = answer.items.iter().enumerate().map(|(index, object)| {
             // `#` is in no name: an object that has none cannot take the place of another.
@@ -50,7 +67,7 @@ impl Page {
         });
         Ok(Self {
             objects: objects.collect(),
-            version: answer.metadata.resource_version.as_str().to_owned(),
+            version: version.to_owned(),
             next: answer
                 .metadata
                 .next
@@ -71,7 +88,30 @@ struct Answer<'a, T> {
     items: Vec<T>,
 }
 
-#[derive(Debug, Deserialize)]
+// Not derived: that would ask for a default of `T`.
+impl<T> Default for Answer<'_, T> {
+    fn default() -> Self {
+        Self {
+            kind: Text::default(),
+            metadata: AnswerMeta::default(),
+            items: Vec::new(),
+        }
+    }
+}
+
+/// `EndpointsList`, `EndpointSliceList` and `PodList`; the kind is in the envelope.
+impl<'a, T: Message<'a>> Message<'a> for Answer<'a, T> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.metadata.merge(value.bytes()?)?,
+            2 => self.items.push(value.message()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AnswerMeta<'a> {
     #[serde(borrow)]
@@ -80,21 +120,37 @@ struct AnswerMeta<'a> {
     next: Option<Text<'a>>,
 }
 
-fn malformed(why: &str) -> Error {
+/// `ListMeta`
+impl<'a> Message<'a> for AnswerMeta<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            2 => self.resource_version = value.text()?.unwrap_or_default(),
+            3 => self.next = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn malformed(why: impl fmt::Display) -> Error {
+    let why = printable(&why.to_string());
     Error::new(
         Kind::Malformed,
-        format!("the answer is not the list that was asked for: {}", printable(why)),
+        format!(
+            "the answer is not the list that was asked for: {why}. Is kubernetes_master the API server, and nothing in between?"
+        ),
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::config;
+    use crate::testing::{config, protobuf};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     const ENDPOINTS: &str = include_str!("../tests/fixtures/endpoints.json");
+    const SLICES: &str = include_str!("../tests/fixtures/endpoint_slices.json");
     const PODS: &str = include_str!("../tests/fixtures/pods.json");
 
     /// How many candidates a body has as a list of this source, with a name or without.
@@ -330,6 +386,42 @@ mod tests {
         assert_malformed(endpoints(whole(&format!("{open}{close}"), "1").as_bytes()));
         assert_malformed(endpoints(whole("[]", &open).as_bytes()));
         assert_eq!(endpoints(whole("[]", &format!("{open}{close}")).as_bytes()).unwrap(), 0);
+    }
+
+    #[test]
+    fn protobuf_says_the_same_as_json() {
+        for (text, source) in [
+            (ENDPOINTS, Source::Endpoints),
+            (SLICES, Source::EndpointSlices),
+            (PODS, Source::Pods),
+        ] {
+            let json: Value = serde_json::from_str(text).unwrap();
+            let config = config(source);
+            let page = Page::parse(&protobuf::list(&json), &config).unwrap();
+            assert_eq!(page, Page::parse(text.as_bytes(), &config).unwrap());
+            assert!(page.objects.iter().any(|(_, entry)| !entry.named.is_empty()));
+        }
+        let json = json!({"kind": "PodList", "metadata": {"resourceVersion": "7", "continue": "more"}});
+        let page = Page::parse(&protobuf::list(&json), &config(Source::Pods)).unwrap();
+        assert_eq!((page.version.as_str(), page.next.as_deref()), ("7", Some("more")));
+    }
+
+    #[test]
+    fn protobuf_that_is_not_the_whole_list_is_malformed() {
+        let body = protobuf::list(&serde_json::from_str(PODS).unwrap());
+        assert_eq!(pods(&body).unwrap(), 7);
+        // The last field is the content type, which does not count.
+        for end in 0..body.len() - 2 {
+            assert_malformed(pods(&body[..end]));
+        }
+        assert_malformed(endpoints(&body));
+        let version = |version| protobuf::list(&json!({"kind": "PodList", "metadata": {"resourceVersion": version}}));
+        assert_eq!(pods(&version("1")).unwrap(), 0);
+        assert_malformed(pods(&version("")));
+        assert_malformed(pods(&version(&"1".repeat(254))));
+        assert_malformed(pods(&protobuf::answer("PodList", b"")));
+        assert_malformed(pods(&protobuf::answer("Status", b"")));
+        assert_malformed(pods(b"k8s\0"));
     }
 
     #[test]

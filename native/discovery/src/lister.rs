@@ -31,8 +31,8 @@ impl Lister {
     /// Whatever kept the answer from being complete: there is no partial snapshot.
     pub fn list(&mut self) -> Result<Snapshot, Error> {
         let mut watcher = Watcher::new(&self.config);
-        while let Request::List(next) = watcher.request() {
-            let page = self.api.list_page(next);
+        while let Request::List(position) = watcher.request() {
+            let page = self.api.list_page(position);
             if let Some(Tell::Error(error)) = watcher.step(Input::Page(page), Instant::now()).tell {
                 return Err(error);
             }

@@ -6,9 +6,10 @@ use serde::Deserialize;
 
 use crate::candidate::{Candidate, Standing};
 use crate::config::IpFamily;
+use crate::protobuf::{Malformed, Message, Value};
 use crate::resource::{Metadata, Resource, ResourceKind, Text, object, objects, optional_object, text};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Pod<'a> {
     #[serde(borrow, deserialize_with = "object")]
     metadata: Metadata<'a>,
@@ -18,13 +19,13 @@ pub(crate) struct Pod<'a> {
     status: Option<Status<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Spec<'a> {
     #[serde(borrow)]
     hostname: Option<Text<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Status<'a> {
     #[serde(borrow)]
@@ -37,18 +38,77 @@ struct Status<'a> {
     conditions: Vec<Condition<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct PodIp<'a> {
     #[serde(borrow)]
     ip: Option<Text<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Condition<'a> {
     #[serde(borrow, rename = "type")]
     kind: Option<Text<'a>>,
     #[serde(borrow)]
     status: Option<Text<'a>>,
+}
+
+/// `Pod`
+impl<'a> Message<'a> for Pod<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.metadata.merge(value.bytes()?)?,
+            2 => self.spec.get_or_insert_default().merge(value.bytes()?)?,
+            3 => self.status.get_or_insert_default().merge(value.bytes()?)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `PodSpec`
+impl<'a> Message<'a> for Spec<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        if number == 16 {
+            self.hostname = value.text()?;
+        }
+        Ok(())
+    }
+}
+
+/// `PodStatus`
+impl<'a> Message<'a> for Status<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.phase = value.text()?,
+            2 => self.conditions.push(value.message()?),
+            6 => self.pod_ip = value.text()?,
+            12 => self.pod_ips.push(value.message()?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `PodIP`
+impl<'a> Message<'a> for PodIp<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        if number == 1 {
+            self.ip = value.text()?;
+        }
+        Ok(())
+    }
+}
+
+/// `PodCondition`
+impl<'a> Message<'a> for Condition<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.kind = value.text()?,
+            2 => self.status = value.text()?,
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 pub(crate) struct PodKind;

@@ -9,7 +9,8 @@ use crate::longname::Unnameable;
 use crate::resource::Resource;
 use crate::snapshot::{Dropped, Snapshot};
 
-/// More names than any Erlang cluster has; a longer answer is a wrong selector or worse.
+/// More names than any Erlang cluster has; a longer answer is a wrong selector or worse. An object without names counts as
+/// one.
 const MAX_NAMES: usize = 20_000;
 
 /// What one object gives.
@@ -29,6 +30,11 @@ pub(crate) struct Named {
 }
 
 impl Entry {
+    /// What it counts against the limit.
+    fn size(&self) -> usize {
+        self.named.len().max(1)
+    }
+
     pub(crate) fn read<'a>(object: &impl Resource<'a>, config: &Config) -> Self {
         let mut entry = Self {
             warning: object.warning(),
@@ -76,13 +82,15 @@ fn example(candidate: &Candidate<'_>) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Reflector {
     objects: BTreeMap<String, Entry>,
+    /// What they count against the limit.
+    size: usize,
 }
 
 impl Reflector {
     /// Puts a complete list in the place of what was known: readers never see half a list.
     pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<(), Error> {
-        let objects = objects.into_iter().collect();
-        check_size(count(&objects))?;
+        let objects: BTreeMap<_, _> = objects.into_iter().collect();
+        self.size = check_size(size(objects.values()))?;
         self.objects = objects;
         Ok(())
     }
@@ -93,15 +101,16 @@ impl Reflector {
         if known == Some(&entry) {
             return Ok(false);
         }
-        let replaced = known.map_or(0, |known| known.named.len());
-        check_size(count(&self.objects) - replaced + entry.named.len())?;
+        self.size = check_size(self.size - size(known) + entry.size())?;
         self.objects.insert(key, entry);
         Ok(true)
     }
 
     /// Applies DELETED; whether it was known.
     pub(crate) fn delete(&mut self, key: &str) -> bool {
-        self.objects.remove(key).is_some()
+        let known = self.objects.remove(key);
+        self.size -= size(&known);
+        known.is_some()
     }
 
     /// What is known now. Of EndpointSlices, which come per family, the IPv4 ones unless a family is asked for.
@@ -111,13 +120,15 @@ impl Reflector {
     }
 }
 
-fn count(objects: &BTreeMap<String, Entry>) -> usize {
-    objects.values().map(|entry| entry.named.len()).sum()
+/// What these count against the limit.
+pub(crate) fn size<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> usize {
+    entries.into_iter().map(Entry::size).sum()
 }
 
-fn check_size(names: usize) -> Result<(), Error> {
-    if names <= MAX_NAMES {
-        return Ok(());
+/// The size, if it is within the limit.
+pub(crate) fn check_size(size: usize) -> Result<usize, Error> {
+    if size <= MAX_NAMES {
+        return Ok(size);
     }
     Err(Error::new(
         Kind::TooLarge,
@@ -132,6 +143,7 @@ mod tests {
     use crate::frame::Frame;
     use crate::list::Page;
     use crate::longname::Mode;
+    use crate::pieces::Delimiter;
     use crate::testing;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -337,10 +349,10 @@ mod tests {
         }
         for frame in frames {
             let before = listed.snapshot(config);
-            let news = match Frame::parse(frame.as_bytes(), config).unwrap() {
+            let news = match Frame::parse(frame.as_bytes(), Delimiter::LineFeed, config).unwrap() {
                 Frame::Upsert { key, entry, .. } => listed.upsert(key, entry).unwrap(),
                 Frame::Delete { key, .. } => listed.delete(&key),
-                other => panic!("{other:?}"),
+                Frame::Bookmark { .. } => false,
             };
             prop_assert!(news || listed.snapshot(config) == before);
         }

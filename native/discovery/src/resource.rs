@@ -10,9 +10,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::candidate::Candidate;
 use crate::config::IpFamily;
+use crate::protobuf::{Malformed, Message, Value};
+
+const MAX_NAME_BYTES: usize = 253;
 
 /// A kind of object that carries candidates, borrowed from the answer.
-pub(crate) trait Resource<'a>: Deserialize<'a> {
+pub(crate) trait Resource<'a>: Deserialize<'a> + Message<'a> {
     /// The `kind` of a list of these.
     const LIST_KIND: &'static str;
 
@@ -61,9 +64,10 @@ struct Annotations<'a> {
 }
 
 impl Metadata<'_> {
-    /// `metadata.name`, which is unique in a namespace.
+    /// `metadata.name`, which is unique in a namespace. One that is too long to be one is none: names are kept.
+    /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#names>
     pub(crate) fn name(&self) -> Option<&str> {
-        text(self.name.as_ref())
+        text(self.name.as_ref()).filter(|name| name.len() <= MAX_NAME_BYTES)
     }
 
     pub(crate) fn namespace(&self) -> Option<&str> {
@@ -86,11 +90,60 @@ impl Metadata<'_> {
     }
 }
 
+/// `ObjectMeta`
+impl<'a> Message<'a> for Metadata<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        match number {
+            1 => self.name = value.text()?,
+            3 => self.namespace = value.text()?,
+            6 => self.resource_version = value.text()?,
+            // That there is one is all that counts.
+            9 => self.deletion_timestamp = Some(Text::borrowed("")),
+            12 => {
+                let annotation: Entry<'_> = value.message()?;
+                if annotation.key == OVER_CAPACITY.as_bytes() {
+                    let over_capacity = Some(Text::borrowed(""));
+                    self.annotations = Some(Annotations { over_capacity });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+const OVER_CAPACITY: &str = "endpoints.kubernetes.io/over-capacity";
+
+/// An entry of a map.
+#[derive(Default)]
+struct Entry<'a> {
+    key: &'a [u8],
+}
+
+impl<'a> Message<'a> for Entry<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        if number == 1 {
+            self.key = value.bytes()?;
+        }
+        Ok(())
+    }
+}
+
 /// The reference from an address to its pod.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct TargetRef<'a> {
     #[serde(borrow)]
     namespace: Option<Text<'a>>,
+}
+
+/// `ObjectReference`
+impl<'a> Message<'a> for TargetRef<'a> {
+    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
+        if number == 2 {
+            self.namespace = value.text()?;
+        }
+        Ok(())
+    }
 }
 
 /// The namespace of an address: its pod's where it names one, else the object's.
@@ -101,11 +154,15 @@ pub(crate) fn namespace<'t>(target: Option<&'t TargetRef<'_>>, metadata: &'t Met
 }
 
 /// A string of the answer: borrowed, unless it has escapes. (serde borrows a `Cow` only when it stands by itself.)
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    pub(crate) fn borrowed(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -74,6 +74,9 @@ struct Interruptible(Socket);
 
 impl Interrupt for Interruptible {
     fn interrupt(&self) {
+        // Closing resets the connection then. A server that was sending into a full window would not notice a FIN for as
+        // long as our kernel remembers the connection.
+        let _ = self.0.set_linger(Some(Duration::ZERO));
         // An error means that it is down already.
         let _ = self.0.shutdown(Shutdown::Both);
     }

@@ -1,15 +1,15 @@
 //! List and watch as a pure state machine: what to ask next, and what an answer means. I/O and waiting are outside.
 //!
 //! ```text
-//!    ┌───────────▶ Unlisted ◀──── asked to list again, page failed, 410, garbage ────┐
-//!    │                │ page                                                         │
+//!    ┌───────────▶ Unlisted ◀──── asked to list again, page failed, 410, garbage, ───┐
+//!    │                │ page      versions that go back, an hour since the last list │
 //!    │                ▼                                                              │
 //!    │             Paging ──┐ page                                                   │
 //!    │                │ ◀───┘                                                        │
 //!    │                │ last page: publish                                           │
 //!    │ asked          ├──── not to be watched, or refused lately ──▶ Polling         │
 //!    │ to list        ▼                                                              │
-//!    └─ Polling    Listed ──── watch refused ────────────────────────────────────────┤
+//!    └─ Polling    Listed ──── watch refused, or failing for long ───────────────────┤
 //!                   │  ▲                                                             │
 //!            opened │  │ stream ended or broke: go on from the last version          │
 //!                   ▼  │                                                             │
@@ -19,6 +19,9 @@
 //!
 //! The objects of the last complete list, with every event since, stay in force through all of it: an error replaces
 //! nothing, and a list replaces them only when its last page is there.
+//!
+//! Versions of one resource are numbers that grow, and may be compared:
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>. Elsewhere they are opaque.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -27,20 +30,31 @@ use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
 use crate::list::Page;
-use crate::reflector::{Entry, Reflector};
+use crate::reflector::{Entry, Reflector, check_size, size};
 use crate::snapshot::Snapshot;
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request<'w> {
-    /// List the page with this token, or the first one.
-    List(Option<&'w str>),
+    /// List from there.
+    List(Position<'w>),
     /// Open a watch from this version, and bear with its silence or not.
     Watch(&'w str, Patience),
     /// Read the open stream.
     Read,
     /// Nothing, until somebody asks for a list.
     Rest,
+}
+
+/// Where a list begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Position<'w> {
+    /// With the first page, which may come from a cache where the configuration allows it.
+    First,
+    /// With the first page of what is true now: a cache may be older than what a watch has told.
+    Present,
+    /// With the page that this token stands for.
+    Page(&'w str),
 }
 
 /// How long a silent stream is taken for a live one.
@@ -54,11 +68,22 @@ pub(crate) enum Patience {
     ToTheEnd,
 }
 
+/// A server may send pages without objects; it may not do so without end.
+const MAX_PAGES: usize = 1_000;
+
 /// A stream that was open for this long has worked, whether or not anything happened meanwhile.
 const WORKING: Duration = Duration::from_secs(30);
 
 /// The first refusal counts for this part of `watch_retry`.
 const FIRST_REFUSAL: u32 = 32;
+
+/// A server that answers, but opens no watch for this long, is polled: what is known would be too old. One that has just
+/// started answers like that for a moment, and a list by every node is not what it needs then.
+const BEAR_WITHOUT_WATCH: Duration = Duration::from_secs(3);
+
+/// Watching tells all there is to tell, unless the server's history is not what it was (an etcd that was restored from
+/// a backup) or somebody has made a mistake. One list in an hour costs next to nothing.
+const RELIST_AFTER: Duration = Duration::from_hours(1);
 
 /// What happened.
 #[derive(Debug)]
@@ -93,7 +118,7 @@ pub(crate) struct Step {
 pub(crate) enum Progress {
     /// A list was completed.
     List,
-    /// A stream has worked: those before it that cost a list no longer count either.
+    /// A stream has worked for a while: those before it that cost a list no longer count either.
     Stream,
 }
 
@@ -128,6 +153,7 @@ enum State {
     Paging {
         next: String,
         objects: Vec<(String, Entry)>,
+        pages: usize,
     },
     /// Complete, and to be watched.
     Listed,
@@ -149,7 +175,16 @@ struct Stream {
 
 impl Stream {
     fn worked(&self, now: Instant) -> bool {
-        self.heard || now.saturating_duration_since(self.opened) >= WORKING
+        self.heard || self.is_old(now)
+    }
+
+    fn is_old(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.opened) >= WORKING
+    }
+
+    /// One that told something and broke at once may do so again and again.
+    fn progress(&self, now: Instant) -> Option<Progress> {
+        self.is_old(now).then_some(Progress::Stream)
     }
 }
 
@@ -173,6 +208,12 @@ pub(crate) struct Watcher<'c> {
     version: String,
     refused: Option<Refused>,
     patience: Patience,
+    /// When the last list was complete.
+    listed_at: Option<Instant>,
+    /// Whether a watch was open since.
+    watched: bool,
+    /// Since when no watch could be opened, though the server answers.
+    without_watch_since: Option<Instant>,
 }
 
 impl<'c> Watcher<'c> {
@@ -184,13 +225,17 @@ impl<'c> Watcher<'c> {
             version: String::new(),
             refused: None,
             patience: Patience::default(),
+            listed_at: None,
+            watched: false,
+            without_watch_since: None,
         }
     }
 
     pub(crate) fn request(&self) -> Request<'_> {
         match &self.state {
-            State::Unlisted => Request::List(None),
-            State::Paging { next, .. } => Request::List(Some(next)),
+            State::Unlisted if self.watched => Request::List(Position::Present),
+            State::Unlisted => Request::List(Position::First),
+            State::Paging { next, .. } => Request::List(Position::Page(next)),
             State::Listed => Request::Watch(&self.version, self.patience),
             State::Watching(_) => Request::Read,
             State::Polling => Request::Rest,
@@ -211,8 +256,8 @@ impl<'c> Watcher<'c> {
         match (mem::replace(&mut self.state, State::Unlisted), input) {
             (_, Input::ListWanted) => Step::default(),
 
-            (State::Unlisted, Input::Page(Ok(page))) => self.page(Vec::new(), page, now),
-            (State::Paging { objects, .. }, Input::Page(Ok(page))) => self.page(objects, page, now),
+            (State::Unlisted, Input::Page(Ok(page))) => self.page(Vec::new(), 0, page, now),
+            (State::Paging { objects, pages, .. }, Input::Page(Ok(page))) => self.page(objects, pages, page, now),
             (State::Unlisted | State::Paging { .. }, Input::Page(Err(error))) => {
                 // It was not watching that was refused, but everything: watching is tried again with the next list.
                 self.refused = None;
@@ -221,6 +266,8 @@ impl<'c> Watcher<'c> {
 
             (State::Listed, Input::Opened(Ok(()))) => {
                 self.refused = None;
+                self.without_watch_since = None;
+                self.watched = true;
                 self.state = State::Watching(Stream {
                     opened: now,
                     heard: false,
@@ -230,20 +277,30 @@ impl<'c> Watcher<'c> {
             }
             (State::Listed, Input::Opened(Err(error))) => self.not_opened(error, now),
 
-            (State::Watching(stream), Input::Frame(Ok(frame))) => self.frame(stream, frame),
-            // An event may be lost: only a list tells.
-            (State::Watching(_), Input::Frame(Err(error))) => Step::lost(error),
+            (State::Watching(stream), Input::Frame(Ok(frame))) => self.frame(stream, frame, now),
+            (State::Watching(_), Input::Frame(Err(error))) => match error.status {
+                Some(410) => Step::then(Then::SpreadOut),
+                Some(_) => {
+                    self.state = State::Listed;
+                    Step::failed(error)
+                }
+                // An event may be lost: only a list tells.
+                None => Step::lost(error),
+            },
 
             (State::Watching(stream), Input::Ended) => {
+                if !self.listed_within(RELIST_AFTER, now) {
+                    return Step::resume(stream, now);
+                }
                 self.state = State::Listed;
                 // A server that ends every stream at once would be asked without end.
-                Step::resume(stream.worked(now))
+                Step::resume(stream, now)
             }
             (State::Watching(stream), Input::Broken(error)) => {
                 self.state = State::Listed;
                 // A stream that worked and broke is replaced; whether the API fails shows when that is tried.
                 if stream.worked(now) {
-                    Step::interrupted()
+                    Step::interrupted(stream, now)
                 } else {
                     Step::failed(error)
                 }
@@ -253,7 +310,7 @@ impl<'c> Watcher<'c> {
                 if !stream.bookmarked {
                     self.patience = Patience::ToTheEnd;
                 }
-                Step::interrupted()
+                Step::interrupted(stream, now)
             }
 
             // An input that the state did not ask for changes nothing.
@@ -264,16 +321,28 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    fn page(&mut self, mut objects: Vec<(String, Entry)>, page: Page, now: Instant) -> Step {
+    fn page(&mut self, mut objects: Vec<(String, Entry)>, pages: usize, page: Page, now: Instant) -> Step {
         objects.extend(page.objects);
         if let Some(next) = page.next {
-            self.state = State::Paging { next, objects };
+            let pages = pages + 1;
+            if pages == MAX_PAGES {
+                return Step::failed(Error::new(
+                    Kind::TooLarge,
+                    format!("the list has more than {MAX_PAGES} pages: check kubernetes_selector"),
+                ));
+            }
+            if let Err(error) = check_size(size(objects.iter().map(|(_, entry)| entry))) {
+                return Step::failed(error);
+            }
+            self.state = State::Paging { next, objects, pages };
             return Step::default();
         }
         if let Err(error) = self.reflector.replace(objects) {
             return Step::failed(error);
         }
         self.version = page.version;
+        self.listed_at = Some(now);
+        self.watched = false;
         let watch = self.config.watch && self.refused.as_ref().is_none_or(|refused| refused.until <= now);
         self.state = if watch { State::Listed } else { State::Polling };
         Step {
@@ -286,20 +355,8 @@ impl<'c> Watcher<'c> {
         match error.status {
             Some(410) => Step::then(Then::SpreadOut),
             // Forbidden by the role, or by something in between that knows no watches.
-            Some(400 | 403 | 404 | 405 | 406 | 501) => {
-                let longest = self.config.watch_retry;
-                let wait = match &self.refused {
-                    None => longest / FIRST_REFUSAL,
-                    Some(refused) => (refused.wait * 2).min(longest),
-                };
-                self.refused = Some(Refused {
-                    warning: format!("{error}. Until then it polls every polling_interval"),
-                    until: now + wait,
-                    wait,
-                });
-                // Whether lists are refused as well shows with the next: what is known is not confirmed by a refusal.
-                Step::default()
-            }
+            Some(400 | 403 | 404 | 405 | 406 | 501) => self.refuse(&error, now),
+            _ if self.too_long_without_watch(&error, now) => self.refuse(&error, now),
             _ => {
                 self.state = State::Listed;
                 Step::failed(error)
@@ -307,7 +364,50 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    fn frame(&mut self, stream: Stream, frame: Frame) -> Step {
+    /// Polls for a while. Whether lists are refused as well shows with the next: what is known is not confirmed by a
+    /// refusal.
+    fn refuse(&mut self, error: &Error, now: Instant) -> Step {
+        let longest = self.config.watch_retry;
+        let wait = match &self.refused {
+            None => longest / FIRST_REFUSAL,
+            Some(refused) => (refused.wait * 2).min(longest),
+        };
+        self.refused = Some(Refused {
+            warning: format!("{error}. Until then it polls every polling_interval"),
+            until: now + wait,
+            wait,
+        });
+        Step::default()
+    }
+
+    fn too_long_without_watch(&mut self, error: &Error, now: Instant) -> bool {
+        match (error.kind, error.status) {
+            // It asks to be left alone.
+            (_, Some(429)) => false,
+            // The request hung until its limit.
+            (Kind::Timeout, _) => true,
+            (Kind::Server | Kind::Malformed | Kind::TooLarge, _) | (_, Some(_)) => {
+                let since = *self.without_watch_since.get_or_insert(now);
+                now.saturating_duration_since(since) >= BEAR_WITHOUT_WATCH
+            }
+            // The server is away, and a list would fare no better.
+            _ => {
+                self.without_watch_since = None;
+                false
+            }
+        }
+    }
+
+    fn listed_within(&self, time: Duration, now: Instant) -> bool {
+        self.listed_at
+            .is_some_and(|at| now.saturating_duration_since(at) < time)
+    }
+
+    fn frame(&mut self, stream: Stream, frame: Frame, now: Instant) -> Step {
+        // The server's history is not what it was.
+        if !may_follow(frame.version(), &self.version) {
+            return Step::then(Then::SpreadOut);
+        }
         let mut stream = Stream { heard: true, ..stream };
         let (changed, version) = match frame {
             Frame::Upsert { key, entry, version } => (self.reflector.upsert(key, entry), version),
@@ -317,11 +417,6 @@ impl<'c> Watcher<'c> {
                 self.patience = Patience::ForBookmarks;
                 (Ok(false), version)
             }
-            Frame::Error { code: 410, .. } => return Step::then(Then::SpreadOut),
-            Frame::Error { code, message } => {
-                self.state = State::Listed;
-                return Step::failed(stream_error(code, &message));
-            }
         };
         match changed {
             Ok(changed) => {
@@ -329,7 +424,7 @@ impl<'c> Watcher<'c> {
                 self.version = version;
                 Step {
                     tell: changed.then_some(Tell::Snapshot),
-                    progress: Some(Progress::Stream),
+                    progress: stream.progress(now),
                     ..Step::default()
                 }
             }
@@ -354,10 +449,10 @@ impl Step {
     }
 
     /// After a stream that ended as streams do.
-    fn resume(worked: bool) -> Self {
-        if worked {
+    fn resume(stream: Stream, now: Instant) -> Self {
+        if stream.is_old(now) {
             Self {
-                progress: Some(Progress::Stream),
+                progress: stream.progress(now),
                 ..Self::default()
             }
         } else {
@@ -366,10 +461,10 @@ impl Step {
     }
 
     /// After a stream that worked until it did not.
-    fn interrupted() -> Self {
+    fn interrupted(stream: Stream, now: Instant) -> Self {
         Self {
             then: Then::BackOff,
-            progress: Some(Progress::Stream),
+            progress: stream.progress(now),
             tell: None,
         }
     }
@@ -390,13 +485,12 @@ impl Step {
     }
 }
 
-fn stream_error(code: u16, message: &str) -> Error {
-    Error {
-        status: Some(code),
-        ..Error::new(
-            Kind::Server,
-            format!("the API server ended the watch: {code} {message}"),
-        )
+/// Whether this version can come after that one. Where versions are numbers, they grow and stay numbers.
+fn may_follow(version: &str, last: &str) -> bool {
+    match (version.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(version), Ok(last)) => version >= last,
+        (Err(_), Ok(_)) => false,
+        (_, Err(_)) => true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The certificates: an authority of the cluster, another one, and what they sign for the server.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -17,6 +18,9 @@ const NAMES: [&str; 5] = [
     "127.0.0.1",
     "::1",
 ];
+
+/// How long the certificates of a real server are good for.
+const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Who signs the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +41,8 @@ pub struct Certificate {
     pub authority: Authority,
     /// Whether its time is over.
     pub expired: bool,
+    /// Whether its time is still to come.
+    pub not_yet_valid: bool,
 }
 
 impl Default for Certificate {
@@ -46,6 +52,7 @@ impl Default for Certificate {
             sans: NAMES.map(str::to_owned).to_vec(),
             authority: Authority::Own,
             expired: false,
+            not_yet_valid: false,
         }
     }
 }
@@ -98,8 +105,14 @@ impl Authorities {
     fn issue(&self, wanted: &Certificate) -> Result<(rcgen::Certificate, KeyPair), rcgen::Error> {
         let mut params = CertificateParams::new(wanted.sans.clone())?;
         params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(if wanted.expired { 2021 } else { 2120 }, 1, 1);
+        params.not_before = date_time_ymd(if wanted.not_yet_valid { 2110 } else { 2020 }, 1, 1);
+        params.not_after = match wanted {
+            Certificate { expired: true, .. } => date_time_ymd(2021, 1, 1),
+            Certificate {
+                not_yet_valid: true, ..
+            } => date_time_ymd(2120, 1, 1),
+            _ => (SystemTime::now() + YEAR).into(),
+        };
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -158,6 +158,10 @@ fn handle(fake: &Fake, request: &Request) -> Result<Value, Refusal> {
             fake.set_certificate(&certificate).map_err(bad_request)?;
             done()
         }
+        ("POST", ["connections", "cut"]) => {
+            fake.cut_connections();
+            done()
+        }
         ("GET", ["journal"]) => Ok(json!(fake.shared.journal.requests())),
         ("GET", ["journal", "summary"]) => summary(fake, request),
         ("DELETE", ["journal"]) => {
@@ -202,7 +206,7 @@ fn bookmarks(value: &Value) -> Result<Option<Duration>, String> {
 }
 
 fn certificate(value: &Value) -> Result<Certificate, String> {
-    let fields = json::object(value, "a certificate", &["sans", "ca", "expired"])?;
+    let fields = json::object(value, "a certificate", &["sans", "ca", "expired", "not_yet_valid"])?;
     let mut certificate = Certificate::default();
     if fields.contains_key("sans") {
         certificate.sans = json::strings(fields, "sans")?;
@@ -212,10 +216,12 @@ fn certificate(value: &Value) -> Result<Certificate, String> {
         Some("other") => Authority::Other,
         Some(ca) => return Err(format!("\"ca\" is own or other, not {ca:?}")),
     };
-    certificate.expired = match fields.get("expired") {
-        None => false,
-        Some(expired) => expired.as_bool().ok_or("\"expired\" is true or false")?,
+    let flag = |name: &str| match fields.get(name) {
+        None => Ok(false),
+        Some(flag) => flag.as_bool().ok_or_else(|| format!("{name:?} is true or false")),
     };
+    certificate.expired = flag("expired")?;
+    certificate.not_yet_valid = flag("not_yet_valid")?;
     Ok(certificate)
 }
 

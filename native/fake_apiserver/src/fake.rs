@@ -105,6 +105,12 @@ impl Fake {
         self.shared.watches.wait_for_end(&cut);
     }
 
+    /// Cuts every connection, and goes on to listen.
+    pub(crate) fn cut_connections(&self) {
+        self.order_watches(&Order::Cut);
+        self.shared.connections.cut_all();
+    }
+
     pub(crate) fn objects(&self, resource: &str) -> Result<Vec<Value>, String> {
         let resource = known(resource)?;
         let store = lock(&self.shared.store);

@@ -35,6 +35,10 @@ pub enum Action {
     },
     /// Never answers, until the faults change or the peer closes.
     Hang,
+    /// Answers the client's greeting with the first bytes of the server's, and then nothing.
+    HangInHandshake,
+    /// Sends so many bytes of the right answer, counted from the start of its head, and then nothing.
+    HangAfterBytes(usize),
     /// Closes with an RST.
     Reset,
     /// Closes without an answer.
@@ -50,10 +54,24 @@ pub enum Action {
         /// The pause after each.
         every: Duration,
     },
+    /// Sends the head of the right answer in small pieces, and then the rest as it should be.
+    DripHead {
+        /// The size of a piece.
+        bytes: usize,
+        /// The pause after each.
+        every: Duration,
+    },
     /// Answers 200 with this body.
     RawBody(String),
     /// Writes these bytes and closes; at accept in plain text, without TLS.
     RawResponse(String),
+    /// Writes these bytes, which need not be text; at accept without TLS.
+    RawBytes {
+        /// What to write.
+        bytes: Vec<u8>,
+        /// Whether the connection lives on after it.
+        keep_alive: bool,
+    },
     /// Answers 200 with a list that never ends.
     EndlessBody,
     /// A watch that is cut after so many bytes of the body.
@@ -143,7 +161,12 @@ impl Fault {
     fn check(&self) -> Result<(), String> {
         let early = matches!(
             self.action,
-            Action::Hang | Action::Reset | Action::Close | Action::RawResponse(_)
+            Action::Hang
+                | Action::HangInHandshake
+                | Action::Reset
+                | Action::Close
+                | Action::RawResponse(_)
+                | Action::RawBytes { keep_alive: false, .. }
         );
         let filtered = self.resource.is_some() || self.verb.is_some();
         if self.at == Stage::Accept && filtered {
@@ -153,8 +176,11 @@ impl Fault {
             return Err("this fault is for watches only".to_owned());
         }
         if self.at == Stage::Accept && !early {
-            let allowed = "hang, reset, close and raw_response";
+            let allowed = "hang, hang_in_handshake, reset, close and raw_response that closes";
             return Err(format!("at accept there are only {allowed}"));
+        }
+        if self.at == Stage::Request && self.action == Action::HangInHandshake {
+            return Err("the handshake is over when a request is read".to_owned());
         }
         Ok(())
     }
@@ -189,6 +215,8 @@ impl Action {
         match kind {
             "status" => status_from_json(detail),
             "hang" => Ok(Self::Hang),
+            "hang_in_handshake" => Ok(Self::HangInHandshake),
+            "hang_after_bytes" => size(detail).map(Self::HangAfterBytes),
             "reset" => Ok(Self::Reset),
             "close" => Ok(Self::Close),
             "headers_then_hang" => Ok(Self::HeadersThenHang),
@@ -197,19 +225,37 @@ impl Action {
             "cut_after_bytes" => size(detail).map(Self::CutAfterBytes),
             "huge_frame" => size(detail).map(Self::HugeFrame),
             "truncate_body" => size(detail).map(Self::TruncateBody),
-            "drip" => {
-                let fields = json::object(detail, "drip", &["bytes", "every_ms"])?;
-                let every = json::optional_number(fields, "every_ms")?.unwrap_or(0);
-                Ok(Self::Drip {
-                    bytes: size(&detail["bytes"])?.max(1),
-                    every: Duration::from_millis(every),
+            "drip" | "drip_head" => {
+                let fields = json::object(detail, kind, &["bytes", "every_ms"])?;
+                let every = Duration::from_millis(json::optional_number(fields, "every_ms")?.unwrap_or(0));
+                let bytes = size(&detail["bytes"])?.max(1);
+                Ok(if kind == "drip" {
+                    Self::Drip { bytes, every }
+                } else {
+                    Self::DripHead { bytes, every }
                 })
             }
             "raw_body" => text().map(Self::RawBody),
+            "raw_response" if detail.is_object() => bytes_from_json(detail),
             "raw_response" => text().map(Self::RawResponse),
             other => Err(format!("{other:?} is no kind of fault")),
         }
     }
+}
+
+/// JSON holds no bytes; a string of the first 256 characters does.
+fn bytes_from_json(value: &Value) -> Result<Action, String> {
+    let fields = json::object(value, "raw_response", &["latin1", "keep_alive"])?;
+    let text = json::string(fields, "latin1")?;
+    let bytes = text.chars().map(u8::try_from).collect::<Result<_, _>>();
+    let keep_alive = match fields.get("keep_alive") {
+        None => false,
+        Some(keep_alive) => keep_alive.as_bool().ok_or("\"keep_alive\" is true or false")?,
+    };
+    Ok(Action::RawBytes {
+        bytes: bytes.map_err(|_| "\"latin1\" has a character beyond ÿ")?,
+        keep_alive,
+    })
 }
 
 fn status_from_json(value: &Value) -> Result<Action, String> {
@@ -321,6 +367,9 @@ mod tests {
             json!({"at": "request", "do": {"hang": true, "close": true}}),
             json!({"at": "request", "do": {"drip": {"every_ms": 1}}}),
             json!({"at": "request", "do": "raw_body"}),
+            json!({"at": "request", "do": "hang_in_handshake"}),
+            json!({"at": "request", "do": {"raw_response": {"latin1": "\u{100}"}}}),
+            json!({"at": "accept", "do": {"raw_response": {"latin1": "", "keep_alive": true}}}),
         ] {
             assert!(Fault::from_json(&bad).is_err(), "{bad}");
         }

@@ -1,7 +1,10 @@
 //! The faults in action.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ServerConnection;
 
 use crate::access::User;
 use crate::api::{Answer, Target};
@@ -9,7 +12,7 @@ use crate::connection::Tls;
 use crate::faults::{Action, Strike};
 use crate::http::{Request, Response, Wire, chunk};
 use crate::socket::Socket;
-use crate::sync::Shared;
+use crate::sync::{Shared, lock};
 use crate::watch::{self, Script, Watch};
 
 /// A request that was read, and where its answer goes.
@@ -46,6 +49,14 @@ pub(crate) fn at_accept(shared: &Shared, id: u64, socket: &mut Socket, strike: &
             socket.wait_for_data();
             let _ = socket.write_all(text.as_bytes());
         }
+        Action::RawBytes { bytes, .. } => {
+            socket.wait_for_data();
+            let _ = socket.write_all(bytes);
+        }
+        Action::HangInHandshake => {
+            greet(shared, socket);
+            hang(shared, id, strike, socket);
+        }
         // With the greeting unread, this would be a reset.
         _ => socket.wait_for_data(),
     }
@@ -77,22 +88,10 @@ pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: 
             reset(shared, id, &mut wire.stream.sock);
             Ok(Next::Vanish)
         }
-        Action::Close => Ok(Next::Close),
-        Action::HeadersThenHang => {
-            let head = match exchange.right_answer() {
-                Answer::Response(right) => {
-                    exchange.note(right.status);
-                    right.head(Some(right.body.len()), true)
-                }
-                Answer::Watch(_) => {
-                    exchange.note(200);
-                    Watch::head(true)
-                }
-            };
-            wire.send(&head)?;
-            hang(shared, id, strike, &mut wire.stream.sock);
-            Ok(Next::Vanish)
-        }
+        // There is no handshake left to hang in.
+        Action::Close | Action::HangInHandshake => Ok(Next::Close),
+        Action::HangAfterBytes(length) => hang_after(exchange, wire, strike, Some(*length)),
+        Action::HeadersThenHang => hang_after(exchange, wire, strike, None),
         Action::TruncateBody(length) => match exchange.right_answer() {
             Answer::Response(right) => {
                 exchange.note(right.status);
@@ -104,6 +103,7 @@ pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: 
             Answer::Watch(watch) => watch::stream(exchange, wire, watch, &cut_after(*length)),
         },
         Action::Drip { bytes, every } => drip(exchange, wire, strike, *bytes, *every),
+        Action::DripHead { bytes, every } => drip_head(exchange, wire, strike, *bytes, *every),
         Action::CutAfterBytes(length) => with_script(exchange, wire, &cut_after(*length)),
         Action::HugeFrame(size) => {
             let huge_frame = Some(*size);
@@ -130,6 +130,10 @@ pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: 
             wire.send(text.as_bytes())?;
             Ok(Next::Close)
         }
+        Action::RawBytes { bytes, keep_alive } => {
+            wire.send(bytes)?;
+            Ok(if *keep_alive { Next::Request } else { Next::Close })
+        }
         Action::EndlessBody => endless(exchange, wire, strike),
     }
 }
@@ -145,6 +149,23 @@ fn hang(shared: &Shared, id: u64, strike: &Strike, socket: &mut Socket) {
     if hold(shared, id, strike) {
         socket.drain();
     }
+}
+
+/// Sends the record header of the server's first message, and half of what it announces.
+fn greet(shared: &Shared, socket: &mut Socket) {
+    let config = Arc::clone(&lock(&shared.tls));
+    let Ok(mut connection) = ServerConnection::new(config) else {
+        return;
+    };
+    while connection.is_handshaking() && !connection.wants_write() {
+        if !matches!(connection.read_tls(socket), Ok(1..)) || connection.process_new_packets().is_err() {
+            return;
+        }
+    }
+    let mut greeting = Vec::new();
+    let _ = connection.write_tls(&mut greeting);
+    greeting.truncate(greeting.len() / 2);
+    let _ = socket.write_all(&greeting);
 }
 
 fn reset(shared: &Shared, id: u64, socket: &mut Socket) {
@@ -201,6 +222,73 @@ fn drip(
     }
     exchange.shared.connections.hold(exchange.id, false);
     Ok(Next::Request)
+}
+
+/// Sends so many bytes of the right answer, or its head.
+fn hang_after(
+    exchange: &Exchange<'_>,
+    wire: &mut Wire<Tls>,
+    strike: &Strike,
+    length: Option<usize>,
+) -> io::Result<Next> {
+    let mut bytes = match exchange.right_answer() {
+        Answer::Response(right) => {
+            exchange.note(right.status);
+            let mut bytes = right.head(Some(right.body.len()), true);
+            if length.is_some() {
+                bytes.extend(&right.body);
+            }
+            bytes
+        }
+        Answer::Watch(_) => {
+            exchange.note(200);
+            Watch::head(true)
+        }
+    };
+    bytes.truncate(length.unwrap_or(bytes.len()));
+    wire.send(&bytes)?;
+    hang(exchange.shared, exchange.id, strike, &mut wire.stream.sock);
+    Ok(Next::Vanish)
+}
+
+fn drip_head(
+    exchange: &Exchange<'_>,
+    wire: &mut Wire<Tls>,
+    strike: &Strike,
+    bytes: usize,
+    every: Duration,
+) -> io::Result<Next> {
+    if !hold(exchange.shared, exchange.id, strike) {
+        return Ok(Next::Vanish);
+    }
+    let answer = exchange.right_answer();
+    exchange.note(match &answer {
+        Answer::Response(right) => right.status,
+        Answer::Watch(_) => 200,
+    });
+    let head = match &answer {
+        Answer::Response(right) => right.head(Some(right.body.len()), true),
+        Answer::Watch(_) => Watch::head(true),
+    };
+    for piece in head.chunks(bytes.max(1)) {
+        wire.send(piece)?;
+        if !wire.stream.sock.silent_for(every) {
+            return Ok(Next::Vanish);
+        }
+    }
+    let next = match answer {
+        Answer::Response(right) => wire.send(&right.body).map(|()| Next::Request),
+        Answer::Watch(watch) => {
+            let headless = true;
+            let script = Script {
+                headless,
+                ..Script::default()
+            };
+            watch::stream(exchange, wire, watch, &script)
+        }
+    }?;
+    exchange.shared.connections.hold(exchange.id, false);
+    Ok(next)
 }
 
 fn endless(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: &Strike) -> io::Result<Next> {

@@ -167,6 +167,8 @@ pub(crate) struct Script {
     pub(crate) huge_frame: Option<usize>,
     /// Bookmarks without a pause, and nothing else.
     pub(crate) endless_bookmarks: bool,
+    /// The head has been sent already.
+    pub(crate) headless: bool,
 }
 
 /// Streams a watch until its end.
@@ -181,7 +183,9 @@ pub(crate) fn stream(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, watch: Watch
         left: script.cut_after,
         drip: script.drip,
     };
-    sink.wire.send(&Watch::head(keep_alive))?;
+    if !script.headless {
+        sink.wire.send(&Watch::head(keep_alive))?;
+    }
     if sink.left == Some(0) {
         return Ok(Next::Vanish);
     }

@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
-use common::{Client, connect, get, tcp, wait};
+use common::{Client, client_hello, connect, control, get, tcp, wait};
 use fake_apiserver::{Action, Fault, Server};
 use serde_json::json;
 
@@ -162,6 +162,41 @@ fn headers_then_hang_sends_the_head_alone() {
 }
 
 #[test]
+fn a_hang_after_bytes_can_be_anywhere_in_head_and_body() {
+    let server = server_with(Action::HangAfterBytes(0));
+    let whole = {
+        server.clear_faults();
+        let mut client = connect(&server).unwrap();
+        client.send_get(PATH, Some(server.token())).unwrap();
+        client.piece().unwrap()
+    };
+    for length in [1, 20, whole.len() - 1] {
+        server.set_faults(vec![Fault::on_request(Action::HangAfterBytes(length))]);
+        let mut client = connect(&server).unwrap();
+        client.send_get(PATH, Some(server.token())).unwrap();
+        let mut bytes = Vec::new();
+        while bytes.len() < length {
+            bytes.extend(client.piece().unwrap());
+        }
+        assert_eq!(server.summary().connections_open, 1, "it hangs");
+        server.clear_faults();
+        let (rest, end) = client.rest();
+        bytes.extend(rest);
+        assert_eq!(bytes, whole[..length]);
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::UnexpectedEof);
+        wait(&server, |summary| summary.connections_open == 0);
+    }
+    server.set_faults(vec![Fault::on_request(Action::HangAfterBytes(usize::MAX))]);
+    let mut client = connect(&server).unwrap();
+    client
+        .send_get(&format!("{PATH}?watch=true"), Some(server.token()))
+        .unwrap();
+    assert_eq!(client.receive_head().unwrap().0, 200);
+    server.clear_faults();
+    assert!(client.rest().0.is_empty());
+}
+
+#[test]
 fn a_truncated_body_is_cut_after_so_many_bytes() {
     let server = server_with(Action::TruncateBody(12));
     let mut client = connect(&server).unwrap();
@@ -209,6 +244,38 @@ fn a_dripping_body_ends_with_its_client_or_its_fault() {
 }
 
 #[test]
+fn a_dripping_head_is_whole_in_the_end_and_what_follows_is_as_usual() {
+    let every = Duration::from_millis(1);
+    let server = server_with(Action::DripHead { bytes: 50, every });
+    let mut client = connect(&server).unwrap();
+    client.send_get(PATH, Some(server.token())).unwrap();
+    assert_eq!(client.piece().unwrap().len(), 50);
+    let mut client = connect(&server).unwrap();
+    let answer = client.get(PATH, Some(server.token())).unwrap();
+    assert_eq!(answer.json()["kind"], "EndpointsList");
+    // And it lives on.
+    client
+        .send_get(&format!("{PATH}?watch=true&timeoutSeconds=-1"), Some(server.token()))
+        .unwrap();
+    assert_eq!(client.receive_head().unwrap().0, 200);
+    assert!(client.chunk().unwrap().starts_with(br#"{"type":"ADDED""#));
+}
+
+#[test]
+fn raw_bytes_need_not_be_text_and_can_leave_the_connection_open() {
+    let server = server_with(Action::Close);
+    let answer = r#"[{"at":"request","times":1,"do":{"raw_response":{"latin1":"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nÿ\u0000","keep_alive":true}}},
+        {"at":"request","do":{"raw_response":{"latin1":"\u0080"}}}]"#;
+    assert_eq!(control(&server, "PUT", "/faults", answer).status, 200);
+    let mut client = connect(&server).unwrap();
+    assert_eq!(client.get(PATH, Some(server.token())).unwrap().body, [0xff, 0]);
+    client.send_get(PATH, Some(server.token())).unwrap();
+    let (bytes, end) = client.rest();
+    assert_eq!(bytes, [0x80]);
+    end.unwrap();
+}
+
+#[test]
 fn raw_bodies_and_responses_come_as_they_are() {
     let server = server_with(Action::RawBody("{oops".to_owned()));
     let answer = get(&server, PATH).unwrap();
@@ -253,6 +320,34 @@ fn a_hang_at_accept_leaves_tls_unanswered() {
 }
 
 #[test]
+fn a_hang_in_the_handshake_answers_half_of_it() {
+    let server = Server::start().unwrap();
+    server.set_faults(vec![Fault::on_accept(Action::HangInHandshake)]);
+    let mut client = Client::new(tcp(server.address()).unwrap());
+    client.stream.write_all(&client_hello()).unwrap();
+    let greeting = client.piece().unwrap();
+    // A handshake record: a ServerHello.
+    assert_eq!((greeting[0], greeting[5]), (22, 2));
+    assert_eq!(server.summary().connections_open, 1);
+    server.clear_faults();
+    assert!(client.rest().0.is_empty());
+    wait(&server, |summary| summary.connections_open == 0);
+    assert_eq!(server.summary().handshakes_completed, 0);
+    assert_eq!(get(&server, PATH).unwrap().status, 200);
+}
+
+#[test]
+fn cut_connections_are_cut_and_new_ones_accepted() {
+    let server = Server::start().unwrap();
+    let mut client = connect(&server).unwrap();
+    assert_eq!(client.get(PATH, Some(server.token())).unwrap().status, 200);
+    assert_eq!(control(&server, "POST", "/connections/cut", "").status, 200);
+    assert_eq!(server.summary().connections_open, 0);
+    assert!(client.rest().0.is_empty());
+    assert_eq!(get(&server, PATH).unwrap().status, 200);
+}
+
+#[test]
 fn a_hang_at_accept_ends_when_the_peer_closes() {
     let server = Server::start().unwrap();
     server.set_faults(vec![Fault::on_accept(Action::Hang)]);
@@ -273,7 +368,7 @@ fn resets_closes_and_plain_text_at_accept_fail_the_handshake() {
     let error = connect(&server).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     let mut socket = tcp(server.address()).unwrap();
-    std::io::Write::write_all(&mut socket, b"hello").unwrap();
+    socket.write_all(b"hello").unwrap();
     assert_eq!(socket.read(&mut [0]).unwrap(), 0);
     let error = connect(&server).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");

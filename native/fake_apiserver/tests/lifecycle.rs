@@ -95,6 +95,11 @@ fn a_replaced_certificate_can_be_wrong_in_every_way() {
     });
     assert!(refusal().contains("expired"), "{}", refusal());
     server.set_certificate(&Certificate {
+        not_yet_valid: true,
+        ..Certificate::default()
+    });
+    assert!(refusal().contains("not valid yet"), "{}", refusal());
+    server.set_certificate(&Certificate {
         authority: Authority::Other,
         ..Certificate::default()
     });

@@ -2,7 +2,8 @@
 //!
 //! `start` runs a [`discovery::Discovery`] for a process. Its events reach that process as
 //! `{:libcluster_kubernetes, ref, {:snapshot, map}}`, `{:libcluster_kubernetes, ref, {:error, map}}` and
-//! `{:libcluster_kubernetes, ref, :watching}`. The discovery ends when `stop` is called, when the process dies, however it dies, or when the resource is collected.
+//! `{:libcluster_kubernetes, ref, :watching}`; a snapshot that is not acknowledged holds back the next. The discovery ends
+//! when `stop` is called, when the process dies, however it dies, or when the resource is collected.
 
 mod messages;
 mod options;
@@ -10,7 +11,8 @@ mod options;
 use std::sync::Arc;
 
 use discovery::lister::Lister;
-use discovery::{Config, Discovery, Error, Snapshot};
+use discovery::outbox::Outbox;
+use discovery::{Config, Discovery, Error, Event, Snapshot};
 use rustler::types::reference::Reference;
 use rustler::{Atom, Encoder, Env, LocalPid, Monitor, OwnedEnv, Resource, ResourceArc, Term};
 
@@ -26,6 +28,7 @@ mod atoms {
 /// The discovery of one process.
 struct Worker {
     discovery: Discovery,
+    outbox: Arc<Outbox>,
 }
 
 #[rustler::resource_impl]
@@ -45,23 +48,42 @@ fn start(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc
     let reference = env.make_ref();
     let letterhead = OwnedEnv::new();
     let saved = letterhead.save(reference);
+    let outbox: Arc<Outbox> = Arc::default();
+    let worker_outbox = Arc::clone(&outbox);
     let discovery = Discovery::start(config, move |event| {
-        letterhead.run(|letterhead| {
-            let reference = saved.load(letterhead);
-            OwnedEnv::new()
-                .send_and_clear(&owner, |env| {
-                    let event = messages::event(env, &event);
-                    (atoms::libcluster_kubernetes(), reference.in_env(env), event)
-                })
-                .is_ok()
+        outbox.push(event, |event| {
+            letterhead.run(|letterhead| {
+                let reference = saved.load(letterhead);
+                OwnedEnv::new()
+                    .send_and_clear(&owner, |env| message(env, reference.in_env(env), event))
+                    .is_ok()
+            })
         })
     })
     .map_err(|error| format!("no thread for the discovery: {error}"))?;
-    let worker = ResourceArc::new(Worker { discovery });
+    let worker = ResourceArc::new(Worker {
+        discovery,
+        outbox: worker_outbox,
+    });
     if env.monitor(&worker, &owner).is_none() {
         worker.discovery.stop();
     }
     Ok((worker, reference))
+}
+
+fn message<'a>(env: Env<'a>, reference: Term<'a>, event: &Event) -> Term<'a> {
+    (atoms::libcluster_kubernetes(), reference, messages::event(env, event)).encode(env)
+}
+
+/// The last snapshot has been acted on: sends the owner, who calls this, the one that was held meanwhile.
+#[rustler::nif]
+#[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
+fn acknowledge<'a>(env: Env<'a>, worker: ResourceArc<Worker>, reference: Reference<'a>) -> Atom {
+    worker.outbox.acknowledge(|event| {
+        // Nobody but the caller is spoken to, and it is alive.
+        let _ = env.send(&env.pid(), message(env, reference.into(), event));
+    });
+    atoms::ok()
 }
 
 /// Asks for a list, as a tick does: one that is running, or that a failure has scheduled, and a watch serve as well.

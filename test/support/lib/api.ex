@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Test.Api do
   One source (Endpoints, EndpointSlices or Pods) on a server, the fake one or the real one, with a service account that
   may get, list and watch it: the same calls for both, so that the same scenarios run against both.
 
-  A member is an IP address, or `{ip, :draining}`. The real server needs `audit: true` and, for EndpointSlices,
+  A member is an IP address, `{ip, :draining}` (not in Endpoints), or on the fake server `{ip, :not_ready}`. The real server needs `audit: true` and, for EndpointSlices,
   `KubeApiserver.endpointslices_crd!/1`.
   """
 
@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes.Test.Api do
   @account "app"
 
   @type source :: :endpoints | :endpoint_slices | :pods
-  @type member :: String.t() | {String.t(), :draining}
+  @type member :: String.t() | {String.t(), :draining | :not_ready}
 
   @spec new(%FakeApiserver{} | KubeApiserver.t(), source()) :: %__MODULE__{}
   def new(%FakeApiserver{} = server, source) do
@@ -55,7 +55,9 @@ defmodule LibclusterKubernetes.Test.Api do
     wanted = Map.new(members, &{pod_name(&1), &1})
     for name <- known, not is_map_key(wanted, name), do: delete(api, name)
 
-    for {name, member} <- wanted, name not in known or match?({_, :draining}, member) do
+    # What is there is written again on the fake server only, to which an equal object is no change.
+    for {name, member} <- wanted,
+        name not in known or match?({_, :draining}, member) or match?(%FakeApiserver{}, api.server) do
       put(api, name, [member])
     end
 
@@ -211,47 +213,59 @@ defmodule LibclusterKubernetes.Test.Api do
     KubeApiserver.pod!(server, namespace, name, ip: ip, labels: labels)
   end
 
-  defp object(:endpoints, ips, labels), do: FakeApiserver.endpoints(ips, labels: labels)
+  @doc "An object with these members, without its name; a pod has one."
+  def object(source, members, labels \\ %{app: "app"})
 
-  defp object(:endpoint_slices, members, labels) do
+  def object(:endpoints, members, labels) do
+    {not_ready, ready} = Enum.split_with(members, &match?({_, :not_ready}, &1))
+    FakeApiserver.endpoints(ready, labels: labels, not_ready: Enum.map(not_ready, &elem(&1, 0)))
+  end
+
+  def object(:endpoint_slices, members, labels) do
     %{metadata: %{labels: labels}, addressType: "IPv4", endpoints: Enum.map(members, &endpoint/1)}
   end
 
-  defp object(:pods, [{ip, :draining}], labels) do
+  def object(:pods, [{ip, :draining}], labels) do
     put_in(object(:pods, [ip], labels), [:metadata, :deletionTimestamp], "2026-01-01T00:00:00Z")
   end
 
-  defp object(:pods, [ip], labels) do
-    ready = %{type: "Ready", status: "True"}
-    %{metadata: %{labels: labels}, status: %{phase: "Running", podIP: ip, podIPs: [%{ip: ip}], conditions: [ready]}}
+  def object(:pods, [{ip, :not_ready}], labels), do: pod(ip, labels, "False")
+  def object(:pods, [ip], labels), do: pod(ip, labels, "True")
+
+  defp pod(ip, labels, ready) do
+    status = %{phase: "Running", podIP: ip, podIPs: [%{ip: ip}], conditions: [%{type: "Ready", status: ready}]}
+    %{metadata: %{labels: labels}, spec: %{hostname: FakeApiserver.hostname(ip)}, status: status}
   end
 
-  defp endpoint({ip, :draining}) do
-    %{addresses: [ip], conditions: %{ready: false, serving: true, terminating: true}}
-  end
+  defp endpoint({ip, :draining}), do: endpoint(ip, %{ready: false, serving: true, terminating: true})
+  defp endpoint({ip, :not_ready}), do: endpoint(ip, %{ready: false, serving: false, terminating: false})
+  defp endpoint(ip), do: endpoint(ip, %{ready: true, serving: true, terminating: false})
 
-  defp endpoint(ip), do: %{addresses: [ip], conditions: %{ready: true, serving: true, terminating: false}}
+  defp endpoint(ip, conditions), do: %{addresses: [ip], hostname: FakeApiserver.hostname(ip), conditions: conditions}
 
   defp pods(api), do: Enum.map(objects(api), & &1["metadata"]["name"])
 
-  defp objects(%{server: %FakeApiserver{}} = api) do
+  @doc "The objects of the source, as the server has them."
+  def objects(%{server: %FakeApiserver{}} = api) do
     api.server
     |> control(:get, "/objects/#{resource(api.source)}")
     |> Enum.filter(&(&1["metadata"]["namespace"] == api.namespace))
   end
 
-  defp objects(%{server: %KubeApiserver{}} = api), do: KubeApiserver.get!(api.server, collection(api))["items"]
+  def objects(%{server: %KubeApiserver{}} = api), do: KubeApiserver.get!(api.server, collection(api))["items"]
 
-  defp pod_name({ip, :draining}), do: pod_name(ip)
-  defp pod_name(ip), do: "pod-#{String.replace(ip, ".", "-")}"
+  @doc "What the pod of a member is called."
+  def pod_name({ip, _condition}), do: pod_name(ip)
+  def pod_name(ip), do: "pod-#{String.replace(ip, ".", "-")}"
 
   defp collection(api) do
     root = if group(api.source) == "", do: "/api/v1", else: "/apis/#{group(api.source)}/v1"
     "#{root}/namespaces/#{api.namespace}/#{resource(api.source)}"
   end
 
-  defp resource(:endpoint_slices), do: "endpointslices"
-  defp resource(source), do: Atom.to_string(source)
+  @doc "The plural name of the source's resource."
+  def resource(:endpoint_slices), do: "endpointslices"
+  def resource(source), do: Atom.to_string(source)
 
   defp group(:endpoint_slices), do: "discovery.k8s.io"
   defp group(_source), do: ""

@@ -2,10 +2,13 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
   @moduledoc """
   Real Erlang nodes `app@127.0.0.N`, all on one distribution port, each with `Cluster.Supervisor` and topologies of its
   own. Each is a process of the system that tells the test, as `{:node, ip, "nodeup app@127.0.0.3"}`, what it sees, and
-  as `{:node_log, ip, line}` what it logs, and ends with the test.
+  as `{:node_log, ip, line}` what it logs, and ends with the test. `call/4` runs a function there without distribution.
   """
 
+  alias LibclusterKubernetes.Test.Topology
+
   @cookie "libcluster-kubernetes-test"
+  @supervisor __MODULE__.Supervisor
 
   @doc "A port that is free on the loopback addresses of the nodes, as far as one can know."
   def free_port do
@@ -17,19 +20,38 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
 
   @doc "Starts a node with these topologies, in the form of `config :libcluster, topologies: ...`."
   def start(ip, port, topologies) do
+    owner = launch(ip, port, topologies)
+    await_started(ip)
+    owner
+  end
+
+  @doc "The same, but does not wait for it. `env` is added to the environment of the node."
+  def launch(ip, port, topologies, env \\ []) do
     test = self()
 
-    owner =
-      spawn_link(fn ->
-        erl = System.find_executable("erl")
-        options = [:binary, args: arguments(ip, port), env: environment(port, topologies), line: 65_536]
-        forward(Port.open({:spawn_executable, erl}, options), ip, test)
-      end)
+    spawn_link(fn ->
+      erl = System.find_executable("erl")
+      options = [:binary, args: arguments(ip, port), env: env ++ environment(port, topologies), line: 65_536]
+      forward(Port.open({:spawn_executable, erl}, options), ip, test)
+    end)
+  end
 
+  def await_started(ip) do
     receive do
-      {:node, ^ip, "started"} -> owner
+      {:node, ^ip, "started"} -> :ok
     after
       20_000 -> raise "the node app@#{ip} did not start"
+    end
+  end
+
+  @doc "What the function answers when the node calls it."
+  def call(owner, module, function, args) do
+    send(owner, {:call, self(), {module, function, args}})
+
+    receive do
+      {^owner, answer} -> answer
+    after
+      5_000 -> raise "the node did not answer"
     end
   end
 
@@ -44,15 +66,26 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
   def main do
     {:ok, _} = Application.ensure_all_started(:elixir)
     {:ok, _} = Application.ensure_all_started(:libcluster_kubernetes)
-    # The pipe from the test closes when the test ends, however it ends.
-    spawn(fn ->
-      IO.read(:stdio, :line)
-      System.halt(0)
-    end)
-
-    topologies = "TEST_TOPOLOGIES" |> System.fetch_env!() |> Base.decode64!() |> :erlang.binary_to_term()
-    spawn_link(fn -> report(topologies) end)
+    spawn_link(&report/0)
+    spawn(&serve/0)
   end
+
+  @doc "To be called on a node: kills the processes of its topologies, and waits until others have taken their place."
+  def kill_strategies do
+    pids = strategies()
+    Enum.each(pids, &Process.exit(&1, :kill))
+    Topology.wait_until(fn -> length(strategies() -- pids) == length(pids) end)
+  end
+
+  @doc "To be called on a node: stops its `Cluster.Supervisor`, and starts another one."
+  def restart_supervisor do
+    :ok = Supervisor.stop(@supervisor)
+    start_supervisor()
+    :ok
+  end
+
+  @doc "An explicit disconnect, for the `disconnect` of a topology."
+  def disconnect(node), do: :erlang.disconnect_node(node)
 
   defp arguments(ip, port) do
     ~w(-noshell -name app@#{ip} -setcookie #{@cookie} -start_epmd false -epmd_module Elixir.HelloCluster.Epmd) ++
@@ -69,9 +102,32 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
     ]
   end
 
-  defp report(topologies) do
+  defp start_supervisor do
+    topologies = "TEST_TOPOLOGIES" |> System.fetch_env!() |> Base.decode64!() |> :erlang.binary_to_term()
+    {:ok, _} = Cluster.Supervisor.start_link([topologies, [name: @supervisor]])
+  end
+
+  defp strategies do
+    for {_topology, pid, _, _} <- Supervisor.which_children(@supervisor), is_pid(pid), do: pid
+  end
+
+  # The pipe from the test closes when the test ends, however it ends.
+  defp serve do
+    case IO.read(:stdio, :line) do
+      line when is_binary(line) ->
+        {module, function, args} = line |> String.trim() |> Base.decode64!() |> :erlang.binary_to_term()
+        answer = apply(module, function, args)
+        IO.puts("answer #{answer |> :erlang.term_to_binary() |> Base.encode64()}")
+        serve()
+
+      _end ->
+        System.halt(0)
+    end
+  end
+
+  defp report do
     :ok = :net_kernel.monitor_nodes(true)
-    {:ok, _} = Cluster.Supervisor.start_link([topologies])
+    start_supervisor()
     IO.puts("started")
     # Others may have connected before this process monitored, or while it did.
     Node.list() |> Enum.map(&{:nodeup, &1}) |> Enum.reduce(MapSet.new(), &tell/2) |> report_events()
@@ -92,13 +148,22 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
     end
   end
 
-  defp forward(port, ip, test) do
+  # The node answers in turn.
+  defp forward(port, ip, test, callers \\ :queue.new()) do
     receive do
-      {^port, {:data, {_, "started" = line}}} -> send(test, {:node, ip, line})
-      {^port, {:data, {_, "node" <> _ = line}}} -> send(test, {:node, ip, line})
-      {^port, {:data, {_, line}}} -> send(test, {:node_log, ip, line})
-    end
+      {:call, caller, call} ->
+        Port.command(port, [call |> :erlang.term_to_binary() |> Base.encode64(), ?\n])
+        forward(port, ip, test, :queue.in(caller, callers))
 
-    forward(port, ip, test)
+      {^port, {:data, {_, "answer " <> answer}}} ->
+        {{:value, caller}, callers} = :queue.out(callers)
+        send(caller, {self(), answer |> Base.decode64!() |> :erlang.binary_to_term()})
+        forward(port, ip, test, callers)
+
+      {^port, {:data, {_, line}}} ->
+        event? = line == "started" or String.starts_with?(line, "node")
+        send(test, {if(event?, do: :node, else: :node_log), ip, line})
+        forward(port, ip, test, callers)
+    end
   end
 end

@@ -60,17 +60,38 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   @doc "Cuts every open watch, in the middle of it."
   def cut_watches(server), do: control!(server, :post, "/watches/cut")
 
+  @doc "Cuts every connection."
+  def cut_connections(server), do: control!(server, :post, "/connections/cut")
+
+  @doc "Sends these bytes into every open watch, and answers how many those are."
+  def send_to_watches(server, bytes) do
+    url = String.to_charlist(server.control <> "/watches/send")
+    {:ok, {{_, 200, _}, _, answer}} = :httpc.request(:post, {url, [], 'text/plain', bytes}, [], body_format: :binary)
+    JSON.decode!(answer)["watches"]
+  end
+
   @doc "How often open watches get a bookmark; with 0 only when asked for."
   def bookmarks(server, every_ms), do: control!(server, :put, "/bookmarks", %{every_ms: every_ms})
+
+  @doc "Ends every open watch as it should end."
+  def end_watches(server), do: control!(server, :post, "/watches/end", "")
+
+  @doc "Forgets the history."
+  def compact(server), do: control!(server, :post, "/compact", "")
+
+  @doc "Accepts this token no longer."
+  def revoke(server, token), do: control!(server, :delete, "/tokens/#{token}")
+
+  @doc "Sends a bookmark into every open watch."
+  def bookmark(server), do: control!(server, :post, "/bookmark", "")
 
   @doc "Holds back everything that watches would send, or lets it go."
   def silent_watches(server, silent?), do: control!(server, :put, "/watches/silent", silent?)
 
-  @doc "Sends these bytes to every open watch."
-  def send_watches(server, bytes), do: control!(server, :post, "/watches/send", {:raw, bytes})
-
   @doc "Waits for counters of the summary, such as `watches=1&connections_open=0`."
-  def await(server, counters), do: control!(server, :get, "/journal/summary?#{counters}&timeout_ms=9000")
+  def await(server, counters, timeout \\ 9_000) do
+    control!(server, :get, "/journal/summary?#{counters}&timeout_ms=#{timeout}")
+  end
 
   def certificate(server, certificate), do: control!(server, :put, "/certificate", certificate)
   def token(server, token, rules), do: control!(server, :put, "/tokens/#{token}", %{user: token, rules: rules})
@@ -81,7 +102,10 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   @doc "The body of an Endpoints object with these ready addresses."
   def endpoints(ips, opts \\ []) do
     addresses = fn ips ->
-      Enum.map(ips, &%{ip: &1, targetRef: %{kind: "Pod", namespace: "default", name: "pod-#{&1}"}})
+      Enum.map(
+        ips,
+        &%{ip: &1, hostname: hostname(&1), targetRef: %{kind: "Pod", namespace: "default", name: "pod-#{&1}"}}
+      )
     end
 
     %{
@@ -89,6 +113,9 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
       subsets: [%{addresses: addresses.(ips), notReadyAddresses: addresses.(Keyword.get(opts, :not_ready, []))}]
     }
   end
+
+  @doc "The hostname of the pod with this address."
+  def hostname(ip), do: "host-#{String.replace(ip, [".", ":"], "-")}"
 
   @doc "A request to the control port, with the body as JSON."
   def control!(server, method, path, body \\ nil)
@@ -110,7 +137,6 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   end
 
   defp encode(nil), do: ""
-  defp encode({:raw, bytes}), do: bytes
   defp encode(body), do: JSON.encode(body)
 
   defp binary do

@@ -1,6 +1,8 @@
 defmodule LibclusterKubernetes.Test.Requirements do
   @moduledoc "What this machine has for the tests, in one line each."
 
+  alias LibclusterKubernetes.Test.Clock
+
   @doc "Which libcluster the tests run with."
   def libcluster do
     version = to_string(Application.spec(:libcluster, :vsn))
@@ -23,6 +25,7 @@ defmodule LibclusterKubernetes.Test.Requirements do
        "set KUBEBUILDER_ASSETS to a folder with kube-apiserver and etcd"},
       {:network_namespace, network_namespace(), "a cut cable between network namespaces",
        "needs root and the ip command of iproute2"},
+      {:clock, Clock.library(), "a wall clock that jumps", "needs libfaketime, Debian: libfaketime"},
       {:real_libcluster, real_libcluster(), "names compared with libcluster's own strategy",
        "needs libcluster itself, from Hex or ERL_LIBS"}
     ]

@@ -1,6 +1,7 @@
 defmodule LibclusterKubernetes.Test.Topology do
   @moduledoc "Starts the strategy as `Cluster.Supervisor` would, with a `Recorder` in place of distribution."
 
+  alias LibclusterKubernetes.Native
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder}
 
   @doc "The state that libcluster would hand to the strategy: quick polls of this server, no watch, nodes called `app@IP`."
@@ -24,6 +25,17 @@ defmodule LibclusterKubernetes.Test.Topology do
   @doc "A topology's child specification, for `start_supervised!/1`."
   def child_spec(state) do
     %{id: state.topology, start: {LibclusterKubernetes.Strategy, :start_link, [[state]]}, restart: :temporary}
+  end
+
+  @doc "Waits for the next snapshot of a worker that `Native.start/2` gave, and lets the one after it come."
+  def next_snapshot({worker, ref}, timeout \\ 5_000) do
+    receive do
+      {:libcluster_kubernetes, ^ref, {:snapshot, snapshot}} ->
+        :ok = Native.acknowledge(worker, ref)
+        snapshot
+    after
+      timeout -> raise "no snapshot came"
+    end
   end
 
   @doc "Waits until the server has answered `count` more lists than now: what it answered before has been acted on."

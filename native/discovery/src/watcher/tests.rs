@@ -77,10 +77,7 @@ fn bookmark(version: &str) -> Input {
 }
 
 fn error_frame(code: u16) -> Input {
-    Input::Frame(Ok(Frame::Error {
-        code,
-        message: "why".to_owned(),
-    }))
+    Input::Frame(Err(with_status(code)))
 }
 
 fn error(kind: Kind) -> Error {
@@ -125,9 +122,14 @@ fn from(version: &str) -> Request<'_> {
 
 /// Nothing to tell, but something was heard.
 fn heard() -> Step {
+    quiet(Then::GoOn)
+}
+
+/// The end of a stream that has worked for a while.
+fn worked(then: Then) -> Step {
     Step {
         progress: Some(Progress::Stream),
-        ..quiet(Then::GoOn)
+        ..quiet(then)
     }
 }
 
@@ -205,7 +207,7 @@ fn every_state() -> Vec<(&'static str, Watcher<'static>)> {
 #[test]
 fn it_begins_with_a_list_and_an_empty_snapshot() {
     let watcher = watcher();
-    assert_eq!(watcher.request(), Request::List(None));
+    assert_eq!(watcher.request(), Request::List(Position::First));
     assert_eq!(watcher.snapshot(), Snapshot::default());
 }
 
@@ -213,10 +215,10 @@ fn it_begins_with_a_list_and_an_empty_snapshot() {
 fn pages_are_collected_and_published_with_the_last() {
     let mut watcher = watcher();
     assert_eq!(watcher.feed(page(&["a"], "10", Some("two"))), quiet(Then::GoOn));
-    assert_eq!(watcher.request(), Request::List(Some("two")));
+    assert_eq!(watcher.request(), Request::List(Position::Page("two")));
     assert!(watcher.ready().is_empty());
     assert_eq!(watcher.feed(page(&["b"], "10", Some("three"))), quiet(Then::GoOn));
-    assert_eq!(watcher.request(), Request::List(Some("three")));
+    assert_eq!(watcher.request(), Request::List(Position::Page("three")));
     assert!(watcher.ready().is_empty());
     assert_eq!(watcher.feed(page(&["c"], "10", None)), completed());
     assert_eq!(watcher.ready(), ["a", "b", "c"]);
@@ -254,21 +256,25 @@ fn a_page_that_fails_is_told_and_the_list_begins_anew() {
     let mut watcher = watcher();
     let step = watcher.feed(Input::Page(Err(error(Kind::Timeout))));
     assert_eq!(step, failed(error(Kind::Timeout)));
-    assert_eq!(watcher.request(), Request::List(None));
+    assert_eq!(watcher.request(), Request::List(Position::First));
 }
 
 #[test]
 fn a_page_that_fails_in_the_middle_forgets_nothing_and_mixes_nothing_in() {
     let mut watcher = hearing();
     watcher.feed(Input::ListWanted);
-    assert_eq!(watcher.request(), Request::List(None));
+    assert_eq!(watcher.request(), Request::List(Position::Present));
     watcher.feed(page(&["c"], "20", Some("two")));
     assert_eq!(watcher.ready(), ["a", "b"]);
     // A token that expired is one of these failures: 410 here is told as others are.
     let step = watcher.feed(Input::Page(Err(with_status(410))));
     assert_eq!(step, failed(with_status(410)));
     assert_eq!(watcher.ready(), ["a", "b"]);
-    assert_eq!(watcher.request(), Request::List(None), "not the page that failed");
+    assert_eq!(
+        watcher.request(),
+        Request::List(Position::Present),
+        "not the page that failed"
+    );
     watcher.feed(page(&["d"], "30", None));
     assert_eq!(watcher.ready(), ["d"], "nothing of the list that failed");
 }
@@ -285,7 +291,7 @@ fn a_list_with_too_many_names_is_told_and_the_old_snapshot_stays() {
     let step = watcher.feed(Input::Page(Ok(too_large)));
     assert!(matches!(&step.tell, Some(Tell::Error(error)) if error.kind == Kind::TooLarge));
     assert_eq!((step.then, step.progress), (Then::BackOff, None));
-    assert_eq!(watcher.request(), Request::List(None));
+    assert_eq!(watcher.request(), Request::List(Position::Present));
     assert_eq!(watcher.ready(), ["a", "b"]);
     let at_the_limit = Page {
         objects: vec![("crowd".to_owned(), crowd(20_000))],
@@ -293,6 +299,49 @@ fn a_list_with_too_many_names_is_told_and_the_old_snapshot_stays() {
         next: None,
     };
     assert_eq!(watcher.feed(Input::Page(Ok(at_the_limit))), completed());
+}
+
+#[test]
+fn a_list_without_end_has_one() {
+    for (objects, kind) in [(20_001, "nodes"), (0, "pages")] {
+        let mut watcher = hearing();
+        watcher.feed(Input::ListWanted);
+        let mut pages = 0;
+        let error = loop {
+            pages += 1;
+            let page = Page {
+                // Without names, each counts as one.
+                objects: (0..objects.min(1_000))
+                    .map(|number| (format!("{pages}-{number}"), Entry::default()))
+                    .collect(),
+                version: "20".to_owned(),
+                next: Some("more".to_owned()),
+            };
+            if let Some(Tell::Error(error)) = watcher.feed(Input::Page(Ok(page))).tell {
+                break error;
+            }
+        };
+        assert_eq!(error.kind, Kind::TooLarge);
+        assert!(error.message.contains(kind), "{error}");
+        assert_eq!(pages, if objects == 0 { 1_000 } else { 21 });
+        assert_eq!(watcher.ready(), ["a", "b"]);
+        assert!(matches!(watcher.request(), Request::List(Position::Present)));
+    }
+}
+
+#[test]
+fn events_without_names_are_not_collected_without_end() {
+    let mut watcher = hearing();
+    for number in 0..19_998 {
+        watcher.feed(Input::Frame(Ok(Frame::Upsert {
+            key: format!("nameless-{number}"),
+            entry: Entry::default(),
+            version: "12".to_owned(),
+        })));
+    }
+    assert_eq!(watcher.request(), Request::Read);
+    let step = watcher.feed(upsert("c", "c", "13"));
+    assert!(matches!(&step.tell, Some(Tell::Error(error)) if error.kind == Kind::TooLarge));
 }
 
 #[test]
@@ -305,7 +354,7 @@ fn an_event_with_too_many_names_is_told_and_listed_anew() {
     })));
     assert!(matches!(&step.tell, Some(Tell::Error(error)) if error.kind == Kind::TooLarge));
     assert_eq!((step.then, step.progress), (Then::SpreadOut, None));
-    assert_eq!(watcher.request(), Request::List(None));
+    assert_eq!(watcher.request(), Request::List(Position::Present));
 }
 
 #[test]
@@ -328,7 +377,7 @@ fn without_watching_it_rests_until_a_list_is_wanted() {
         let snapshot = watcher.snapshot();
         assert_eq!((&*snapshot.resource_version, snapshot.warnings.len()), (version, 0));
         assert_eq!(watcher.feed(Input::ListWanted), quiet(Then::GoOn));
-        assert_eq!(watcher.request(), Request::List(None));
+        assert_eq!(watcher.request(), Request::List(Position::First));
     }
 }
 
@@ -393,17 +442,87 @@ fn the_same_event_twice_is_news_once() {
     assert_eq!(watcher.ready(), ["a", "b"]);
 }
 
-/// Versions are opaque: whatever came last is where to go on from.
 #[test]
-fn versions_are_not_compared() {
-    let mut watcher = watching();
-    for version in ["12", "3", "a version", "0"] {
-        assert_eq!(watcher.feed(bookmark(version)), heard());
-        assert_eq!(watcher.snapshot().resource_version, version);
+fn a_history_that_goes_back_is_listed_anew() {
+    for older in [|| bookmark("9"), || upsert("c", "c", "9"), || delete("a", "9")] {
+        let mut watcher = watching();
+        assert_eq!(watcher.feed(older()), quiet(Then::SpreadOut));
+        assert_eq!(watcher.request(), Request::List(Position::Present));
+        assert_eq!(watcher.ready(), ["a", "b"]);
     }
-    assert_eq!(watcher.feed(upsert("c", "c", "2")), published());
+    // Where versions are numbers, all are.
+    for strange in ["a version", "-1", "", "18446744073709551616"] {
+        assert_eq!(watching().feed(bookmark(strange)), quiet(Then::SpreadOut), "{strange}");
+    }
+    // The same version again is nothing unusual.
+    for version in ["10", "11"] {
+        assert_eq!(watching().feed(bookmark(version)), heard());
+    }
+}
+
+#[test]
+fn where_versions_are_no_numbers_the_last_is_where_to_go_on_from() {
+    let mut watcher = watcher();
+    watcher.feed(page(&["a", "b"], "version z", None));
+    watcher.feed(Input::Opened(Ok(())));
+    for version in ["version y", "version x"] {
+        assert_eq!(watcher.feed(bookmark(version)), heard());
+    }
     watcher.feed(Input::Ended);
-    assert_eq!(watcher.request(), from("2"));
+    assert_eq!(watcher.request(), from("version x"));
+}
+
+#[test]
+fn only_a_stream_that_is_open_for_a_while_is_progress() {
+    let start = Instant::now();
+    let mut watcher = listed();
+    watcher.step(Input::Opened(Ok(())), start);
+    let early = start + WORKING.checked_sub(Duration::from_millis(1)).unwrap();
+    assert_eq!(watcher.step(bookmark("11"), early), quiet(Then::GoOn));
+    assert_eq!(watcher.step(bookmark("12"), start + WORKING), worked(Then::GoOn));
+    assert_eq!(watcher.step(Input::Ended, start + WORKING), worked(Then::GoOn));
+    // One that ends young is not opened again at once, whatever it told.
+    watcher.step(Input::Opened(Ok(())), start + WORKING);
+    watcher.step(bookmark("13"), start + WORKING);
+    assert_eq!(watcher.step(Input::Ended, start + WORKING), quiet(Then::BackOff));
+}
+
+#[test]
+fn once_in_an_hour_the_end_of_a_stream_is_followed_by_a_list() {
+    let start = Instant::now();
+    let mut watcher = watcher();
+    watcher.step(page(&["a"], "10", None), start);
+    let early = start + RELIST_AFTER.checked_sub(Duration::from_millis(1)).unwrap();
+    for (now, request) in [
+        (early, from("10")),
+        (start + RELIST_AFTER, Request::List(Position::Present)),
+    ] {
+        watcher.step(Input::Opened(Ok(())), start);
+        assert_eq!(watcher.step(Input::Ended, now), worked(Then::GoOn));
+        assert_eq!(watcher.request(), request);
+    }
+}
+
+#[test]
+fn a_cache_serves_only_where_no_watch_may_have_told_more() {
+    let mut watcher = watcher();
+    assert_eq!(watcher.request(), Request::List(Position::First));
+    watcher.feed(page(&["a"], "10", None));
+    watcher.feed(Input::ListWanted);
+    assert_eq!(watcher.request(), Request::List(Position::First));
+    watcher.feed(page(&["a"], "10", None));
+    watcher.feed(Input::Opened(Ok(())));
+    watcher.feed(Input::ListWanted);
+    assert_eq!(watcher.request(), Request::List(Position::Present));
+    watcher.feed(Input::Page(Err(error(Kind::Timeout))));
+    assert_eq!(
+        watcher.request(),
+        Request::List(Position::Present),
+        "until one is complete"
+    );
+    watcher.feed(page(&["a"], "20", None));
+    watcher.feed(Input::ListWanted);
+    assert_eq!(watcher.request(), Request::List(Position::First));
 }
 
 #[test]
@@ -417,7 +536,7 @@ fn an_expired_version_is_listed_anew_and_nothing_told() {
     ] {
         let mut watcher = hearing();
         assert_eq!(expire(&mut watcher), quiet(Then::SpreadOut));
-        assert_eq!(watcher.request(), Request::List(None));
+        assert_eq!(watcher.request(), Request::List(Position::Present));
         assert_eq!(watcher.ready(), ["a", "b"]);
         assert!(watcher.snapshot().warnings.is_empty());
         watcher.feed(page(&["b"], "20", Some("two")));
@@ -431,7 +550,7 @@ fn an_expired_version_is_listed_anew_and_nothing_told() {
 fn an_expired_version_before_anything_was_heard_is_the_same() {
     let mut watcher = watching();
     assert_eq!(watcher.feed(error_frame(410)), quiet(Then::SpreadOut));
-    assert_eq!(watcher.request(), Request::List(None));
+    assert_eq!(watcher.request(), Request::List(Position::Present));
 }
 
 #[test]
@@ -447,8 +566,7 @@ fn any_other_error_frame_is_told_and_the_watch_opened_anew() {
         let Some(Tell::Error(error)) = &step.tell else {
             panic!("{step:?}");
         };
-        assert_eq!(error.status, Some(code));
-        assert!(error.message.contains(&code.to_string()) && error.message.contains("why"));
+        assert_eq!(*error, with_status(code));
         assert_eq!((step.then, step.progress), (Then::BackOff, None));
         assert_eq!(watcher.request(), from(version));
         assert_eq!(watcher.ready(), ["a", "b"]);
@@ -459,7 +577,7 @@ fn any_other_error_frame_is_told_and_the_watch_opened_anew() {
 fn a_clean_end_goes_on_from_the_last_version() {
     let mut watcher = hearing();
     watcher.feed(upsert("c", "c", "12"));
-    assert_eq!(watcher.feed(Input::Ended), Step::resume(true));
+    assert_eq!(watcher.feed(Input::Ended), quiet(Then::BackOff));
     assert_eq!(watcher.request(), from("12"));
     assert_eq!(watcher.ready(), ["a", "b", "c"]);
     watcher.feed(Input::Opened(Ok(())));
@@ -471,7 +589,7 @@ fn a_clean_end_goes_on_from_the_last_version() {
 #[test]
 fn a_stream_that_breaks_goes_on_from_the_last_version() {
     let mut watcher = hearing();
-    assert_eq!(watcher.feed(Input::Broken(error(Kind::Connect))), Step::interrupted());
+    assert_eq!(watcher.feed(Input::Broken(error(Kind::Connect))), quiet(Then::BackOff));
     assert_eq!(watcher.request(), from("11"));
     watcher.feed(Input::Opened(Ok(())));
     let step = watcher.feed(Input::Broken(error(Kind::Connect)));
@@ -490,17 +608,17 @@ fn a_stream_that_was_open_for_long_has_worked_though_nothing_was_heard() {
     };
     let early = start + WORKING.checked_sub(Duration::from_millis(1)).unwrap();
     assert_eq!(open().step(Input::Ended, early), quiet(Then::BackOff));
-    assert_eq!(open().step(Input::Ended, start + WORKING), Step::resume(true));
+    assert_eq!(open().step(Input::Ended, start + WORKING), worked(Then::GoOn));
     let broken = || Input::Broken(error(Kind::Connect));
     assert_eq!(open().step(broken(), early), failed(error(Kind::Connect)));
-    assert_eq!(open().step(broken(), start + WORKING), Step::interrupted());
+    assert_eq!(open().step(broken(), start + WORKING), worked(Then::BackOff));
 }
 
 #[test]
 fn a_silent_stream_is_replaced_without_a_word() {
     for mut watcher in [watching(), hearing()] {
         let version = watcher.snapshot().resource_version;
-        assert_eq!(watcher.feed(Input::Silent), Step::interrupted());
+        assert_eq!(watcher.feed(Input::Silent), quiet(Then::BackOff));
         assert!(matches!(watcher.request(), Request::Watch(from, _) if from == version));
         assert_eq!(watcher.ready(), ["a", "b"]);
     }
@@ -537,7 +655,7 @@ fn a_line_that_is_no_frame_is_told_and_listed_anew() {
         for mut watcher in [watching(), hearing()] {
             let step = watcher.feed(Input::Frame(Err(error(kind))));
             assert_eq!(step, lost(error(kind)));
-            assert_eq!(watcher.request(), Request::List(None));
+            assert_eq!(watcher.request(), Request::List(Position::Present));
             assert_eq!(watcher.ready(), ["a", "b"]);
         }
     }
@@ -549,7 +667,7 @@ fn a_watch_that_is_refused_is_listed_anew_and_becomes_polling_with_a_warning() {
         let mut watcher = listed();
         let step = watcher.feed(Input::Opened(Err(with_status(code))));
         assert_eq!(step, quiet(Then::GoOn), "neither an error nor a confirmation");
-        assert_eq!(watcher.request(), Request::List(None));
+        assert_eq!(watcher.request(), Request::List(Position::First));
         assert_eq!(watcher.ready(), ["a", "b"]);
         assert_eq!(watcher.feed(page(&["a"], "20", None)), completed());
         assert_eq!(watcher.request(), Request::Rest);
@@ -615,7 +733,7 @@ fn a_refused_watch_is_tried_again_after_its_time_and_not_before() {
 #[test]
 fn a_watch_that_fails_otherwise_is_told_and_opened_anew_from_the_same_version() {
     let statuses = [401, 429, 500, 502, 503, 504].map(with_status);
-    let others = [Kind::Connect, Kind::Timeout, Kind::Tls, Kind::Dns, Kind::Credentials].map(error);
+    let others = [Kind::Connect, Kind::Tls, Kind::Dns, Kind::Credentials, Kind::Malformed].map(error);
     let mut watcher = listed();
     for error in statuses.into_iter().chain(others) {
         let step = watcher.feed(Input::Opened(Err(error.clone())));
@@ -627,11 +745,75 @@ fn a_watch_that_fails_otherwise_is_told_and_opened_anew_from_the_same_version() 
 }
 
 #[test]
+fn a_server_that_opens_no_watch_for_long_though_it_answers_is_polled() {
+    let start = Instant::now();
+    let late = start + BEAR_WITHOUT_WATCH;
+    let early = late.checked_sub(Duration::from_millis(1)).unwrap();
+    for failure in [
+        with_status(500),
+        with_status(503),
+        with_status(401),
+        error(Kind::Malformed),
+    ] {
+        let fail = || Input::Opened(Err(failure.clone()));
+        let mut watcher = listed();
+        for now in [start, early] {
+            assert_eq!(watcher.step(fail(), now), failed(failure.clone()));
+        }
+        assert_eq!(watcher.step(fail(), late), quiet(Then::GoOn));
+        assert_eq!(watcher.step(page(&["a"], "20", None), late), completed());
+        assert_eq!(watcher.request(), Request::Rest);
+        assert!(watcher.snapshot().warnings[0].contains(&failure.message));
+        // The next time it fails it has failed for long already.
+        let retry = late + watcher.config.watch_retry;
+        watcher.step(Input::ListWanted, retry);
+        watcher.step(page(&["a"], "30", None), retry);
+        assert_eq!(watcher.request(), from("30"));
+        assert_eq!(watcher.step(fail(), retry), quiet(Then::GoOn));
+        assert!(matches!(watcher.request(), Request::List(_)));
+    }
+}
+
+#[test]
+fn a_server_that_is_away_or_wants_to_be_left_alone_is_not_listed_instead() {
+    let start = Instant::now();
+    for gap in [error(Kind::Connect), error(Kind::Tls), error(Kind::Dns)] {
+        let mut watcher = listed();
+        let unwell = || Input::Opened(Err(with_status(503)));
+        watcher.step(unwell(), start);
+        watcher.step(Input::Opened(Err(gap)), start);
+        // Away meanwhile, it has not been unwell for long.
+        assert_eq!(
+            watcher.step(unwell(), start + BEAR_WITHOUT_WATCH),
+            failed(with_status(503))
+        );
+    }
+    let mut watcher = listed();
+    for now in [start, start + BEAR_WITHOUT_WATCH] {
+        assert_eq!(
+            watcher.step(Input::Opened(Err(with_status(429))), now),
+            failed(with_status(429))
+        );
+    }
+}
+
+#[test]
+fn a_watch_that_hangs_until_its_limit_is_polled_instead() {
+    let mut watcher = listed();
+    assert_eq!(
+        watcher.feed(Input::Opened(Err(error(Kind::Timeout)))),
+        quiet(Then::GoOn)
+    );
+    assert_eq!(watcher.feed(page(&["a"], "20", None)), completed());
+    assert_eq!(watcher.request(), Request::Rest);
+}
+
+#[test]
 fn a_wanted_list_is_the_next_thing_in_every_state_and_forgets_nothing() {
     for (state, mut watcher) in every_state() {
         let before = watcher.snapshot();
         assert_eq!(watcher.feed(Input::ListWanted), quiet(Then::GoOn), "{state}");
-        assert_eq!(watcher.request(), Request::List(None), "{state}");
+        assert!(matches!(watcher.request(), Request::List(_)), "{state}");
         let after = watcher.snapshot();
         assert_eq!(
             (after.ready, after.warnings),
@@ -735,7 +917,7 @@ impl Model {
         let before = self.known.clone();
         match (request, happening) {
             (Request::List(token), Happening::Page(objects, more)) => {
-                if token.is_none() {
+                if !matches!(token, Position::Page(_)) {
                     self.collected.clear();
                 }
                 self.collected.extend(objects.iter().map(|object| (*object, 0)));

@@ -73,6 +73,21 @@ pub fn connect_as(server: &Server, ca: &Path, name: &str) -> io::Result<Client<T
     Ok(Client::new(StreamOwned::new(connection, socket)))
 }
 
+/// The first bytes that a client says.
+pub fn client_hello() -> Vec<u8> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut bytes = Vec::new();
+    connection.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
 pub fn connect(server: &Server) -> io::Result<Client<Tls>> {
     connect_as(server, &server.service_account().join("ca.crt"), "127.0.0.1")
 }

@@ -263,7 +263,7 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
   end
 
   # Everybody has to come again.
-  defp reconnected(site), do: site |> control(:put, "/listening", false) |> control(:put, "/listening", true)
+  defp reconnected(site), do: control(site, :post, "/connections/cut")
 
   defp new_token(site) do
     new = %{site | token: "soak-token-of-at-least-24-characters-#{site.changes}", changes: site.changes + 1}
@@ -290,7 +290,7 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
   defp cut(site), do: control(site, :post, "/watches/cut")
 
   defp send_watches(site, bytes) do
-    FakeApiserver.send_watches(site.server, bytes)
+    FakeApiserver.send_to_watches(site.server, bytes)
     site
   end
 
