@@ -190,8 +190,8 @@ pub(crate) fn stream(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, watch: Watch
         return Ok(Next::Vanish);
     }
     if let Some(size) = script.huge_frame {
-        let version = lock(&shared.store).version();
-        huge_frame(&mut sink, watch.resource, version, size)?;
+        // As old as the watch, so that whoever goes on from it misses nothing.
+        huge_frame(&mut sink, watch.resource, watch.position, size)?;
     }
     let last_look = Instant::now();
     let mut streaming = Streaming {
@@ -402,12 +402,16 @@ impl Streaming<'_> {
 
     fn endless_bookmarks(&mut self) -> io::Result<End> {
         loop {
-            let turn = self.shared.watches.turn(self.number);
+            let (turn, events, version) = self.look();
             if let Some(end) = self.obey(turn.orders)? {
                 return Ok(end);
             }
-            let version = lock(&self.shared.store).version();
-            let frame = chunk(self.watch.bookmark(version).as_bytes());
+            // A bookmark promises that everything up to its version was sent: never beyond what is held back.
+            let held_back = events.is_ok_and(|events| events.iter().any(|event| self.watch.event(event).is_some()));
+            if !held_back {
+                self.watch.position = self.watch.position.max(version);
+            }
+            let frame = chunk(self.watch.bookmark(self.watch.position).as_bytes());
             // Ends with the error of writing to a client that closed.
             self.sink.send(&frame.repeat(64))?;
         }

@@ -58,10 +58,10 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   def listening(server, on?), do: control!(server, :put, "/listening", on?)
 
   @doc "Cuts every open watch, in the middle of it."
-  def cut_watches(server), do: control!(server, :post, "/watches/cut", "")
+  def cut_watches(server), do: control!(server, :post, "/watches/cut")
 
   @doc "Cuts every connection."
-  def cut_connections(server), do: control!(server, :post, "/connections/cut", "")
+  def cut_connections(server), do: control!(server, :post, "/connections/cut")
 
   @doc "Sends these bytes into every open watch, and answers how many those are."
   def send_to_watches(server, bytes) do
@@ -117,23 +117,27 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   @doc "The hostname of the pod with this address."
   def hostname(ip), do: "host-#{String.replace(ip, [".", ":"], "-")}"
 
-  defp control!(server, method, path, body \\ nil)
+  @doc "A request to the control port, with the body as JSON."
+  def control!(server, method, path, body \\ nil)
 
-  defp control!(%{via: [_ | _]} = server, method, path, body) do
+  def control!(%{via: [_ | _]} = server, method, path, body) do
     # Its loopback, where the control port is, is not this one.
-    data = if body == nil, do: [], else: ["--data-binary", JSON.encode(body)]
+    data = if body == nil, do: [], else: ["--data-binary", encode(body)]
     [command | args] = server.via ++ ["curl", "-fsS", "-X", String.upcase("#{method}"), server.control <> path] ++ data
     {answer, 0} = System.cmd(command, args)
     JSON.decode!(answer)
   end
 
-  defp control!(server, method, path, body) do
+  def control!(server, method, path, body) do
     url = String.to_charlist(server.control <> path)
-    request = if body == nil, do: {url, []}, else: {url, [], 'application/json', JSON.encode(body)}
+    request = if method in [:get, :delete], do: {url, []}, else: {url, [], 'application/json', encode(body)}
     {:ok, {{_, status, _}, _, answer}} = :httpc.request(method, request, [timeout: 10_000], body_format: :binary)
     if status != 200, do: raise("#{method} #{path}: #{status} #{answer}")
     if answer == "", do: nil, else: JSON.decode!(answer)
   end
+
+  defp encode(nil), do: ""
+  defp encode(body), do: JSON.encode(body)
 
   defp binary do
     System.get_env("FAKE_APISERVER") || Path.expand("../../../target/debug/fake_apiserver", __DIR__)
