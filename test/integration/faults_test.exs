@@ -1,5 +1,5 @@
 defmodule LibclusterKubernetes.FaultsTest do
-  # Every fault against the whole: FAULTS="part of a name" runs some, FAULTS_KNOWN=1 also those that are known to fail.
+  # Every fault against the whole; FAULTS="part of a name" runs some.
   use ExUnit.Case, async: false
 
   alias LibclusterKubernetes.Test.{FakeApiserver, FaultRun, FaultScenarios, LogRecorder, Recorder, Topology}
@@ -14,13 +14,12 @@ defmodule LibclusterKubernetes.FaultsTest do
   test "no fault of the API disconnects, crashes, blocks or leaks, and when it ends the cluster is right" do
     log = LogRecorder.start(FaultRun.secret())
     started = System.monotonic_time(:millisecond)
-    {left_out, scenarios} = Enum.split_with(chosen(), &(&1.known != nil and System.get_env("FAULTS_KNOWN") == nil))
+    scenarios = chosen()
     results = run(scenarios, log)
     seconds = div(System.monotonic_time(:millisecond) - started, 1_000)
     assert LogRecorder.stop() == :ok
 
     IO.puts(["\n", table(scenarios, results)])
-    for scenario <- left_out, do: IO.puts("left out: #{scenario.name}: #{scenario.known}")
     IO.puts("#{length(scenarios)} faults, #{length(results)} runs in #{seconds} s")
 
     problems = for {scenario, result} <- results, problem <- result.problems, do: problem(scenario, result, problem)

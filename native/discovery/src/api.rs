@@ -54,7 +54,8 @@ impl Api {
         };
         let config = Arc::clone(&self.config);
         self.call("list", &position, Extent::Whole, |answer, _| {
-            Page::parse(&answer.read()?, &config)
+            let (body, token) = answer.read()?;
+            Page::read(&body, &token, &config)
         })
     }
 
@@ -134,13 +135,7 @@ impl Watch {
     /// The next frame, or why there is none. Blocks until there is.
     pub(crate) fn next(&mut self) -> Input {
         let input = match self.pieces.next() {
-            Ok(piece) => {
-                let frame = self
-                    .token
-                    .refuse_echo(piece)
-                    .and_then(|()| Frame::parse(piece, self.delimiter, &self.config));
-                Input::Frame(frame)
-            }
+            Ok(piece) => Input::Frame(Frame::read(piece, self.delimiter, &self.token, &self.config)),
             Err(End::Clean) => Input::Ended,
             Err(End::Broken(error)) => match http::stream_error(error) {
                 error if error.kind == Kind::Timeout => Input::Silent,

@@ -13,7 +13,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::error::{Error, Kind, printable};
+use crate::error::{Error, Kind};
 use crate::longname::is_dns_label;
 
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -35,9 +35,31 @@ impl Token {
         format!("Bearer {}", self.0)
     }
 
-    /// The server's words, fit to print: without this token, should it be there, and as one short line.
-    pub(crate) fn quote(&self, text: &str) -> String {
-        printable(&text.replace(&self.0, "[token]"))
+    /// The text without what it has of this token: nobody who reads it can put the token together again.
+    pub(crate) fn conceal(&self, text: &str) -> String {
+        let (text, token) = (text.as_bytes(), self.0.as_bytes());
+        let length = token.len().min(SHORTEST_SECRET);
+        let mut shown = Vec::with_capacity(text.len());
+        let mut hidden_to = 0;
+        for start in 0..text.len() {
+            let piece = text.get(start..start + length);
+            if piece.is_some_and(|piece| memchr::memmem::find(token, piece).is_some()) {
+                if start >= hidden_to {
+                    shown.extend(b"[token]");
+                }
+                hidden_to = start + length;
+            } else if start >= hidden_to {
+                shown.push(text[start]);
+            }
+        }
+        // A token is ASCII: what is left out are whole characters.
+        String::from_utf8_lossy(&shown).into_owned()
+    }
+
+    /// The error without what its text has of this token.
+    pub(crate) fn conceal_in(&self, mut error: Error) -> Error {
+        error.message = self.conceal(&error.message);
+        error
     }
 
     /// An answer that repeats the token is refused before any part of it can get into a name or a log line.
@@ -148,9 +170,35 @@ mod tests {
         let token = token(&folder).unwrap();
         assert_eq!(token.bearer(), format!("Bearer {secret}"));
         assert_eq!(format!("{token:?}"), "Token(..)");
-        assert_eq!(token.quote(&format!("sent {secret}!\n")), "sent [token]!");
+        assert_eq!(token.conceal(&format!("sent {secret}!")), "sent [token]!");
         assert!(token.refuse_echo(format!("a-{secret}-b").as_bytes()).is_err());
         assert!(token.refuse_echo(b"{}").is_ok());
+    }
+
+    #[test]
+    fn pieces_of_a_token_are_concealed_and_nothing_else() {
+        let secret: String = (0..60).map(|number| char::from(b'A' + number % 58)).collect();
+        let token = Token::new(secret.clone());
+        for (text, shown) in [
+            (format!("ä {secret} ö {secret}"), "ä [token] ö [token]".to_owned()),
+            (format!("half: {}", &secret[..30]), "half: [token]".to_owned()),
+            (format!("the end: {}!", &secret[30..]), "the end: [token]!".to_owned()),
+            (
+                format!("{}-{}", &secret[..24], &secret[24..48]),
+                "[token]-[token]".to_owned(),
+            ),
+            (
+                format!("too short: {}", &secret[..23]),
+                format!("too short: {}", &secret[..23]),
+            ),
+            ("nothing of it".to_owned(), "nothing of it".to_owned()),
+        ] {
+            assert_eq!(token.conceal(&text), shown);
+        }
+        assert_eq!(
+            Token::new("word".to_owned()).conceal("a word, words"),
+            "a [token], [token]s"
+        );
     }
 
     #[test]

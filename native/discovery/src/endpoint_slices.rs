@@ -128,7 +128,7 @@ impl Conditions {
 mod tests {
     use super::*;
     use crate::config::{Config, Source};
-    use crate::list::Page;
+    use crate::list::{Page, keyed};
     use crate::longname::{Mode, Unnameable};
     use crate::reflector::Reflector;
     use crate::snapshot::Snapshot;
@@ -166,7 +166,7 @@ mod tests {
         let body = json!({"kind": "EndpointSliceList", "metadata": {"resourceVersion": "1"}, "items": items});
         let page = Page::parse(body.to_string().as_bytes(), config).unwrap();
         let mut reflector = Reflector::default();
-        reflector.replace(page.objects).unwrap();
+        reflector.replace(keyed(page.objects, 0)).unwrap();
         reflector.snapshot(config)
     }
 

@@ -104,20 +104,23 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Text from outside made fit for one log line: control characters escaped, at most 500 characters.
+/// Text from outside made fit for one log line: control characters escaped, at most 500 characters in all.
 pub(crate) fn printable(text: &str) -> String {
     const MAX_CHARS: usize = 500;
     let mut line = String::new();
-    for (count, character) in text.trim().chars().enumerate() {
-        if count == MAX_CHARS {
+    let mut count = 0;
+    for character in text.trim().chars() {
+        let shown = if character.is_control() {
+            character.escape_default().to_string()
+        } else {
+            character.to_string()
+        };
+        count += shown.chars().count();
+        if count > MAX_CHARS {
             line.push('…');
             break;
         }
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
+        line.push_str(&shown);
     }
     line
 }
@@ -136,5 +139,7 @@ mod tests {
     fn printable_keeps_one_short_line() {
         assert_eq!(printable(" a\nb\u{1b}[31m "), "a\\nb\\u{1b}[31m");
         assert_eq!(printable(&"x".repeat(10_000)).chars().count(), 501);
+        assert_eq!(printable(&"x".repeat(500)).chars().count(), 500);
+        assert!(printable(&"\u{1b}".repeat(500)).chars().count() <= 501);
     }
 }

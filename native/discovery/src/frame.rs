@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::config::{Config, Source};
+use crate::credentials::Token;
 use crate::endpoint_slices::EndpointSlices;
 use crate::endpoints::EndpointsKind;
 use crate::error::{Error, Kind, printable};
@@ -29,6 +30,16 @@ pub(crate) enum Frame {
 }
 
 impl Frame {
+    /// Reads a piece of the stream, and lets nothing of the token through.
+    pub(crate) fn read(piece: &[u8], delimiter: Delimiter, token: &Token, config: &Config) -> Result<Self, Error> {
+        token.refuse_echo(piece)?;
+        let mut frame = Self::parse(piece, delimiter, config).map_err(|error| token.conceal_in(error))?;
+        if let Self::Upsert { entry, .. } = &mut frame {
+            entry.conceal(token);
+        }
+        Ok(frame)
+    }
+
     /// Reads a piece of the stream. The ERROR that a server ends a stream with is an error with its status; one without a
     /// status is ours.
     pub(crate) fn parse(piece: &[u8], delimiter: Delimiter, config: &Config) -> Result<Self, Error> {
@@ -43,9 +54,9 @@ impl Frame {
             Delimiter::Length => WatchEvent::decode(piece).map_err(malformed)?,
         };
         match config.source {
-            Source::Endpoints => Self::read::<EndpointsKind>(&event, config),
-            Source::EndpointSlices => Self::read::<EndpointSlices>(&event, config),
-            Source::Pods => Self::read::<PodKind>(&event, config),
+            Source::Endpoints => Self::of::<EndpointsKind>(&event, config),
+            Source::EndpointSlices => Self::of::<EndpointSlices>(&event, config),
+            Source::Pods => Self::of::<PodKind>(&event, config),
         }
     }
 
@@ -56,7 +67,7 @@ impl Frame {
         }
     }
 
-    fn read<K: ResourceKind>(event: &WatchEvent<'_>, config: &Config) -> Result<Self, Error> {
+    fn of<K: ResourceKind>(event: &WatchEvent<'_>, config: &Config) -> Result<Self, Error> {
         match event.kind.as_str() {
             "ADDED" | "MODIFIED" => {
                 let object: K::Object<'_> = event.object.read()?;

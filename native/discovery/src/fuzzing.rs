@@ -48,10 +48,7 @@ impl<'c> Offline<'c> {
 
     /// Answers with this page of a list; what the owner would be told.
     pub fn page(&mut self, body: &[u8]) -> Option<Event> {
-        let page = self
-            .token
-            .refuse_echo(body)
-            .and_then(|()| Page::parse(body, self.config));
+        let page = Page::read(body, self.token, self.config);
         self.step(Input::Page(
             page.map_err(|error| asked("list", self.config).explain(error)),
         ))
@@ -105,11 +102,7 @@ impl<'c, R: Read> Stream<'_, 'c, R> {
         let Offline { config, token, .. } = *self.offline;
         let explain = |error| asked("watch", config).explain(error);
         let input = match self.pieces.next() {
-            Ok(piece) => {
-                let frame = token.refuse_echo(piece);
-                let frame = frame.and_then(|()| Frame::parse(piece, self.delimiter, config));
-                Input::Frame(frame.map_err(explain))
-            }
+            Ok(piece) => Input::Frame(Frame::read(piece, self.delimiter, token, config).map_err(explain)),
             Err(End::Clean) => Input::Ended,
             Err(End::Broken(error)) => Input::Broken(explain(http::stream_error(error))),
             Err(End::TooLong) => Input::Frame(Err(Error::new(Kind::TooLarge, "too long"))),

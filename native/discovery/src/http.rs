@@ -188,12 +188,11 @@ impl Answer {
         }
     }
 
-    /// The whole body, within the limits.
-    pub(crate) fn read(mut self) -> Result<Vec<u8>, Error> {
+    /// The whole body, within the limits, and the token that it was asked with.
+    pub(crate) fn read(mut self) -> Result<(Vec<u8>, Token), Error> {
         let body = self.response.body_mut().with_config().limit(MAX_BODY_BYTES);
         let body = body.read_to_vec().map_err(|error| classify(&error, self.limit))?;
-        self.token.refuse_echo(&body)?;
-        Ok(body)
+        Ok((body, self.token))
     }
 
     /// The body as it comes, and the token that must not be in it.

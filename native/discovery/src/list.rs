@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::config::{Config, Source};
+use crate::credentials::Token;
 use crate::endpoint_slices::EndpointSlices;
 use crate::endpoints::EndpointsKind;
 use crate::error::{Error, Kind, printable};
@@ -19,10 +20,10 @@ use crate::resource::{Object, Resource, ResourceKind, Text, object, objects};
 /// Versions are numbers of at most 20 digits; this is sent back to the server.
 const MAX_VERSION_BYTES: usize = 253;
 
-/// A page: its objects by name, and where the list goes on.
+/// A page: its objects by name, where they have one, and where the list goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Page {
-    pub(crate) objects: Vec<(String, Entry)>,
+    pub(crate) objects: Vec<(Option<String>, Entry)>,
     /// The position mark of the whole list.
     pub(crate) version: String,
     /// The token of the next page, if this is not the last.
@@ -30,6 +31,16 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// Reads a body, and lets nothing of the token through.
+    pub(crate) fn read(body: &[u8], token: &Token, config: &Config) -> Result<Self, Error> {
+        token.refuse_echo(body)?;
+        let mut page = Self::parse(body, config).map_err(|error| token.conceal_in(error))?;
+        for (_, entry) in &mut page.objects {
+            entry.conceal(token);
+        }
+        Ok(page)
+    }
+
     pub(crate) fn parse(body: &[u8], config: &Config) -> Result<Self, Error> {
         match config.source {
             Source::Endpoints => Self::parse_kind::<EndpointsKind>(body, config),
@@ -57,12 +68,8 @@ impl Page {
         if version.is_empty() || version.len() > MAX_VERSION_BYTES {
             return Err(malformed("it has no metadata.resourceVersion, or none that can be"));
         }
-        let objects = answer.items.iter().enumerate().map(|(index, object)| {
-            // `#` is in no name: an object that has none cannot take the place of another.
-            let name = object
-                .metadata()
-                .name()
-                .map_or_else(|| format!("#{index}"), str::to_owned);
+        let objects = answer.items.iter().map(|object| {
+            let name = object.metadata().name().map(str::to_owned);
             (name, Entry::read(object, config))
         });
         Ok(Self {
@@ -75,6 +82,15 @@ impl Page {
                 .filter(|token| !token.is_empty()),
         })
     }
+}
+
+/// The objects of a page with a key for each, where so many come before it.
+pub(crate) fn keyed(objects: Vec<(Option<String>, Entry)>, before: usize) -> impl Iterator<Item = (String, Entry)> {
+    objects.into_iter().enumerate().map(move |(index, (name, entry))| {
+        // An object without a name, which `#` is in none of, cannot take the place of another.
+        let name = name.filter(|name| !name.contains('#'));
+        (name.unwrap_or_else(|| format!("#{}", before + index)), entry)
+    })
 }
 
 #[derive(Debug, Deserialize)]

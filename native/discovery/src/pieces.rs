@@ -68,7 +68,14 @@ impl<R: Read> Pieces<R> {
 
     /// Whether the next piece has arrived already.
     pub(crate) fn has_next(&mut self) -> bool {
-        self.piece().is_some()
+        while let Some((content, end)) = self.piece() {
+            if !content.is_empty() {
+                return true;
+            }
+            self.start = end;
+            self.searched = end;
+        }
+        false
     }
 
     /// Where the content of the next piece is, and where the piece ends.
@@ -203,6 +210,22 @@ mod tests {
         assert_eq!(all(b"\n\na\n\nb\n", vec![], Delimiter::LineFeed).0, found);
         let stream = b"\0\0\0\0\0\0\0\x01a\0\0\0\0\0\0\0\x01b\0\0\0\0";
         assert_eq!(all(stream, vec![], Delimiter::Length).0, found);
+    }
+
+    #[test]
+    fn an_empty_piece_is_not_the_next() {
+        for delimiter in BOTH {
+            let stream = [
+                delimited(b"a", delimiter),
+                delimited(b"", delimiter),
+                delimited(b"", delimiter),
+            ]
+            .concat();
+            let mut pieces = Pieces::new(&stream[..], delimiter);
+            assert_eq!(pieces.next().unwrap(), b"a");
+            assert!(!pieces.has_next());
+            assert!(matches!(pieces.next(), Err(End::Clean)));
+        }
     }
 
     #[test]

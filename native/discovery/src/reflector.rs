@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::candidate::{Candidate, Standing};
 use crate::config::{Config, IpFamily, Source};
+use crate::credentials::Token;
 use crate::error::{Error, Kind, printable};
 use crate::longname::Unnameable;
 use crate::resource::Resource;
@@ -30,6 +31,14 @@ pub(crate) struct Named {
 }
 
 impl Entry {
+    /// Lets nothing of the token into a log line. Names are made of checked parts.
+    pub(crate) fn conceal(&mut self, token: &Token) {
+        let examples = self.dropped.iter_mut().map(|dropped| &mut dropped.example);
+        for text in examples.chain(&mut self.warning) {
+            *text = token.conceal(text);
+        }
+    }
+
     /// What it counts against the limit.
     fn size(&self) -> usize {
         self.named.len().max(1)
@@ -113,6 +122,11 @@ impl Reflector {
         known.is_some()
     }
 
+    #[cfg(test)]
+    pub(crate) fn objects(&self) -> &BTreeMap<String, Entry> {
+        &self.objects
+    }
+
     /// What is known now. Of EndpointSlices, which come per family, the IPv4 ones unless a family is asked for.
     pub(crate) fn snapshot(&self, config: &Config) -> Snapshot {
         let prefer_v4 = config.source == Source::EndpointSlices && config.ip_family.is_none();
@@ -141,7 +155,7 @@ mod tests {
     use super::*;
     use crate::config::IpFamily;
     use crate::frame::Frame;
-    use crate::list::Page;
+    use crate::list::{Page, keyed};
     use crate::longname::Mode;
     use crate::pieces::Delimiter;
     use crate::testing;
@@ -315,7 +329,7 @@ mod tests {
                 .to_string();
             let page = Page::parse(body.as_bytes(), config).unwrap();
             let mut reflector = Reflector::default();
-            reflector.replace(page.objects).unwrap();
+            reflector.replace(keyed(page.objects, 0)).unwrap();
             reflector
         };
         let (first, rest) = changes.split_at(changes.len() - watched.min(changes.len()));

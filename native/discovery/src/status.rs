@@ -119,7 +119,7 @@ pub(crate) fn error(asked: &Asked, token: &Token, code: u16, retry_after: Option
     let status = Status::of(body);
     let retry_after = retry_after.or(status.as_ref().and_then(Status::retry_after));
     let said = match status.and_then(|status| status.message) {
-        Some(message) => token.quote(message.as_str()),
+        Some(message) => token.conceal(&printable(message.as_str())),
         None => "the answer has no Kubernetes Status: is a proxy in between?".to_owned(),
     };
     Error {

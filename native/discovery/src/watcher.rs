@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
-use crate::list::Page;
+use crate::list::{Page, keyed};
 use crate::reflector::{Entry, Reflector, check_size, size};
 use crate::snapshot::Snapshot;
 
@@ -322,7 +322,8 @@ impl<'c> Watcher<'c> {
     }
 
     fn page(&mut self, mut objects: Vec<(String, Entry)>, pages: usize, page: Page, now: Instant) -> Step {
-        objects.extend(page.objects);
+        let before = objects.len();
+        objects.extend(keyed(page.objects, before));
         if let Some(next) = page.next {
             let pages = pages + 1;
             if pages == MAX_PAGES {

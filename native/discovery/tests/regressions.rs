@@ -54,9 +54,3 @@ fn the_seeds_hold() {
     assert_eq!(failed, [""; 0]);
     assert!(count > 20);
 }
-
-#[test]
-#[ignore = "what is not repaired yet"]
-fn what_is_open_is_repaired() {
-    assert_eq!(run("open").1, [""; 0]);
-}

@@ -41,9 +41,7 @@ defmodule LibclusterKubernetes.Test.FaultScenarios do
     # Options of the topology.
     config: [],
     # Whether a second topology is stopped while it lasts.
-    second?: true,
-    # What the library does wrong; it runs only when asked for.
-    known: nil
+    second?: true
   ]
 
   @doc "All of them, in the order of the table."

@@ -49,7 +49,10 @@ fn crowd(names: usize) -> Entry {
 /// A page with these objects, each of its own name.
 fn page(objects: &[&str], version: &str, next: Option<&str>) -> Input {
     Input::Page(Ok(Page {
-        objects: objects.iter().map(|&name| (name.to_owned(), entry(name))).collect(),
+        objects: objects
+            .iter()
+            .map(|&name| (Some(name.to_owned()), entry(name)))
+            .collect(),
         version: version.to_owned(),
         next: next.map(str::to_owned),
     }))
@@ -243,12 +246,34 @@ fn an_object_that_is_on_two_pages_counts_once_as_it_came_last() {
     let mut watcher = watcher();
     watcher.feed(page(&["a"], "10", Some("two")));
     watcher.feed(Input::Page(Ok(Page {
-        objects: vec![("a".to_owned(), entry("newer"))],
+        objects: vec![(Some("a".to_owned()), entry("newer"))],
         version: "11".to_owned(),
         next: None,
     })));
     assert_eq!(watcher.ready(), ["newer"]);
     assert_eq!(watcher.request(), from("11"));
+}
+
+#[test]
+fn objects_without_names_do_not_take_each_others_place() {
+    let objects = |names: &[Option<&str>]| -> Vec<_> {
+        names
+            .iter()
+            .map(|name| (name.map(str::to_owned), Entry::default()))
+            .collect()
+    };
+    let mut watcher = watcher();
+    for (names, next) in [
+        ([None, Some("#0"), None], Some("two")),
+        ([Some("#1"), None, Some("#2")], None),
+    ] {
+        watcher.feed(Input::Page(Ok(Page {
+            objects: objects(&names),
+            version: "10".to_owned(),
+            next: next.map(str::to_owned),
+        })));
+    }
+    assert_eq!(watcher.reflector.objects().len(), 6);
 }
 
 #[test]
@@ -284,7 +309,7 @@ fn a_list_with_too_many_names_is_told_and_the_old_snapshot_stays() {
     let mut watcher = hearing();
     watcher.feed(Input::ListWanted);
     let too_large = Page {
-        objects: vec![("crowd".to_owned(), crowd(20_001))],
+        objects: vec![(Some("crowd".to_owned()), crowd(20_001))],
         version: "20".to_owned(),
         next: None,
     };
@@ -294,7 +319,7 @@ fn a_list_with_too_many_names_is_told_and_the_old_snapshot_stays() {
     assert_eq!(watcher.request(), Request::List(Position::Present));
     assert_eq!(watcher.ready(), ["a", "b"]);
     let at_the_limit = Page {
-        objects: vec![("crowd".to_owned(), crowd(20_000))],
+        objects: vec![(Some("crowd".to_owned()), crowd(20_000))],
         version: "21".to_owned(),
         next: None,
     };
@@ -312,7 +337,7 @@ fn a_list_without_end_has_one() {
             let page = Page {
                 // Without names, each counts as one.
                 objects: (0..objects.min(1_000))
-                    .map(|number| (format!("{pages}-{number}"), Entry::default()))
+                    .map(|number| (Some(format!("{pages}-{number}")), Entry::default()))
                     .collect(),
                 version: "20".to_owned(),
                 next: Some("more".to_owned()),
@@ -947,7 +972,7 @@ fn input(happening: &Happening, version: &str) -> Input {
         Happening::Page(objects, more) => Input::Page(Ok(Page {
             objects: objects
                 .iter()
-                .map(|object| (object.to_string(), entry(&format!("{object}-0"))))
+                .map(|object| (Some(object.to_string()), entry(&format!("{object}-0"))))
                 .collect(),
             version: version.to_owned(),
             next: more.then(|| format!("after {version}")),
