@@ -56,13 +56,14 @@ defmodule LibclusterKubernetes.Test.Soak do
       running: MapSet.new(tasks, & &1.ref),
       stats: %{},
       samples: [],
-      sample_every: max(100, div(milliseconds, 300)),
       progress: progress,
       started: started,
       told: started
     }
 
-    Process.send_after(self(), :sample, state.sample_every)
+    # Until the first of them may end.
+    every = max(100, div(milliseconds, 300))
+    for at <- every..milliseconds//every, do: Process.send_after(self(), :sample, at)
     state = watch(state, "soak with SOAK_SEED=#{seed}: ")
     Topology.wait_until(fn -> Resources.discoveries() == discoveries end, 1_000)
     {thirds, grown} = Resources.compare(Enum.reverse(state.samples))
@@ -77,7 +78,6 @@ defmodule LibclusterKubernetes.Test.Soak do
         watch(%{state | stats: Map.put(state.stats, name, stats)}, prefix)
 
       :sample ->
-        Process.send_after(self(), :sample, state.sample_every)
         watch(told(%{state | samples: [Resources.sample() | state.samples]}), prefix)
 
       {ref, {:error, what}} when is_reference(ref) ->
