@@ -1,5 +1,6 @@
 defmodule LibclusterKubernetes.FaultsTest do
-  # Every fault against the whole; FAULTS="part of a name" runs some.
+  # Every fault against the whole; FAULTS="part of a name" runs some, FAULTS_SOURCES=all each for every source
+  # (about three times as long).
   use ExUnit.Case, async: false
 
   alias LibclusterKubernetes.Test.{FakeApiserver, FaultRun, FaultScenarios, LogRecorder, Recorder, Topology}
