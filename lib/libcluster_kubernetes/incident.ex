@@ -64,8 +64,8 @@ defmodule LibclusterKubernetes.Incident do
   defp text(_incident, error), do: "still no answer, now: #{error.message} (#{error.kind})"
 
   defp missed(:watching), do: "the watch goes on from where it was, so that nothing is missed"
-  defp missed({:answer, 0, 0}), do: "nobody has come or gone meanwhile"
-  defp missed({:answer, came, gone}), do: "#{came} have come and #{gone} have gone meanwhile"
+  defp missed({:answer, 0, 0}), do: "nobody came or went meanwhile"
+  defp missed({:answer, came, gone}), do: "#{came} came and #{gone} went meanwhile"
 
   defp seconds(milliseconds), do: Float.round(milliseconds / 1000, 1)
 end

@@ -22,7 +22,7 @@ defmodule LibclusterKubernetes.IncidentTest do
     assert {incident, {:info, ended}} = Incident.ended(incident, {:answer, 2, 1}, 3_500)
     assert ended =~ "3.5 s"
     assert ended =~ "3 errors"
-    assert ended =~ "2 have come and 1 have gone"
+    assert ended =~ "2 came and 1 went meanwhile"
     refute Incident.lasts?(incident)
     assert {_, nil} = Incident.ended(incident, :watching, 4_000)
     assert {_, nil} = Incident.ended(Incident.new(), :watching, 0)
@@ -33,7 +33,7 @@ defmodule LibclusterKubernetes.IncidentTest do
     assert {_, {:info, text}} = Incident.ended(incident, :watching, 1)
     assert text =~ "nothing is missed"
     assert {_, {:info, text}} = Incident.ended(incident, @nobody, 1)
-    assert text =~ "nobody has come or gone"
+    assert text =~ "nobody came or went"
   end
 
   test "a reason that lasts is logged once, for however long" do
