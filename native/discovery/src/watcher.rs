@@ -7,7 +7,7 @@
 //!    │             Paging ──┐ page                                                   │
 //!    │                │ ◀───┘                                                        │
 //!    │                │ last page: publish                                           │
-//!    │ asked          ├──── not to be watched, or refused lately ──▶ Polling         │
+//!    │ asked          ├──── cannot be watched, or refused lately ──▶ Polling         │
 //!    │ to list        ▼                                                              │
 //!    └─ Polling    Listed ──── watch refused, or failing for long ───────────────────┤
 //!                   │  ▲                                                             │
@@ -338,13 +338,15 @@ impl<'c> Watcher<'c> {
             self.state = State::Paging { next, objects, pages };
             return Step::default();
         }
+        // Events name the object that they change: one without a name would stay for ever.
+        let all_named = !objects.iter().any(|(key, _)| key.starts_with('#'));
         if let Err(error) = self.reflector.replace(objects) {
             return Step::failed(error);
         }
         self.version = page.version;
         self.listed_at = Some(now);
         self.watched = false;
-        let watch = self.config.watch && self.refused.as_ref().is_none_or(|refused| refused.until <= now);
+        let watch = self.config.watch && all_named && self.refused.as_ref().is_none_or(|refused| refused.until <= now);
         self.state = if watch { State::Listed } else { State::Polling };
         Step {
             progress: Some(Progress::List),

@@ -274,6 +274,11 @@ fn objects_without_names_do_not_take_each_others_place() {
         })));
     }
     assert_eq!(watcher.reflector.objects().len(), 6);
+    // No event could ever change them.
+    assert_eq!(watcher.request(), Request::Rest);
+    watcher.feed(Input::ListWanted);
+    watcher.feed(page(&["a"], "11", None));
+    assert_eq!(watcher.request(), from("11"));
 }
 
 #[test]
