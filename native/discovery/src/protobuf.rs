@@ -108,6 +108,8 @@ impl<'a> Message<'a> for Envelope<'a> {
     fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
         match number {
             1 => self.kind = value.message::<TypeMeta<'_>>()?.kind,
+            // Of two, the end of the answer would decide which counts.
+            2 if !self.object.is_empty() => return Err(Malformed("it has two objects")),
             2 => self.object = value.bytes()?,
             _ => {}
         }
@@ -258,6 +260,8 @@ mod tests {
         assert_eq!(envelope.object, b"object");
         assert!(is_protobuf(&answer) && !is_protobuf(&answer[1..]) && !is_protobuf(b"k8s"));
         assert!(Envelope::open(&answer[1..]).is_err());
+        let two = [&answer[..], &bytes(2, b"another")].concat();
+        assert!(Envelope::open(&two).is_err());
     }
 
     proptest! {
