@@ -11,7 +11,7 @@
 //!    read the three kinds of `resource` from JSON or `protobuf`: `endpoints`, `endpoint_slices` and `pods` give
 //!    [`candidate::Candidate`]s.
 //! 5. [`longname`]: a candidate becomes `<basename>@<ip_or_domain>`, or is dropped for a stated reason.
-//! 6. `reflector`: the objects with every event applied; [`snapshot`]: all their names.
+//! 6. `reflector`: the objects with every event applied; [`snapshot`]: all their names, or those of one [`rollout`].
 //! 7. `watcher`: list and watch as a pure state machine. [`discovery`] drives it on a thread of its own, with
 //!    [`backoff`] and `signals`; [`lister`] drives it to the end of one list. [`outbox`] keeps a slow owner from being
 //!    flooded; [`report`] says what lists and watches have cost.
@@ -45,6 +45,7 @@ mod reflector;
 pub mod report;
 mod resolver;
 mod resource;
+pub mod rollout;
 mod signals;
 pub mod snapshot;
 mod status;
@@ -60,4 +61,5 @@ pub use discovery::{Discovery, Event};
 pub use error::{Error, Kind};
 pub use longname::{Mode, Names};
 pub use report::Report;
+pub use rollout::Rollout;
 pub use snapshot::Snapshot;

@@ -13,6 +13,7 @@ pub(crate) fn config(source: Source) -> Config {
         cached: false,
         include_not_ready: false,
         ip_family: None,
+        rollout: None,
         names: Names {
             basename: "app".to_owned(),
             mode: Mode::Ip,
@@ -79,6 +80,7 @@ pub(crate) mod protobuf {
         ("resourceVersion", 6, Text),
         ("creationTimestamp", 8, Time),
         ("deletionTimestamp", 9, Time),
+        ("labels", 11, Map),
         ("labels", 11, Map),
         ("annotations", 12, Map),
     ];
