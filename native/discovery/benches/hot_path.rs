@@ -1,8 +1,6 @@
 //! Times of the hot functions: `cargo bench -p discovery`. Instructions, which a busy machine does not change, are
 //! counted by `bench/instructions`.
 
-#![expect(missing_docs, reason = "criterion makes a public function")]
-
 mod workload;
 
 use criterion::{Criterion, criterion_group, criterion_main};

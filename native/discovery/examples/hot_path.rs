@@ -1,6 +1,6 @@
 //! Runs one hot function so many times: `hot_path NAME TIMES`. For `bench/instructions`, and for profilers.
 
-#[path = "../benches/workload.rs"]
+#[path = "../benches/workload/mod.rs"]
 mod workload;
 
 fn main() {

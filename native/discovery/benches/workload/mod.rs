@@ -14,8 +14,11 @@ pub(crate) const MEMBERS: usize = 1_000;
 /// A hot function with its input, to be called again and again.
 pub(crate) type Run = Box<dyn FnMut()>;
 
-/// Every workload by name.
-pub(crate) fn all() -> [(&'static str, fn() -> Run); 4] {
+/// A name, and what makes the input.
+pub(crate) type Workload = (&'static str, fn() -> Run);
+
+/// Every workload.
+pub(crate) fn all() -> [Workload; 4] {
     [
         ("list_pods", list_pods),
         ("list_endpoints", list_endpoints),
@@ -210,7 +213,12 @@ mod protobuf {
             bytes(8, &text(1, &"s".repeat(600))),
             bytes(12, &text(1, &ip(number))),
         ];
-        [bytes(1, &metadata.concat()), bytes(2, &spec.concat()), bytes(3, &status.concat())].concat()
+        [
+            bytes(1, &metadata.concat()),
+            bytes(2, &spec.concat()),
+            bytes(3, &status.concat()),
+        ]
+        .concat()
     }
 
     fn answer(kind: &str, object: &[u8]) -> Vec<u8> {
