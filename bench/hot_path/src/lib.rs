@@ -1,24 +1,25 @@
-//! What the benches measure: the hot functions, on answers as big as those of real clusters.
+//! The hot functions, on answers as big as those of real clusters: their instructions are counted by `bench/instructions`,
+//! and `cargo bench` here takes their times.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use discovery::candidate::{Candidate, Standing};
 use discovery::credentials::{self, Token};
 use discovery::fuzzing::Offline;
 use discovery::{ApiAddress, Config, Event, Mode, Names, Source};
-use std::time::Duration;
 
 /// How many members an answer has.
-pub(crate) const MEMBERS: usize = 1_000;
+pub const MEMBERS: usize = 1_000;
 
 /// A hot function with its input, to be called again and again.
-pub(crate) type Run = Box<dyn FnMut()>;
+pub type Run = Box<dyn FnMut()>;
 
 /// A name, and what makes the input.
-pub(crate) type Workload = (&'static str, fn() -> Run);
+pub type Workload = (&'static str, fn() -> Run);
 
 /// Every workload.
-pub(crate) fn all() -> [Workload; 4] {
+pub fn all() -> [Workload; 4] {
     [
         ("list_pods", list_pods),
         ("list_endpoints", list_endpoints),

@@ -1,12 +1,9 @@
-//! Times of the hot functions: `cargo bench -p discovery`. Instructions, which a busy machine does not change, are
-//! counted by `bench/instructions`.
-
-mod workload;
+//! How long a call of each hot function takes.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn hot_path(criterion: &mut Criterion) {
-    for (name, prepare) in workload::all() {
+    for (name, prepare) in hot_path::all() {
         let mut run = prepare();
         criterion.bench_function(name, |bencher| bencher.iter(&mut run));
     }
