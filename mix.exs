@@ -18,7 +18,7 @@ defmodule LibclusterKubernetes.MixProject do
         "Drop-in replacement for libcluster's Kubernetes strategy: verified TLS, and a cluster that no API failure tears down",
       package: package(),
       source_url: @source_url,
-      docs: [main: "readme", extras: ["README.md", "CHANGELOG.md", "SECURITY.md"], source_ref: "v#{@version}"]
+      docs: docs()
     ]
   end
 
@@ -52,17 +52,38 @@ defmodule LibclusterKubernetes.MixProject do
     |> Enum.any?(&(Path.wildcard("#{&1}/{#{app},#{app}-*}/ebin/#{app}.app") != []))
   end
 
+  # What a dependency is built from, and nothing else: test/package_test.exs builds it. fake_apiserver is not built, but
+  # the Cargo.lock is of a workspace that has it, and cargo wants to see its manifest and that it is a library.
   defp package do
     [
       licenses: ["Apache-2.0"],
       links: %{"GitHub" => @source_url, "Changelog" => "#{@source_url}/blob/main/CHANGELOG.md"},
-      # Not built, but a member of the workspace that Cargo.lock is of.
       files:
-        ~w(lib mix.exs Cargo.toml Cargo.lock README.md CHANGELOG.md SECURITY.md LICENSE .formatter.exs) ++
+        ~w(lib mix.exs Cargo.toml Cargo.lock README.md CHANGELOG.md SECURITY.md LICENSE) ++
           ~w(native/discovery/Cargo.toml native/discovery/src) ++
           ~w(native/nif/Cargo.toml native/nif/build.rs native/nif/src) ++
-          ~w(native/fake_apiserver/Cargo.toml native/fake_apiserver/src)
+          ~w(native/fake_apiserver/Cargo.toml native/fake_apiserver/src/lib.rs)
     ]
+  end
+
+  defp docs do
+    [
+      main: "readme",
+      source_ref: "v#{@version}",
+      extras: ["README.md"] ++ guides() ++ ["CHANGELOG.md", "SECURITY.md", "LICENSE"],
+      groups_for_extras: [Guides: Path.wildcard("guides/*.md")],
+      groups_for_modules: [
+        "To form a cluster": [LibclusterKubernetes.Strategy, LibclusterKubernetes.Options, LibclusterKubernetes.Await],
+        "To see what it does": [LibclusterKubernetes, ~r/^LibclusterKubernetes\./]
+      ]
+    ]
+  end
+
+  # In the order in which a team needs them; those that are not named here follow by name.
+  defp guides do
+    first = ~w(from-libcluster modes-and-names deployments distribution docker operating diagnose how-it-works)
+    guides = Path.wildcard("guides/*.md")
+    Enum.filter(Enum.map(first, &"guides/#{&1}.md"), &(&1 in guides)) |> Enum.concat(guides) |> Enum.uniq()
   end
 end
 
@@ -77,9 +98,11 @@ defmodule Mix.Tasks.Compile.LibclusterKubernetesNif do
 
   @impl true
   def run(_args) do
-    source = System.get_env("LIBCLUSTER_KUBERNETES_NIF") || build()
+    source = built_elsewhere() || build()
     target = target()
-    File.mkdir_p!(Path.dirname(target))
+    File.mkdir_p!(folder())
+    # Of other versions.
+    Enum.each(Path.wildcard("#{folder()}/*.so") -- [target], &File.rm!/1)
 
     if same?(source, target) do
       {:noop, []}
@@ -95,9 +118,19 @@ defmodule Mix.Tasks.Compile.LibclusterKubernetesNif do
   def manifests, do: []
 
   @impl true
-  def clean, do: File.rm(target())
+  def clean, do: File.rm_rf!(folder())
 
-  defp target, do: Path.join(Mix.Project.app_path(), "priv/native/libcluster_kubernetes.so")
+  defp folder, do: Path.join(Mix.Project.app_path(), "priv/native")
+
+  # lib/libcluster_kubernetes/native/library.ex, which loads it, says why the version is in the name.
+  defp target, do: Path.join(folder(), "libcluster_kubernetes-#{Mix.Project.config()[:version]}.so")
+
+  defp built_elsewhere do
+    case System.get_env("LIBCLUSTER_KUBERNETES_NIF", "") do
+      "" -> nil
+      path -> if File.regular?(path), do: path, else: Mix.raise("LIBCLUSTER_KUBERNETES_NIF=#{path} names no file")
+    end
+  end
 
   defp build do
     cargo =
@@ -108,24 +141,28 @@ defmodule Mix.Tasks.Compile.LibclusterKubernetesNif do
 
     target_dir = System.get_env("CARGO_TARGET_DIR") || Path.join(Mix.Project.app_path(), "native")
     args = ~w(build --release --locked --quiet --package #{@crate} --message-format short --target-dir) ++ [target_dir]
+    library = Path.join([target_dir | release_folder()] ++ [library()])
 
     case System.cmd(cargo, args, cd: @root, stderr_to_stdout: true, into: IO.stream()) do
       {_, 0} ->
-        Path.join([target_dir | release_folder()] ++ [library()])
+        if File.regular?(library), do: library, else: Mix.raise(elsewhere(library))
 
       {_, status} ->
         Mix.raise("cargo could not build the NIF of libcluster_kubernetes (exit status #{status}), see above")
     end
   end
 
+  defp elsewhere(library) do
+    "cargo built the NIF of libcluster_kubernetes, but not as #{library}. Where a configuration of cargo sets build.target " <>
+      "or build.target-dir, set CARGO_BUILD_TARGET and CARGO_TARGET_DIR to the same"
+  end
+
   # With CARGO_BUILD_TARGET cargo adds a folder for the target.
   defp release_folder, do: List.wrap(System.get_env("CARGO_BUILD_TARGET")) ++ ["release"]
 
   defp library do
-    case :os.type() do
-      {:unix, :darwin} -> "liblibcluster_kubernetes.dylib"
-      _ -> "liblibcluster_kubernetes.so"
-    end
+    system = System.get_env("CARGO_BUILD_TARGET") || to_string(:erlang.system_info(:system_architecture))
+    if system =~ "darwin", do: "liblibcluster_kubernetes.dylib", else: "liblibcluster_kubernetes.so"
   end
 
   defp same?(source, target), do: File.read(source) == File.read(target)

@@ -1,10 +1,13 @@
 defmodule LibclusterKubernetes.Native do
   @moduledoc false
-  # The boundary to Rust. `options` is what `LibclusterKubernetes.Options.to_native/1` makes.
+  # The boundary to Rust. `options` is what `LibclusterKubernetes.Options.to_native/1` makes. The library itself is behind
+  # native/library.ex. A worker knows the library that it was started with, so that it is served by that one when another
+  # version is loaded beside it; and `refresh/1` says that it is time for another worker.
 
-  @on_load :load
+  # As in native/library.ex.
+  @library Module.concat(__MODULE__, "V" <> String.replace(Mix.Project.config()[:version], ~r/[^[:alnum:]]/, "_"))
 
-  @type worker :: reference()
+  @type worker :: {library :: module(), handle :: reference()}
   @type error :: %{
           kind: atom(),
           message: String.t(),
@@ -36,13 +39,6 @@ defmodule LibclusterKubernetes.Native do
           resource_version: String.t()
         }
 
-  def load do
-    :libcluster_kubernetes
-    |> :code.priv_dir()
-    |> :filename.join(~c"native/libcluster_kubernetes")
-    |> :erlang.load_nif(0)
-  end
-
   @doc """
   Starts a thread that sends `{:libcluster_kubernetes, ref, event}` to `pid`, where `event` is
 
@@ -54,30 +50,55 @@ defmodule LibclusterKubernetes.Native do
   Never blocks.
   """
   @spec start(map(), pid()) :: {:ok, {worker(), reference()}} | {:error, String.t()}
-  def start(_options, _pid), do: not_loaded()
+  def start(options, pid) do
+    with {:ok, {handle, ref}} <- @library.start(options, pid), do: {:ok, {{@library, handle}, ref}}
+  rescue
+    # In a release nothing loads a module that was unloaded.
+    UndefinedFunctionError -> {:error, "#{inspect(@library)}, the library of this version, is not loaded"}
+  end
 
   @doc """
   Says that the last snapshot was acted on. Until then no other is sent: the latest one is kept, and comes now, to the
   caller. `ref` is the reference of the messages. Never blocks.
   """
   @spec acknowledge(worker(), reference()) :: :ok
-  def acknowledge(_worker, _ref), do: not_loaded()
+  def acknowledge(worker, ref) do
+    _ = call(worker, :acknowledge, [ref])
+    :ok
+  end
 
-  @doc "Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. Never blocks."
-  @spec refresh(worker()) :: :ok
-  def refresh(_worker), do: not_loaded()
+  @doc """
+  Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. Never blocks.
+
+  `:outdated` is a worker of another version's library, or of one that was unloaded: to be stopped, and replaced. The other
+  functions do nothing for a worker whose library was unloaded. Its thread runs until nobody holds the worker any more.
+  """
+  @spec refresh(worker()) :: :ok | :outdated
+  def refresh({library, _handle}) when library != @library, do: :outdated
+  def refresh(worker), do: call(worker, :refresh, [])
 
   @doc "Asks for a list also while a watch is open, which is opened anew after it. Never blocks."
   @spec relist(worker()) :: :ok
-  def relist(_worker), do: not_loaded()
+  def relist(worker) do
+    _ = call(worker, :relist, [])
+    :ok
+  end
 
   @doc "Stops the thread and closes its connection. Never blocks; the death of the process does the same."
   @spec stop(worker()) :: :ok
-  def stop(_worker), do: not_loaded()
+  def stop(worker) do
+    _ = call(worker, :stop, [])
+    :ok
+  end
 
   @doc "Lists once, on a dirty I/O scheduler, for as long as `request_timeout_ms` says."
   @spec list(map()) :: {:ok, snapshot()} | {:error, error() | String.t()}
-  def list(_options), do: not_loaded()
+  def list(options), do: @library.list(options)
 
-  defp not_loaded, do: :erlang.nif_error(:not_loaded)
+  defp call({library, handle}, function, args) do
+    apply(library, function, [handle | args])
+  rescue
+    # Unloaded; or unloaded and loaded again, which does not know the handles of the former.
+    _ in [UndefinedFunctionError, ArgumentError] -> :outdated
+  end
 end

@@ -98,6 +98,8 @@ defmodule LibclusterKubernetes.Strategy do
 
   @impl GenServer
   def init({topology, options}) do
+    # A code purge kills the tasks that run purged code; it is not to end the topology with them.
+    Process.flag(:trap_exit, true)
     %{kubernetes_disconnect_after: disconnect_after, polling_interval: interval} = options.values
     membership = Membership.new(disconnect_after, interval)
     # From now on this topology can be found, and asked to leave.
@@ -109,9 +111,13 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_continue(:start, state) do
     Enum.each(state.options.warnings, &log(state, {:warn, &1}))
     warn_if_not_distributed(state)
-    {:ok, {worker, ref}} = state.options |> Options.to_native() |> Native.start(self())
+    {:ok, {worker, ref}} = start_worker(state)
     {:noreply, schedule_tick(%{state | worker: worker, ref: ref})}
   end
+
+  # Hot upgrade: fields that are new get their defaults. The worker is replaced by the next tick.
+  @impl GenServer
+  def code_change(_old_version, state, _extra), do: {:ok, struct(__MODULE__, Map.from_struct(state))}
 
   # Others no longer see this node in their answers.
   @impl GenServer
@@ -133,8 +139,11 @@ defmodule LibclusterKubernetes.Strategy do
 
   @impl GenServer
   def handle_info(:tick, state) do
-    :ok = Native.refresh(state.worker)
-    {:noreply, state |> confirm() |> review() |> schedule_tick()}
+    case Native.refresh(state.worker) do
+      :ok -> {:noreply, tick(state)}
+      # To hibernate collects the garbage: a worker that cannot be stopped, because its library is gone, ends with that.
+      :outdated -> {:noreply, state |> replace_worker() |> tick(), :hibernate}
+    end
   end
 
   def handle_info(:review, state), do: {:noreply, state |> confirm() |> review()}
@@ -152,6 +161,11 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_info({:await_over, waiter}, state) do
     over = fn from, _peers -> if from == waiter, do: :timeout end
     {:noreply, %{state | waiters: Waiters.answer(state.waiters, over)}}
+  end
+
+  def handle_info({:DOWN, task, :process, _pid, reason}, state) when is_map_key(state.tasks, task) do
+    {job, tasks} = Map.pop!(state.tasks, task)
+    {:noreply, %{state | tasks: tasks} |> done(job, {:error, reason}) |> schedule_review() |> answer_waiters()}
   end
 
   def handle_info(_other, state), do: {:noreply, state}
@@ -194,6 +208,22 @@ defmodule LibclusterKubernetes.Strategy do
   defp heard({:watched, watched}, state) do
     Telemetry.watched(state.options, watched)
     %{state | activity: Activity.watched(state.activity, watched)}
+  end
+
+  defp tick(state), do: state |> confirm() |> review() |> schedule_tick()
+
+  defp start_worker(state), do: state.options |> Options.to_native() |> Native.start(self())
+
+  # What is known stays; what the old worker still sends is ignored.
+  defp replace_worker(state) do
+    case start_worker(state) do
+      {:ok, {worker, ref}} ->
+        :ok = Native.stop(state.worker)
+        %{state | worker: worker, ref: ref}
+
+      {:error, reason} ->
+        heard({:error, %{kind: :library, message: reason, status: nil, retry_after_ms: nil}}, state)
+    end
   end
 
   defp end_incident(state, ending) do

@@ -101,16 +101,19 @@ defmodule LibclusterKubernetes.NativeTest do
     assert descriptors() <= before
   end
 
-  test "the module can be purged and loaded again while a request is in flight", %{server: server} do
+  test "the library can be purged and loaded again while a request is in flight", %{server: server} do
     FakeApiserver.faults(server, [%{at: "request", do: "hang", times: 1}])
-    {:ok, {_worker, ref}} = Native.start(options(server), self())
+    {:ok, {{library, _handle} = worker, ref}} = Native.start(options(server), self())
     wait_until(fn -> FakeApiserver.summary(server)["requests"] == 1 end)
 
-    true = :code.delete(Native)
-    :code.purge(Native)
+    true = :code.delete(library)
+    :code.purge(library)
     :erlang.garbage_collect()
-    assert {:module, Native} = :code.load_file(Native)
+    assert {:module, ^library} = :code.load_file(library)
     assert {:ok, %{ready: ["app@10.0.0.1"]}} = Native.list(options(server))
+    # Nobody but the worker's own thread knows it any more.
+    assert Native.refresh(worker) == :outdated
+    for function <- [:relist, :stop], do: assert(apply(Native, function, [worker]) == :ok)
 
     FakeApiserver.no_faults(server)
     assert_receive {:libcluster_kubernetes, ^ref, {event, _}} when event in [:snapshot, :error]

@@ -120,4 +120,5 @@ fn list(env: Env<'_>, options: Options) -> Result<Term<'_>, Term<'_>> {
         .map_err(|error| messages::error(env, &error))
 }
 
-rustler::init!("Elixir.LibclusterKubernetes.Native");
+// `rustler::init!` for the Elixir module of this version: see build.rs.
+include!(concat!(env!("OUT_DIR"), "/init.rs"));

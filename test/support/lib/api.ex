@@ -172,7 +172,7 @@ defmodule LibclusterKubernetes.Test.Api do
     request =
       if method == :get,
         do: {url, []},
-        else: {url, [], 'application/json', if(body == nil, do: "", else: JSON.encode(body))}
+        else: {url, [], ~c"application/json", if(body == nil, do: "", else: JSON.encode(body))}
 
     {:ok, {{_, 200, _}, _, answer}} = :httpc.request(method, request, [timeout: 10_000], body_format: :binary)
     JSON.decode!(answer)

@@ -97,8 +97,8 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
 
   defp environment(port, topologies) do
     [
-      {'HELLO_DIST_PORT', Integer.to_charlist(port)},
-      {'TEST_TOPOLOGIES', topologies |> :erlang.term_to_binary() |> Base.encode64() |> to_charlist()}
+      {~c"HELLO_DIST_PORT", Integer.to_charlist(port)},
+      {~c"TEST_TOPOLOGIES", topologies |> :erlang.term_to_binary() |> Base.encode64() |> to_charlist()}
     ]
   end
 

@@ -66,7 +66,7 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   @doc "Sends these bytes into every open watch, and answers how many those are."
   def send_to_watches(server, bytes) do
     url = String.to_charlist(server.control <> "/watches/send")
-    {:ok, {{_, 200, _}, _, answer}} = :httpc.request(:post, {url, [], 'text/plain', bytes}, [], body_format: :binary)
+    {:ok, {{_, 200, _}, _, answer}} = :httpc.request(:post, {url, [], ~c"text/plain", bytes}, [], body_format: :binary)
     JSON.decode!(answer)["watches"]
   end
 
@@ -130,7 +130,7 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
 
   def control!(server, method, path, body) do
     url = String.to_charlist(server.control <> path)
-    request = if method in [:get, :delete], do: {url, []}, else: {url, [], 'application/json', encode(body)}
+    request = if method in [:get, :delete], do: {url, []}, else: {url, [], ~c"application/json", encode(body)}
     {:ok, {{_, status, _}, _, answer}} = :httpc.request(method, request, [timeout: 10_000], body_format: :binary)
     if status != 200, do: raise("#{method} #{path}: #{status} #{answer}")
     if answer == "", do: nil, else: JSON.decode!(answer)

@@ -79,6 +79,6 @@ defmodule LibclusterKubernetes.Test.JSON do
   # Pairs of surrogates do not occur in what the tests read.
   defp utf16(hex), do: <<String.to_integer(hex, 16)::utf8>>
 
-  defp skip(<<char, rest::binary>>) when char in ' \t\r\n', do: skip(rest)
+  defp skip(<<char, rest::binary>>) when char in ~c" \t\r\n", do: skip(rest)
   defp skip(text), do: text
 end

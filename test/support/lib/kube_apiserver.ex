@@ -115,7 +115,10 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
     :ok = GenServer.call(server.holder, {:start, :etcd})
 
     await_ready(server, :etcd, fn ->
-      match?({:ok, {{_, 200, _}, _, _}}, :httpc.request(:get, {'#{server.etcd_url}/health', []}, [timeout: 1_000], []))
+      match?(
+        {:ok, {{_, 200, _}, _, _}},
+        :httpc.request(:get, {~c"#{server.etcd_url}/health", []}, [timeout: 1_000], [])
+      )
     end)
   end
 
@@ -560,8 +563,8 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
 
   defp certificates do
     names = [
-      dNSName: 'localhost',
-      dNSName: 'kubernetes.default.svc.cluster.local',
+      dNSName: ~c"localhost",
+      dNSName: ~c"kubernetes.default.svc.cluster.local",
       iPAddress: <<127, 0, 0, 1>>
     ]
 
@@ -652,10 +655,10 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
 
   defp try_request(server, method, path, body \\ nil) do
     url = String.to_charlist(server.url <> path)
-    headers = [{'authorization', 'Bearer #{server.admin_token}'}]
+    headers = [{~c"authorization", ~c"Bearer #{server.admin_token}"}]
     request = if body == nil, do: {url, headers}, else: {url, headers, content_type(method), JSON.encode(body)}
     # OTP's check of a certificate takes an address for a name; the server's has both.
-    tls = [verify: :verify_peer, cacertfile: server.ca, server_name_indication: 'localhost']
+    tls = [verify: :verify_peer, cacertfile: server.ca, server_name_indication: ~c"localhost"]
 
     case :httpc.request(method, request, [timeout: 30_000, ssl: tls], [body_format: :binary], profile()) do
       {:ok, {{_, status, _}, _, body}} -> {:ok, status, body}
@@ -665,8 +668,8 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
     end
   end
 
-  defp content_type(:patch), do: 'application/merge-patch+json'
-  defp content_type(_), do: 'application/json'
+  defp content_type(:patch), do: ~c"application/merge-patch+json"
+  defp content_type(_), do: ~c"application/json"
 
   # Keeps its connections, as many as there are callers in parallel.
   defp profile do
@@ -678,7 +681,7 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   end
 
   defp etcd!(server, path, body) do
-    request = {'#{server.etcd_url}#{path}', [], 'application/json', JSON.encode(body)}
+    request = {~c"#{server.etcd_url}#{path}", [], ~c"application/json", JSON.encode(body)}
     {:ok, {{_, 200, _}, _, answer}} = :httpc.request(:post, request, [timeout: 10_000], body_format: :binary)
     JSON.decode!(answer)
   end

@@ -27,7 +27,8 @@ defmodule LibclusterKubernetes.Test.Requirements do
        "needs root and the ip command of iproute2"},
       {:clock, Clock.library(), "a wall clock that jumps", "needs libfaketime, Debian: libfaketime"},
       {:real_libcluster, real_libcluster(), "names compared with libcluster's own strategy",
-       "needs libcluster itself, from Hex or ERL_LIBS"}
+       "needs libcluster itself, from Hex or ERL_LIBS"},
+      {:hex, hex(), "the package as mix hex.build makes it", "needs Hex"}
     ]
     |> Enum.map(fn
       {tag, missing, what, why} when missing in [nil, ""] -> {[tag], "skipped: #{what} (#{why})"}
@@ -45,6 +46,8 @@ defmodule LibclusterKubernetes.Test.Requirements do
   defp real_libcluster do
     if Code.ensure_loaded?(Cluster.Strategy.Kubernetes), do: to_string(Application.spec(:libcluster, :vsn))
   end
+
+  defp hex, do: if(Code.ensure_loaded?(Hex), do: to_string(Application.spec(:hex, :vsn)))
 
   defp in_erl_libs?(folder) do
     "ERL_LIBS"

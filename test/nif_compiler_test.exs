@@ -1,0 +1,107 @@
+defmodule LibclusterKubernetes.NifCompilerTest do
+  # The Mix compiler in mix.exs, for a project whose build is a folder of the test, and with a cargo that writes down how it
+  # was called. test/package_test.exs has the real one.
+  use ExUnit.Case, async: false
+
+  alias Mix.Tasks.Compile.LibclusterKubernetesNif
+
+  defmodule Project do
+    def project, do: [app: :elsewhere, version: "1.2.3", build_path: System.fetch_env!("TEST_BUILD_PATH")]
+  end
+
+  @variables ~w(PATH CARGO_TARGET_DIR CARGO_BUILD_TARGET LIBCLUSTER_KUBERNETES_NIF TEST_BUILD_PATH)
+
+  setup do
+    folder = Path.join(System.tmp_dir!(), "nif-compiler-#{System.pid()}-#{System.unique_integer([:positive])}")
+    File.mkdir_p!(folder)
+    before = Map.new(@variables, &{&1, System.get_env(&1)})
+    System.put_env(%{"TEST_BUILD_PATH" => folder, "CARGO_TARGET_DIR" => Path.join(folder, "target"), "PATH" => folder})
+    System.delete_env("CARGO_BUILD_TARGET")
+    System.delete_env("LIBCLUSTER_KUBERNETES_NIF")
+    :ok = Mix.Project.push(Project)
+
+    on_exit(fn ->
+      Mix.Project.pop()
+      for {name, value} <- before, do: if(value, do: System.put_env(name, value), else: System.delete_env(name))
+      File.rm_rf!(folder)
+    end)
+
+    %{folder: folder, library: Path.join(Mix.Project.app_path(), "priv/native/libcluster_kubernetes-1.2.3.so")}
+  end
+
+  # Builds what is named, in the folder of its target directory.
+  defp cargo(folder, built) do
+    path = Path.join(folder, "cargo")
+
+    File.write!(path, """
+    #!/bin/sh
+    /bin/mkdir -p "$(/usr/bin/dirname "$CARGO_TARGET_DIR/#{built}")"
+    echo "cargo $*" > "$CARGO_TARGET_DIR/#{built}"
+    """)
+
+    File.chmod!(path, 0o755)
+  end
+
+  test "takes what cargo built, and does nothing where nothing has changed", %{folder: folder, library: library} do
+    cargo(folder, "release/liblibcluster_kubernetes.so")
+    assert LibclusterKubernetesNif.run([]) == {:ok, []}
+    assert File.read!(library) =~ ~r/^cargo build --release --locked .*--package libcluster_kubernetes_nif/
+    assert LibclusterKubernetesNif.run([]) == {:noop, []}
+  end
+
+  test "removes the libraries of other versions", %{folder: folder, library: library} do
+    cargo(folder, "release/liblibcluster_kubernetes.so")
+    File.mkdir_p!(Path.dirname(library))
+    File.write!(Path.join(Path.dirname(library), "libcluster_kubernetes-1.2.2.so"), "old")
+    LibclusterKubernetesNif.run([])
+    assert File.ls!(Path.dirname(library)) == [Path.basename(library)]
+  end
+
+  test "CARGO_BUILD_TARGET has a folder of its own, and its own name for libraries", %{folder: folder, library: library} do
+    System.put_env("CARGO_BUILD_TARGET", "aarch64-unknown-linux-musl")
+    cargo(folder, "aarch64-unknown-linux-musl/release/liblibcluster_kubernetes.so")
+    assert LibclusterKubernetesNif.run([]) == {:ok, []}
+    assert File.regular?(library)
+
+    File.rm!(library)
+    System.put_env("CARGO_BUILD_TARGET", "aarch64-apple-darwin")
+    cargo(folder, "aarch64-apple-darwin/release/liblibcluster_kubernetes.dylib")
+    assert LibclusterKubernetesNif.run([]) == {:ok, []}
+    assert File.regular?(library)
+  end
+
+  test "says where it looked when cargo builds elsewhere", %{folder: folder} do
+    cargo(folder, "x86_64-unknown-linux-musl/release/liblibcluster_kubernetes.so")
+
+    assert_raise Mix.Error, ~r"not as .*/target/release/.*set CARGO_BUILD_TARGET", fn ->
+      LibclusterKubernetesNif.run([])
+    end
+  end
+
+  test "says what is needed where there is no cargo" do
+    assert_raise Mix.Error, ~r"needs cargo \(https://rustup.rs\).*LIBCLUSTER_KUBERNETES_NIF", fn ->
+      LibclusterKubernetesNif.run([])
+    end
+  end
+
+  test "LIBCLUSTER_KUBERNETES_NIF is taken as it is, without cargo", %{folder: folder, library: library} do
+    elsewhere = Path.join(folder, "built-elsewhere")
+    File.write!(elsewhere, "a library")
+    System.put_env("LIBCLUSTER_KUBERNETES_NIF", elsewhere)
+    assert LibclusterKubernetesNif.run([]) == {:ok, []}
+    assert File.read!(library) == "a library"
+  end
+
+  test "LIBCLUSTER_KUBERNETES_NIF that names no file is refused", %{folder: folder} do
+    cargo(folder, "release/liblibcluster_kubernetes.so")
+    System.put_env("LIBCLUSTER_KUBERNETES_NIF", Path.join(folder, "absent.so"))
+
+    assert_raise Mix.Error, ~r"LIBCLUSTER_KUBERNETES_NIF=.*/absent.so names no file", fn ->
+      LibclusterKubernetesNif.run([])
+    end
+
+    # Empty, as an ARG of a Dockerfile may be, is not given.
+    System.put_env("LIBCLUSTER_KUBERNETES_NIF", "")
+    assert LibclusterKubernetesNif.run([]) == {:ok, []}
+  end
+end

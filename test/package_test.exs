@@ -1,0 +1,78 @@
+defmodule LibclusterKubernetes.PackageTest do
+  # What a user gets from Hex: the files of the package, and a project that depends on them.
+  use ExUnit.Case, async: false
+
+  import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
+
+  alias LibclusterKubernetes.Options
+  alias LibclusterKubernetes.Test.{FakeApiserver, Package, Recorder, Topology}
+
+  @moduletag timeout: 600_000
+
+  # In one place, so that cargo finds what it has built there before.
+  @folder Path.expand("../_build/test/package", __DIR__)
+
+  test "the package holds the sources of what it is built from, the texts, and nothing else" do
+    files = Package.files()
+    folders = files |> Enum.map(&Path.dirname/1) |> Enum.uniq()
+
+    assert Enum.filter(files, &(Path.dirname(&1) == ".")) ==
+             ~w(CHANGELOG.md Cargo.lock Cargo.toml LICENSE README.md SECURITY.md mix.exs)
+
+    for file <- files, Path.dirname(file) != "." do
+      assert file =~
+               ~r"^(lib/.*\.ex|native/(discovery|nif)/src/.*\.rs|native/nif/build.rs|native/\w+/Cargo.toml|native/fake_apiserver/src/lib.rs)$"
+    end
+
+    assert "lib/libcluster_kubernetes" in folders
+    assert "native/discovery/src" in folders
+  end
+
+  test "a fresh project that depends on the package builds it, and lists with it" do
+    package = Package.copy!(Path.join(@folder, "libcluster_kubernetes"))
+    app = fresh_project(Path.join(@folder, "fresh"), package)
+    assert {said, 0} = Package.mix(app, ["compile"])
+    refute said =~ "warning"
+    assert said =~ "Generated fresh app"
+
+    server = FakeApiserver.start!()
+    on_exit(fn -> FakeApiserver.stop(server) end)
+    FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.1"]))
+    script = "{:ok, answer} = LibclusterKubernetes.Native.list(#{inspect(options(server))}); IO.inspect(answer.ready)"
+    assert {said, 0} = Package.mix(app, ["run", "--no-start", "-e", script])
+    assert said =~ ~s(["app@10.0.0.1"])
+  end
+
+  @tag :hex
+  test "`mix hex.build` packs these files" do
+    unpacked = Path.join(@folder, "unpacked")
+    File.rm_rf!(unpacked)
+    assert {_, 0} = System.cmd("mix", ["hex.build", "--unpack", "--output", unpacked], stderr_to_stdout: true)
+    packed = (unpacked <> "/**") |> Path.wildcard(match_dot: true) |> Enum.filter(&File.regular?/1)
+    packed = packed |> Enum.map(&Path.relative_to(&1, unpacked)) |> List.delete("hex_metadata.config")
+    assert Enum.sort(packed) == Package.files()
+  end
+
+  defp fresh_project(folder, package) do
+    File.rm_rf!(folder)
+    File.mkdir_p!(Path.join(folder, "lib"))
+    File.write!(Path.join(folder, "lib/fresh.ex"), "defmodule Fresh do\nend\n")
+
+    File.write!(Path.join(folder, "mix.exs"), """
+    defmodule Fresh.MixProject do
+      use Mix.Project
+
+      def project, do: [app: :fresh, version: "0.1.0", deps: [{:libcluster_kubernetes, path: #{inspect(package)}}]]
+      def application, do: [extra_applications: [:logger]]
+    end
+    """)
+
+    folder
+  end
+
+  defp options(server) do
+    {:ok, recorder} = Recorder.start_link()
+    state = Topology.state(server, recorder)
+    state.topology |> Options.new!(state.config, %{}) |> Options.to_native()
+  end
+end
