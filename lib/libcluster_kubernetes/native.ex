@@ -69,8 +69,7 @@ defmodule LibclusterKubernetes.Native do
           not_ready: non_neg_integer()
         }
   @type facts :: %{
-          token:
-            step(%{expires_at: non_neg_integer() | nil, audiences: [String.t()], subject: String.t() | nil} | nil),
+          token: step(%{expires_at: non_neg_integer() | nil, audiences: [String.t()], subject: String.t() | nil} | nil),
           authorities: step([certificate()]),
           namespace: step(String.t()),
           address: step(%{server: String.t(), addresses: [String.t()], unresolved: String.t() | nil}),

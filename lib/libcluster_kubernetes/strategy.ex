@@ -95,8 +95,10 @@ defmodule LibclusterKubernetes.Strategy do
     {:noreply, schedule_tick(%{state | worker: worker, ref: ref})}
   end
 
-  # Others no longer see this node in their answers.
   @impl GenServer
+  def handle_call(:options, _from, state), do: {:reply, state.options, state}
+
+  # Others no longer see this node in their answers.
   def handle_call(:leave_unless_member, _from, state) do
     if Membership.member?(state.membership) and not Incident.lasts?(state.incident) do
       {:reply, :stays, state}

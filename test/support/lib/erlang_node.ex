@@ -25,13 +25,16 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
     owner
   end
 
-  @doc "The same, but does not wait for it. `env` is added to the environment of the node."
-  def launch(ip, port, topologies, env \\ []) do
+  @doc """
+  The same, but does not wait for it. `env` is added to the environment of the node, `name` are the arguments that name it.
+  """
+  def launch(ip, port, topologies, env \\ [], name \\ nil) do
     test = self()
+    name = name || ["-name", "app@#{ip}"]
 
     spawn_link(fn ->
       erl = System.find_executable("erl")
-      options = [:binary, args: arguments(ip, port), env: env ++ environment(port, topologies), line: 65_536]
+      options = [:binary, args: name ++ arguments(ip, port), env: env ++ environment(port, topologies), line: 65_536]
       forward(Port.open({:spawn_executable, erl}, options), ip, test)
     end)
   end
@@ -88,7 +91,7 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
   def disconnect(node), do: :erlang.disconnect_node(node)
 
   defp arguments(ip, port) do
-    ~w(-noshell -name app@#{ip} -setcookie #{@cookie} -start_epmd false -epmd_module Elixir.HelloCluster.Epmd) ++
+    ~w(-noshell -setcookie #{@cookie} -start_epmd false -epmd_module Elixir.HelloCluster.Epmd) ++
       ~w(-kernel inet_dist_listen_min #{port} inet_dist_listen_max #{port}) ++
       ["inet_dist_use_interface", "{#{String.replace(ip, ".", ",")}}"] ++
       ["-pa" | Enum.map(:code.get_path(), &to_string/1)] ++
