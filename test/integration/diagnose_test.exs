@@ -3,10 +3,11 @@ defmodule LibclusterKubernetes.DiagnoseTest do
   # diagnose_kube_test.exs.
   use ExUnit.Case, async: false
 
+  import LibclusterKubernetes.Test.ErlangNode, only: [without_epmd: 1]
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
 
   alias LibclusterKubernetes.Diagnosis
-  alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver}
+  alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Topology}
 
   @moduletag timeout: 120_000
 
@@ -33,7 +34,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
   defp start(context, number, opts \\ []) do
     ip = "127.0.0.#{number}"
     topologies = [k8s: [strategy: LibclusterKubernetes.Strategy, config: config(context, opts[:config] || [])]]
-    owner = ErlangNode.launch(ip, opts[:port] || context.port, topologies, [], opts[:name])
+    owner = ErlangNode.launch(ip, opts[:port] || context.port, topologies, opts[:env] || [], opts[:name])
     ErlangNode.await_started(ip)
     owner
   end
@@ -71,21 +72,21 @@ defmodule LibclusterKubernetes.DiagnoseTest do
   end
 
   test "2. short names", context do
-    diagnosis = context |> start(2, name: ["-sname", "app"]) |> diagnose()
+    diagnosis = context |> start(2, name: without_epmd(["-sname", "app"])) |> diagnose()
     assert %{name: :distribution, found: "app@" <> _ = found, remedy: remedy} = diagnosis.cause
     assert found =~ "short name"
     assert remedy =~ "export RELEASE_DISTRIBUTION=name"
   end
 
   test "3. wrong basename", context do
-    diagnosis = context |> start(2, name: ["-name", "web@127.0.0.2"]) |> diagnose()
+    diagnosis = context |> start(2, name: without_epmd(["-name", "web@127.0.0.2"])) |> diagnose()
     assert %{name: :node_name, data: %{differences: [:basename], expected: "app@POD_IP"}} = diagnosis.cause
     assert diagnosis.cause.found =~ ~s(kubernetes_node_basename is "app", but its basename is "web")
     assert diagnosis.cause.remedy =~ ~s(kubernetes_node_basename: "web")
   end
 
   test "4. wrong domain", context do
-    name = ["-name", "app@127-0-0-2.default.pod.k8s.internal"]
+    name = without_epmd(["-name", "app@127-0-0-2.default.pod.k8s.internal"])
     diagnosis = context |> start(2, name: name, config: [mode: :dns]) |> diagnose()
     assert %{name: :node_name, data: %{differences: [:domain]}} = diagnosis.cause
     assert diagnosis.cause.found =~ ~s(the domain is "cluster.local", but its domain is "k8s.internal")
@@ -111,10 +112,42 @@ defmodule LibclusterKubernetes.DiagnoseTest do
   end
 
   test "a node under another name than the answer gives it", context do
-    start(context, 3, name: ["-name", "web@127.0.0.3"])
+    start(context, 3, name: without_epmd(["-name", "web@127.0.0.3"]))
     diagnosis = context |> start(2) |> diagnose()
     assert %{name: :member, data: %{reason: :name}} = diagnosis.cause
     assert diagnosis.cause.found =~ ~s(is called "web@127.0.0.3")
+  end
+
+  describe "with epmd" do
+    # On a port of its own, and not for 127.0.0.4.
+    setup do
+      port = ErlangNode.free_port()
+      epmd = Path.join([:code.root_dir(), "bin", "epmd"])
+      args = ["-port", "#{port}", "-address", "127.0.0.2,127.0.0.3", "-relaxed_command_check"]
+      process = Port.open({:spawn_executable, epmd}, args: args)
+      {:os_pid, os_pid} = Port.info(process, :os_pid)
+      on_exit(fn -> System.cmd("kill", ["#{os_pid}"]) end)
+      Topology.wait_until(fn -> epmd_answers?(port) end)
+      %{epmd: [{'ERL_EPMD_PORT', Integer.to_charlist(port)}]}
+    end
+
+    test "a pod with another basename, one without epmd, and one that is connected", context do
+      members = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
+      FakeApiserver.put(context.server, "endpoints", "app", endpoints(members))
+      three = start(context, 3, name: ["-name", "web@127.0.0.3"], env: context.epmd)
+      lookup = ~w(-name app@127.0.0.2 -start_epmd false -epmd_module Elixir.LibclusterKubernetes.Test.LookupEpmd)
+      two = start(context, 2, name: lookup, env: context.epmd)
+
+      diagnosis = diagnose(two)
+      assert %{name: :member, data: %{member: "app@127.0.0.3", reason: :noport}} = diagnosis.cause
+      assert diagnosis.cause.found == ~s(app@127.0.0.3: epmd there knows no node app, but "web")
+      assert %{data: %{member: "app@127.0.0.4", reason: :epmd}} = List.last(diagnosis.checks)
+
+      ErlangNode.kill(three)
+      start(context, 3, name: ["-name", "app@127.0.0.3"], env: context.epmd)
+      assert_receive {:node, "127.0.0.2", "nodeup app@127.0.0.3"}, 15_000
+      assert %{data: %{member: "app@127.0.0.4"}} = diagnose(two).cause
+    end
   end
 
   test "what listens is no node", context do
@@ -148,6 +181,11 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     assert found =~ "no topology :nothing"
     assert %{name: :options, found: found} = LibclusterKubernetes.diagnose(config: [mode: :ipp]).cause
     assert found =~ "the option mode is :ipp, but must be one of :ip, :dns, :hostname"
+
+    required = [kubernetes_node_basename: "app", kubernetes_selector: "a=b"]
+    diagnosis = LibclusterKubernetes.diagnose(config: [kubernetes_master: "https://[:::"] ++ required)
+    assert %{name: :address, found: "kubernetes_master " <> _} = diagnosis.cause
+    assert_raise KeyError, fn -> LibclusterKubernetes.diagnose(members: 1) end
   end
 
   test "a topology that is configured and does not run is diagnosed, and said to be so", context do
@@ -165,6 +203,16 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     assert %{name: :options, found: found} = LibclusterKubernetes.diagnose(:other).cause
     assert found =~ "Cluster.Strategy.Epmd"
     assert [%{topology: :configured}] = LibclusterKubernetes.diagnose()
+  end
+
+  # To a request for its names, with its port and nothing else.
+  defp epmd_answers?(port) do
+    with {:ok, socket} <- :gen_tcp.connect({127, 0, 0, 2}, port, [:binary, active: false]) do
+      :ok = :gen_tcp.send(socket, <<1::16, ?n>>)
+      match?({:ok, <<^port::32>>}, :gen_tcp.recv(socket, 4, 5_000))
+    else
+      {:error, _} -> false
+    end
   end
 
   defp answer_everybody(listener, answer) do

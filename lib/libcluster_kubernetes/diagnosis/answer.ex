@@ -146,7 +146,7 @@ defmodule LibclusterKubernetes.Diagnosis.Answer do
       "#{length(snapshot.ready)} ready, #{length(snapshot.not_ready)} not ready, #{length(snapshot.draining)} draining"
 
     problems = Enum.map(snapshot.dropped, &dropped/1) ++ snapshot.warnings
-    found = Enum.join(["names: #{counts}" | problems], "; ")
+    found = Enum.join([counts | problems], "; ")
     data = Map.take(snapshot, [:ready, :not_ready, :draining, :dropped])
 
     cond do

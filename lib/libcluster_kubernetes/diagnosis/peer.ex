@@ -71,31 +71,32 @@ defmodule LibclusterKubernetes.Diagnosis.Peer do
 
   defp port(%{epmd: epmd}, basename, address) do
     case epmd.port_please(basename, address) do
-      {:port, port, _version} ->
-        {:ok, port}
-
-      :noport ->
-        {:error, :noport, "epmd there knows no node #{basename}#{known(epmd, address)}",
-         """
-         Does that pod run Erlang, distributed, under this basename (kubernetes_node_basename)? If others are found that do
-         not, kubernetes_selector matches too much.\
-         """}
-
-      refused ->
-        {:error, :epmd, "epmd there (port 4369) does not answer: #{inspect(refused)}", @open_both}
+      {:port, port, _version} -> {:ok, port}
+      :noport -> no_port(names(epmd, address), basename)
+      refused -> epmd_silent(refused)
     end
   end
 
-  # Which names it knows, where it is epmd itself.
-  defp known(:erl_epmd, address) do
-    case :erl_epmd.names(address) do
-      {:ok, []} -> ", nor any other"
-      {:ok, names} -> ", but #{Enum.map_join(names, ", ", fn {name, _port} -> inspect(to_string(name)) end)}"
-      {:error, _} -> ""
-    end
+  # What it answers where epmd does not answer, too: the list of names tells the two apart.
+  defp no_port({:error, reason}, _basename), do: epmd_silent(reason)
+
+  defp no_port({:ok, names}, basename) do
+    others = Enum.map_join(names, ", ", fn {name, _port} -> inspect(to_string(name)) end)
+    others = if others == "", do: "nor any other", else: "but #{others}"
+
+    {:error, :noport, "epmd there knows no node #{basename}, #{others}",
+     """
+     Does that pod run Erlang, distributed, under this basename (kubernetes_node_basename)? If others are found that do
+     not, kubernetes_selector matches too much.\
+     """}
   end
 
-  defp known(_other, _address), do: ""
+  defp epmd_silent(reason),
+    do: {:error, :epmd, "epmd there (port 4369) does not answer: #{inspect(reason)}", @open_both}
+
+  defp names(epmd, address) do
+    if function_exported?(epmd, :names, 1), do: epmd.names(address), else: {:error, :noport}
+  end
 
   defp meet(member, {address, port}, %{protocol: protocol} = surroundings, timeout) do
     at = "#{:inet.ntoa(address)}, port #{port}"

@@ -79,6 +79,11 @@ defmodule LibclusterKubernetes.Diagnosis.Reaching do
     )
   end
 
+  # The role system:public-info-viewer allows it to everybody, unless somebody took that away.
+  defp version({:error, %{kind: :forbidden} = error}, _facts) do
+    Check.warning(:version, "the server does not tell its version: #{error.message}", nil)
+  end
+
   defp version({:error, error}, _facts) do
     Check.failed(:version, error.message, "Is this the API server, and is it well? Compare: kubectl get --raw /readyz")
   end

@@ -20,7 +20,11 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
     Check.failed(:may_list, found, manifest(options, facts))
   end
 
-  defp list(options, facts), do: Check.ok(:may_list, "may list #{resource(options)}#{reason(facts.may_list)}")
+  defp list(options, %{snapshot: snapshot, may_list: review}) do
+    if match?({:ok, _}, snapshot) or match?({:ok, %{allowed: true}}, review),
+      do: Check.ok(:may_list, "may list #{resource(options)}#{reason(review)}"),
+      else: Check.skipped(:may_list, "not known: the API says neither what the role allows nor what there is")
+  end
 
   defp watch(%{values: %{kubernetes_watch: false}}, _facts) do
     Check.skipped(:may_watch, "kubernetes_watch is false, so that nothing is watched")

@@ -52,9 +52,12 @@ defmodule LibclusterKubernetes.Diagnosis.Surroundings do
   @spec domain_in(String.t()) :: String.t() | nil
   def domain_in(resolv_conf) do
     with [_, search] <- Regex.run(~r/^search[ \t]+(.*)$/m, resolv_conf) do
-      search |> String.split() |> Enum.find_value(&with("svc." <> domain <- &1, do: String.trim_trailing(domain, ".")))
+      search |> String.split() |> Enum.find_value(&after_svc/1)
     end
   end
+
+  defp after_svc("svc." <> domain), do: String.trim_trailing(domain, ".")
+  defp after_svc(_other), do: nil
 
   defp domain do
     with {:ok, text} <- File.read("/etc/resolv.conf"), do: domain_in(text), else: (_ -> nil)

@@ -141,9 +141,10 @@ impl Facts {
             config,
         };
         let version = asking.version();
-        let answered = version.is_ok();
+        // A version that may not be told stops nothing; without an answer, or with a token that is refused, nothing will do.
+        let refused = version.as_ref().err().map(|error| error.status);
         self.version = Some(version);
-        if let (true, Ok(namespace)) = (answered, &self.namespace) {
+        if let (false, Ok(namespace)) = (matches!(refused, Some(None | Some(401))), &self.namespace) {
             self.may_list = Some(asking.review("list", namespace));
             self.may_watch = Some(asking.review("watch", namespace));
             self.snapshot = Some(Lister::new(Arc::clone(config)).list());

@@ -80,6 +80,17 @@ fn where_reviews_are_refused_the_list_is_tried_all_the_same() {
 }
 
 #[test]
+fn a_version_that_may_not_be_told_stops_nothing_and_a_refused_token_everything() {
+    let server = server();
+    for (code, reached) in [(403, true), (404, true), (401, false)] {
+        server.set_faults(vec![Fault::on_request(common::status(code)).verb("get")]);
+        let facts = run(config(&server));
+        assert!(facts.version.unwrap().is_err());
+        assert_eq!(facts.snapshot.is_some(), reached, "{code}");
+    }
+}
+
+#[test]
 fn where_the_selector_matches_nothing_the_others_are_shown() {
     let server = server();
     let facts = run(Config {
