@@ -158,7 +158,7 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
     KubeApiserver.endpoints!(context.server, context.namespace, "app", [])
     diagnosis = diagnose(context)
     assert %{name: :objects, found: found, remedy: remedy} = diagnosis.cause
-    assert found =~ "app (0 addresses): no address in any of them"
+    assert found =~ "app (addresses: 0): no address in any of them"
     assert remedy =~ "spec.selector matches no pod"
   end
 

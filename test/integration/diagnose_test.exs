@@ -57,7 +57,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     assert diagnosis.cause == nil, "#{diagnosis}"
     assert Enum.map(diagnosis.checks, &{&1.name, &1.status}) |> Enum.reject(&match?({_, :ok}, &1)) == []
     assert %{found: "app@127.0.0.3: connected"} = check(diagnosis, :member)
-    assert to_string(diagnosis) =~ "Topology :k8s on app@127.0.0.2: no check failed"
+    assert to_string(diagnosis) =~ "Topology :k8s on app@127.0.0.2\nNo check failed."
     assert [%Diagnosis{topology: :k8s, cause: nil}] = ErlangNode.call(two, LibclusterKubernetes, :diagnose, [])
   end
 
@@ -140,7 +140,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
 
       diagnosis = diagnose(two)
       assert %{name: :member, data: %{member: "app@127.0.0.3", reason: :noport}} = diagnosis.cause
-      assert diagnosis.cause.found == ~s(app@127.0.0.3: epmd there knows no node app, but "web")
+      assert diagnosis.cause.found == ~s(app@127.0.0.3: epmd there does not know its basename, but "web")
       assert %{data: %{member: "app@127.0.0.4", reason: :epmd}} = List.last(diagnosis.checks)
 
       ErlangNode.kill(three)

@@ -53,6 +53,10 @@ defmodule LibclusterKubernetes.Diagnosis.Handshake do
     end
   end
 
+  @doc "The option for `:gen_tcp` that such an address needs."
+  def family(address) when tuple_size(address) == 4, do: :inet
+  def family(_address), do: :inet6
+
   defp speak(socket, as, cookie, deadline) do
     creation = :rand.uniform(0xFFFFFFFF)
     introduction = <<?N, @flags::64, creation::32, byte_size(as)::16, as::binary>>
@@ -93,7 +97,4 @@ defmodule LibclusterKubernetes.Diagnosis.Handshake do
   end
 
   defp digest(challenge, cookie), do: :erlang.md5(cookie <> Integer.to_string(challenge))
-
-  defp family(address) when tuple_size(address) == 4, do: :inet
-  defp family(_address), do: :inet6
 end

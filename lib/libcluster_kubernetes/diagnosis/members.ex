@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.Diagnosis.Members do
   @moduledoc false
   # One check for each member, in parallel and bounded, those that are not connected first.
 
-  alias LibclusterKubernetes.Diagnosis.{Check, Peer, Surroundings}
+  alias LibclusterKubernetes.Diagnosis.{Check, Peer, Surroundings, Verdict}
   alias LibclusterKubernetes.Native
 
   @at_once 16
@@ -29,15 +29,15 @@ defmodule LibclusterKubernetes.Diagnosis.Members do
   # Epmd and name servers take their own time, so that the time of a member is kept here.
   defp look(members, surroundings, timeout) do
     members
-    |> Task.async_stream(&Peer.check(&1, surroundings, timeout),
+    |> Task.async_stream(&Peer.look(&1, surroundings, timeout),
       max_concurrency: @at_once,
       timeout: 2 * timeout,
       on_timeout: :kill_task
     )
     |> Enum.zip(members)
     |> Enum.map(fn
-      {{:ok, check}, _member} -> check
-      {{:exit, :timeout}, member} -> Peer.timed_out(member, 2 * timeout)
+      {{:ok, outcome}, member} -> Verdict.check(member, outcome)
+      {{:exit, :timeout}, member} -> Verdict.check(member, {:timeout, 2 * timeout})
     end)
   end
 

@@ -15,13 +15,12 @@ defmodule LibclusterKubernetes.Diagnosis.Table do
     Enum.join([title(diagnosis), "" | Enum.map(diagnosis.checks, &row/1)], "\n")
   end
 
-  defp title(%{cause: nil} = diagnosis), do: "#{subject(diagnosis)}: no check failed"
-
-  defp title(%{cause: cause} = diagnosis) do
-    "#{subject(diagnosis)}: #{cause.name} failed. #{cause.found}" |> break(@width) |> Enum.join("\n")
+  defp title(%{topology: topology, node: node, cause: cause}) do
+    Enum.join(["Topology #{inspect(topology)} on #{node}" | cause(cause)], "\n")
   end
 
-  defp subject(diagnosis), do: "Topology #{inspect(diagnosis.topology)} on #{diagnosis.node}"
+  defp cause(nil), do: ["No check failed."]
+  defp cause(check), do: break("Cause: #{check.name}: #{check.found}", @width)
 
   defp row(check) do
     head = "  #{String.pad_trailing(@labels[check.status], 8)} #{String.pad_trailing("#{check.name}", 12)} "

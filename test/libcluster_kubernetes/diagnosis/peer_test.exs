@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.Diagnosis.PeerTest do
   # What takes the place of epmd, and listeners that are no nodes. Real ones are in test/integration/diagnose_test.exs.
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Diagnosis.{Members, Peer, Surroundings}
+  alias LibclusterKubernetes.Diagnosis.{Members, Peer, Surroundings, Verdict}
 
   defmodule Epmd do
     # `ANSWER@HOST`: the basename says what is answered.
@@ -19,7 +19,9 @@ defmodule LibclusterKubernetes.Diagnosis.PeerTest do
 
   defp surroundings(more \\ []), do: struct!(Surroundings, [node: "app@10.0.0.1", epmd: Epmd] ++ more)
 
-  defp check(member, more \\ []), do: Peer.check(member, surroundings(more), 2_000)
+  defp check(member, more \\ []) do
+    Verdict.check(member, Peer.look(member, surroundings(more), 2_000))
+  end
 
   # A port of this node that does this with whoever connects.
   defp listen(fun) do

@@ -11,7 +11,8 @@ defmodule LibclusterKubernetes.Diagnosis.TableTest do
     diagnosis = Diagnosis.run(:k8s, {nil, failed}, @surroundings)
 
     assert to_string(diagnosis) == """
-           Topology :k8s on app@10.0.0.1: options failed. it is wrong
+           Topology :k8s on app@10.0.0.1
+           Cause: options: it is wrong
 
              FAILED   options      it is wrong
                                    -> Do this:
@@ -34,6 +35,6 @@ defmodule LibclusterKubernetes.Diagnosis.TableTest do
   test "warnings and what was skipped are no cause" do
     warning = Check.warning(:options, "hm", "Look.")
     assert %{cause: nil} = diagnosis = Diagnosis.run(:k8s, {nil, warning}, @surroundings)
-    assert to_string(diagnosis) =~ "no check failed"
+    assert to_string(diagnosis) =~ "No check failed."
   end
 end
