@@ -11,6 +11,8 @@ defmodule LibclusterKubernetes.DiagnoseTest do
 
   @moduletag timeout: 120_000
 
+  @guide File.read!("guides/diagnose.md")
+
   setup do
     server = FakeApiserver.start!()
     on_exit(fn -> File.rm_rf!(server.dir) end)
@@ -58,6 +60,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     assert Enum.map(diagnosis.checks, &{&1.name, &1.status}) |> Enum.reject(&match?({_, :ok}, &1)) == []
     assert %{found: "app@127.0.0.3: connected"} = check(diagnosis, :member)
     assert to_string(diagnosis) =~ "Topology :k8s on app@127.0.0.2\nNo check failed."
+    for %{name: name} <- diagnosis.checks, do: assert(@guide =~ "| `#{name}` |")
     assert [%Diagnosis{topology: :k8s, cause: nil}] = ErlangNode.call(two, LibclusterKubernetes, :diagnose, [])
   end
 

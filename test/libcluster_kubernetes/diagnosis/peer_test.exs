@@ -51,6 +51,16 @@ defmodule LibclusterKubernetes.Diagnosis.PeerTest do
     assert %{status: :failed, data: %{reason: :port}} = check("p#{port}@10.0.0.2", protocol: "inet_tls")
   end
 
+  test "the guide explains every reason" do
+    {:ok, types} = Code.Typespec.fetch_types(Peer)
+    {:type, {:outcome, {:type, _, :union, outcomes}, []}} = Enum.find(types, &match?({_, {:outcome, _, _}}, &1))
+    guide = File.read!("guides/diagnose.md")
+
+    reasons = for {:type, _, :tuple, [{:atom, _, reason} | _]} <- outcomes, do: reason
+    assert :cookie in reasons
+    for reason <- reasons, do: assert(guide =~ "| `#{inspect(reason)}` |")
+  end
+
   test "a member that is connected is not looked at" do
     assert %{status: :ok} = check("none@10.0.0.2", connected: ["none@10.0.0.2"])
   end
