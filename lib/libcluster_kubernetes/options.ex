@@ -1,6 +1,9 @@
 defmodule LibclusterKubernetes.Options do
   @label ~S"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\z"
 
+  # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+  @label_key ~S"\A([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\z"
+
   # In the order of the documentation. `type` is checked by valid?/2 and named by accepted/1.
   @schema [
     mode: [
@@ -84,6 +87,15 @@ defmodule LibclusterKubernetes.Options do
         "Which address of a dual-stack pod counts; `:primary` is the one in `status.podIP`, and of EndpointSlices the " <>
           "IPv4 ones unless there are only IPv6 ones"
     ],
+    kubernetes_rollout_label: [
+      type: {:name, @label_key, "the key of a pod label, such as pod-template-hash"},
+      default: nil,
+      doc:
+        "Connects only to pods that have the same value of this label as this node's own pod, such as " <>
+          "`\"pod-template-hash\"`, so that versions do not meet during a rollout. Needs " <>
+          "`kubernetes_ip_lookup_mode: :pods`, because nothing else carries the labels of pods; until this node's own pod " <>
+          "is in the answers, it connects to nobody"
+    ],
     kubernetes_request_timeout: [
       type: {:integer, 1},
       default: 15_000,
@@ -152,6 +164,14 @@ defmodule LibclusterKubernetes.Options do
       refuse(topology, "mode: :hostname needs kubernetes_service_name, the headless Service of the StatefulSet")
     end
 
+    if values.kubernetes_rollout_label != nil and values.kubernetes_ip_lookup_mode != :pods do
+      refuse(
+        topology,
+        "kubernetes_rollout_label is #{inspect(values.kubernetes_rollout_label)}, which needs " <>
+          "kubernetes_ip_lookup_mode: :pods: #{values.kubernetes_ip_lookup_mode} do not carry the labels of pods"
+      )
+    end
+
     %__MODULE__{
       topology: topology,
       values: values,
@@ -173,6 +193,8 @@ defmodule LibclusterKubernetes.Options do
       cached: values.kubernetes_use_cached_resources,
       include_not_ready: values.kubernetes_include_not_ready,
       ip_family: values.kubernetes_ip_family,
+      rollout_label: values.kubernetes_rollout_label,
+      node: Atom.to_string(node()),
       mode: values.mode,
       basename: values.kubernetes_node_basename,
       service_name: values.kubernetes_service_name,

@@ -116,7 +116,7 @@ defmodule LibclusterKubernetes.NodesTest do
 
     FakeApiserver.token(context.server, "five", [])
     FakeApiserver.cut_watches(context.server)
-    assert_log(5, "cannot watch endpoints")
+    assert_log(5, "endpoints in namespace")
     put(context.server, 2..4)
     for number <- 2..4, do: assert_event(number, "nodedown", 5)
     for number <- 2..4, do: assert_event(5, "nodedown", number)
@@ -153,5 +153,28 @@ defmodule LibclusterKubernetes.NodesTest do
 
     put(context.server, [2, 3], not_ready: ips([4]))
     refute_receive {:node, _, _}, 2_000
+  end
+
+  test "nodes of two rollouts do not meet, and what rolls over finds those of its own", context do
+    pod = fn number, hash ->
+      FakeApiserver.put(context.server, "pods", "app-#{number}", %{
+        metadata: %{labels: %{"app" => "app", "pod-template-hash" => hash}},
+        status: %{phase: "Running", podIP: "127.0.0.#{number}"}
+      })
+    end
+
+    for number <- 2..3, do: pod.(number, "old")
+    for number <- 4..5, do: pod.(number, "new")
+    config = [kubernetes_ip_lookup_mode: :pods, kubernetes_rollout_label: "pod-template-hash"]
+    for number <- 2..5, do: start(context, number, config)
+    assert_mesh(2..3)
+    assert_mesh(4..5)
+
+    pod.(6, "new")
+    start(context, 6, config)
+    for number <- 4..5, do: assert_event(number, "nodeup", 6)
+    # Each has had a snapshot with all of them, and ticks since.
+    refute_receive {:node, _, "nodeup app@127.0.0.2"}, 1_000
+    refute_received {:node, "127.0.0.2", _}
   end
 end

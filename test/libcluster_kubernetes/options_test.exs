@@ -24,10 +24,25 @@ defmodule LibclusterKubernetes.OptionsTest do
                polling_interval: 5_000,
                kubernetes_include_not_ready: false,
                kubernetes_ip_family: :primary,
+               kubernetes_rollout_label: nil,
                kubernetes_request_timeout: 15_000,
                kubernetes_disconnect_after: 30_000,
                kubernetes_watch: :auto
              }
+    end
+
+    test "refuses a rollout label where no labels of pods are read" do
+      for source <- [:endpoints, :endpoint_slices] do
+        config = [kubernetes_rollout_label: "pod-template-hash", kubernetes_ip_lookup_mode: source]
+        message = catch_error(new(config)).message
+        assert message =~ "kubernetes_ip_lookup_mode: :pods"
+        assert message =~ "#{source} do not carry"
+      end
+
+      for label <- ["pod-template-hash", "app.kubernetes.io/version"] do
+        config = [kubernetes_rollout_label: label, kubernetes_ip_lookup_mode: :pods]
+        assert %{rollout_label: ^label, node: "nonode@nohost"} = config |> new() |> Options.to_native()
+      end
     end
 
     test "takes nil for not given, and atoms where libcluster interpolates" do
@@ -62,6 +77,8 @@ defmodule LibclusterKubernetes.OptionsTest do
             {:polling_interval, "5000", "integer of milliseconds"},
             {:kubernetes_include_not_ready, 1, "true or false"},
             {:kubernetes_ip_family, :ipv5, ":ipv4, :ipv6"},
+            {:kubernetes_rollout_label, "-hash", "label"},
+            {:kubernetes_rollout_label, "a/b/c", "label"},
             {:kubernetes_request_timeout, -1, "at least 1"},
             {:kubernetes_disconnect_after, :always, ":never"},
             {:kubernetes_watch, true, "false, :auto"}

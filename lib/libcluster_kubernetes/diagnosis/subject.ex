@@ -10,7 +10,7 @@ defmodule LibclusterKubernetes.Diagnosis.Subject do
   @spec names() :: [atom()]
   def names do
     configured = for {name, topology} <- configured(), topology[:strategy] == Strategy, do: name
-    Enum.uniq(Keyword.keys(running()) ++ configured)
+    Enum.uniq(Holdings.topologies() ++ configured)
   end
 
   @doc "The options of a topology, or `nil`, and the first check."
@@ -19,7 +19,7 @@ defmodule LibclusterKubernetes.Diagnosis.Subject do
     topology = configured()[name]
 
     cond do
-      pid = running()[name] -> ask(name, pid)
+      pid = Holdings.whereis(name) -> ask(name, pid)
       topology == nil -> {nil, unknown(name)}
       topology[:strategy] != Strategy -> {nil, other_strategy(name, topology[:strategy])}
       true -> name |> check(topology[:config] || []) |> not_running(name)
@@ -71,8 +71,6 @@ defmodule LibclusterKubernetes.Diagnosis.Subject do
     found = "the strategy of topology #{inspect(name)} is #{inspect(strategy)}, which this does not diagnose"
     Check.failed(:options, found, "Set strategy: LibclusterKubernetes.Strategy; the config can stay.")
   end
-
-  defp running, do: for({pid, holding} <- Holdings.all(), do: {holding.topology, pid})
 
   defp configured, do: Application.get_env(:libcluster, :topologies, [])
 end

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::api_address::ApiAddress;
 use crate::longname::Names;
+use crate::rollout::Rollout;
 
 /// One topology's configuration.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Config {
     pub include_not_ready: bool,
     /// Which address of a dual-stack pod counts; `None` is its primary one.
     pub ip_family: Option<IpFamily>,
+    /// Connect only to pods of the same rollout. Only [`Source::Pods`] knows the labels of pods.
+    pub rollout: Option<Rollout>,
     /// How a candidate becomes a node name.
     pub names: Names,
     /// Where the API is.

@@ -274,7 +274,9 @@ impl Asking<'_> {
             method,
             extent: Extent::Whole,
         };
-        self.client.send(&request)?.read_short(limit)
+        self.client
+            .send(&request)?
+            .read_short(limit, self.config.request_timeout)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::credentials::Token;
 use crate::error::{Error, Kind, printable};
 use crate::longname::Unnameable;
 use crate::resource::Resource;
+use crate::rollout::Rollout;
 use crate::snapshot::{Dropped, Snapshot};
 
 /// More names than any Erlang cluster has; a longer answer is a wrong selector or worse. An object without names counts as
@@ -21,6 +22,8 @@ pub(crate) struct Entry {
     pub(crate) dropped: Vec<Dropped>,
     /// The one family of all its addresses, where the object says so.
     pub(crate) family: Option<IpFamily>,
+    /// The value of the label that tells rollouts apart, where that is asked for.
+    pub(crate) rollout: Option<String>,
     pub(crate) warning: Option<String>,
 }
 
@@ -48,6 +51,7 @@ impl Entry {
         let mut entry = Self {
             warning: object.warning(),
             family: object.family(),
+            rollout: rollout(object, config),
             ..Self::default()
         };
         object.candidates(config.ip_family, &mut |candidate| entry.add(&candidate, config));
@@ -77,6 +81,11 @@ impl Entry {
     }
 }
 
+fn rollout<'a>(object: &impl Resource<'a>, config: &Config) -> Option<String> {
+    let Rollout { label, .. } = config.rollout.as_ref()?;
+    object.metadata().label(label).map(str::to_owned)
+}
+
 fn example(candidate: &Candidate<'_>) -> String {
     let part = |text: Option<&str>| text.map_or_else(|| "none".to_owned(), |text| format!("{text:?}"));
     printable(&format!(
@@ -96,12 +105,13 @@ pub(crate) struct Reflector {
 }
 
 impl Reflector {
-    /// Puts a complete list in the place of what was known: readers never see half a list.
-    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<(), Error> {
+    /// Puts a complete list in the place of what was known: readers never see half a list. Whether anything has changed.
+    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<bool, Error> {
         let objects: BTreeMap<_, _> = objects.into_iter().collect();
         self.size = check_size(size(objects.values()))?;
+        let changed = self.objects != objects;
         self.objects = objects;
-        Ok(())
+        Ok(changed)
     }
 
     /// Applies ADDED or MODIFIED; whether anything that counts has changed.
@@ -129,8 +139,15 @@ impl Reflector {
 
     /// What is known now. Of EndpointSlices, which come per family, the IPv4 ones unless a family is asked for.
     pub(crate) fn snapshot(&self, config: &Config) -> Snapshot {
-        let prefer_v4 = config.source == Source::EndpointSlices && config.ip_family.is_none();
-        Snapshot::merge(self.objects.values(), prefer_v4)
+        let entries = self.objects.values();
+        let Some(rollout) = &config.rollout else {
+            let prefer_v4 = config.source == Source::EndpointSlices && config.ip_family.is_none();
+            return Snapshot::merge(entries, prefer_v4);
+        };
+        let (is_member, warning) = rollout.of(entries.clone());
+        let mut snapshot = Snapshot::merge(entries.filter(|entry| is_member(entry)), false);
+        snapshot.warnings.extend(warning);
+        snapshot
     }
 }
 
@@ -318,6 +335,63 @@ mod tests {
 
     fn changes(object: impl Strategy<Value = Value>) -> impl Strategy<Value = Vec<Change>> {
         prop::collection::vec((0_u8..4, prop::option::weighted(0.7, object)), 0..16)
+    }
+
+    /// What pods come to for this node, in JSON and in protobuf.
+    fn of_its_rollout(node: &str, pods: &Value) -> Snapshot {
+        let config = Config {
+            rollout: Some(Rollout {
+                label: "pod-template-hash".to_owned(),
+                node: node.to_owned(),
+            }),
+            ..testing::config(Source::Pods)
+        };
+        let list = json!({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": pods});
+        let [json, protobuf] = [list.to_string().into_bytes(), testing::protobuf::list(&list)].map(|body| {
+            let mut reflector = Reflector::default();
+            let page = Page::parse(&body, &config).unwrap();
+            reflector.replace(keyed(page.objects, 0)).unwrap();
+            reflector.snapshot(&config)
+        });
+        assert_eq!(json, protobuf);
+        json
+    }
+
+    #[test]
+    fn only_pods_of_the_same_rollout_count() {
+        let pod = |number: u8, labels: Value| {
+            json!({
+                "metadata": {"name": format!("web-{number}"), "namespace": "default", "labels": labels},
+                "status": {"phase": "Running", "podIP": format!("10.0.0.{number}")},
+            })
+        };
+        let hash = |hash: &str| json!({"app": "app", "pod-template-hash": hash});
+        let pods = json!([
+            pod(1, hash("a")),
+            pod(2, hash("b")),
+            pod(3, hash("a")),
+            pod(4, json!({"app": "app"})),
+            pod(5, Value::Null)
+        ]);
+        let one = of_its_rollout("app@10.0.0.1", &pods);
+        assert_eq!(
+            (&one.ready[..], one.warnings.len()),
+            (&["app@10.0.0.1".to_owned(), "app@10.0.0.3".to_owned()][..], 0)
+        );
+        let other = of_its_rollout("app@10.0.0.2", &pods);
+        assert_eq!(other.ready, ["app@10.0.0.2"]);
+        for node in ["app@10.0.0.4", "app@10.0.0.5"] {
+            let unlabelled = of_its_rollout(node, &pods);
+            assert_eq!(unlabelled.ready, [node]);
+            assert!(
+                unlabelled.warnings[0].contains("no label \"pod-template-hash\""),
+                "{:?}",
+                unlabelled.warnings
+            );
+        }
+        let unknown = of_its_rollout("nonode@nohost", &pods);
+        assert!(unknown.ready.is_empty());
+        assert!(unknown.warnings[0].contains("nonode@nohost"), "{:?}", unknown.warnings);
     }
 
     /// The same changes as a list of the first and a watch of the rest, and as one list of what they come to.

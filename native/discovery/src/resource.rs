@@ -55,6 +55,8 @@ pub(crate) struct Metadata<'a> {
     deletion_timestamp: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "optional_object")]
     annotations: Option<Annotations<'a>>,
+    #[serde(borrow, default)]
+    labels: Labels<'a>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,6 +85,15 @@ impl Metadata<'_> {
         self.deletion_timestamp.is_some()
     }
 
+    /// The value of a label.
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
+        let Labels(labels) = &self.labels;
+        labels
+            .iter()
+            .find(|(known, _)| known.as_str() == key)
+            .map(|(_, value)| value.as_str())
+    }
+
     pub(crate) fn is_over_capacity(&self) -> bool {
         self.annotations
             .as_ref()
@@ -99,6 +110,12 @@ impl<'a> Message<'a> for Metadata<'a> {
             6 => self.resource_version = value.text()?,
             // That there is one is all that counts.
             9 => self.deletion_timestamp = Some(Text::borrowed("")),
+            11 => {
+                let label: Entry<'_> = value.message()?;
+                if let (Ok(key), Ok(value)) = (str::from_utf8(label.key), str::from_utf8(label.value)) {
+                    self.labels.0.push((Text::borrowed(key), Text::borrowed(value)));
+                }
+            }
             12 => {
                 let annotation: Entry<'_> = value.message()?;
                 if annotation.key == OVER_CAPACITY.as_bytes() {
@@ -114,16 +131,52 @@ impl<'a> Message<'a> for Metadata<'a> {
 
 const OVER_CAPACITY: &str = "endpoints.kubernetes.io/over-capacity";
 
+/// The labels of an object.
+#[derive(Debug, Default)]
+struct Labels<'a>(Vec<(Text<'a>, Text<'a>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Labels<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LabelsVisitor;
+
+        impl<'de> Visitor<'de> for LabelsVisitor {
+            type Value = Labels<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of strings")
+            }
+
+            // Go writes an empty map as `null`.
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Labels::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut labels = Vec::new();
+                while let Some(label) = map.next_entry()? {
+                    labels.push(label);
+                }
+                Ok(Labels(labels))
+            }
+        }
+
+        deserializer.deserialize_any(LabelsVisitor)
+    }
+}
+
 /// An entry of a map.
 #[derive(Default)]
 struct Entry<'a> {
     key: &'a [u8],
+    value: &'a [u8],
 }
 
 impl<'a> Message<'a> for Entry<'a> {
     fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
-        if number == 1 {
-            self.key = value.bytes()?;
+        match number {
+            1 => self.key = value.bytes()?,
+            2 => self.value = value.bytes()?,
+            _ => {}
         }
         Ok(())
     }

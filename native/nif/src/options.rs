@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use discovery::{ApiAddress, Config, IpFamily, Mode, Names, Source};
+use discovery::{ApiAddress, Config, IpFamily, Mode, Names, Rollout, Source};
 use rustler::{NifMap, NifUnitEnum};
 
 #[derive(NifMap)]
@@ -14,6 +14,8 @@ pub(crate) struct Options {
     cached: bool,
     include_not_ready: bool,
     ip_family: FamilyAtom,
+    rollout_label: Option<String>,
+    node: String,
     mode: ModeAtom,
     basename: String,
     service_name: Option<String>,
@@ -84,6 +86,10 @@ impl TryFrom<Options> for Config {
                 FamilyAtom::Ipv4 => Some(IpFamily::V4),
                 FamilyAtom::Ipv6 => Some(IpFamily::V6),
             },
+            rollout: options.rollout_label.map(|label| Rollout {
+                label,
+                node: options.node,
+            }),
             names: Names {
                 basename: options.basename,
                 mode,

@@ -59,6 +59,7 @@ pub(crate) fn config(options: &str) -> Config {
         cached: false,
         include_not_ready: has("not_ready"),
         ip_family,
+        rollout: None,
         names: Names {
             basename: "app".to_owned(),
             mode,

@@ -66,6 +66,7 @@ pub fn config(server: &Server) -> Config {
         cached: true,
         include_not_ready: false,
         ip_family: None,
+        rollout: None,
         names: Names {
             basename: "app".to_owned(),
             mode: Mode::Ip,

@@ -1,0 +1,136 @@
+//! The members of one rollout: the pods that carry the same value of a label as this node's own pod, such as
+//! `pod-template-hash`, for applications whose versions must not meet.
+//! <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label>
+//!
+//! The value is read from the answer itself, from the pod that is named like this node. As long as it is not there,
+//! nobody is known to be of its rollout.
+
+use crate::reflector::Entry;
+
+/// Which pods count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// The key of the label.
+    pub label: String,
+    /// The name of this node.
+    pub node: String,
+}
+
+/// What the answer says of the rollout of this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own<'e> {
+    Of(&'e str),
+    /// Its pod has no such label.
+    Unlabelled,
+    /// Its pod is not in the answer.
+    Missing,
+}
+
+impl Rollout {
+    /// Whether an object is of the same rollout, and what to say where that cannot be known.
+    pub(crate) fn of<'e>(
+        &'e self,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) -> (impl Fn(&Entry) -> bool + Clone, Option<String>) {
+        let own = self.own(entries);
+        let is_member = move |entry: &Entry| match own {
+            Own::Of(value) => entry.rollout.as_deref() == Some(value),
+            // It sees itself, and so does not leave.
+            Own::Unlabelled => self.is_own(entry),
+            Own::Missing => false,
+        };
+        (is_member, self.warning(own))
+    }
+
+    fn own<'e>(&self, mut entries: impl Iterator<Item = &'e Entry>) -> Own<'e> {
+        match entries
+            .find(|entry| self.is_own(entry))
+            .map(|own| own.rollout.as_deref())
+        {
+            Some(Some(value)) => Own::Of(value),
+            Some(None) => Own::Unlabelled,
+            None => Own::Missing,
+        }
+    }
+
+    fn is_own(&self, entry: &Entry) -> bool {
+        entry.named.iter().any(|named| named.name == self.node)
+    }
+
+    fn warning(&self, own: Own<'_>) -> Option<String> {
+        let Self { label, node } = self;
+        match own {
+            Own::Of(_) => None,
+            Own::Unlabelled => Some(format!(
+                "kubernetes_rollout_label: the pod of this node has no label {label:?}, so that nobody is of its rollout \
+                 and it connects to nobody. Deployments set \"pod-template-hash\", StatefulSets and DaemonSets \
+                 \"controller-revision-hash\""
+            )),
+            Own::Missing => Some(format!(
+                "kubernetes_rollout_label: no pod in the answer is named {node}, as this node is, so that its rollout is \
+                 unknown and it connects to nobody. If that lasts, compare RELEASE_NODE with mode, \
+                 kubernetes_node_basename and kubernetes_selector"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::candidate::Standing;
+    use crate::reflector::Named;
+
+    fn entry(name: &str, rollout: Option<&str>) -> Entry {
+        Entry {
+            named: vec![Named {
+                name: name.to_owned(),
+                standing: Standing::Ready,
+            }],
+            rollout: rollout.map(str::to_owned),
+            ..Entry::default()
+        }
+    }
+
+    /// The names that count for `app@1`, and whether something is said.
+    fn members(entries: &[Entry]) -> (Vec<&str>, bool) {
+        let rollout = Rollout {
+            label: "hash".to_owned(),
+            node: "app@1".to_owned(),
+        };
+        let (is_member, warning) = rollout.of(entries.iter());
+        let members = entries.iter().filter(|entry| is_member(entry));
+        (
+            members.map(|entry| entry.named[0].name.as_str()).collect(),
+            warning.is_some(),
+        )
+    }
+
+    #[test]
+    fn those_with_the_same_value_count() {
+        let entries = [
+            entry("app@1", Some("a")),
+            entry("app@2", Some("b")),
+            entry("app@3", Some("a")),
+            entry("app@4", None),
+        ];
+        assert_eq!(members(&entries), (vec!["app@1", "app@3"], false));
+    }
+
+    #[test]
+    fn without_its_own_pod_nobody_counts_and_that_is_said() {
+        assert_eq!(
+            members(&[entry("app@2", Some("a")), entry("app@3", None)]),
+            (vec![], true)
+        );
+        assert_eq!(members(&[]), (vec![], true));
+    }
+
+    #[test]
+    fn without_the_label_only_this_node_counts_and_that_is_said() {
+        assert_eq!(
+            members(&[entry("app@1", None), entry("app@2", None)]),
+            (vec!["app@1"], true)
+        );
+    }
+}
