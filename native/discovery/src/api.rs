@@ -137,7 +137,7 @@ impl Api {
         let request = Request {
             asked: Some(&asked),
             path_and_query: &format!("{path}?labelSelector={selector}{position}"),
-            accept: http::accept(self.config.source),
+            accept: http::ACCEPT,
             method: Method::Get,
             extent,
         };

@@ -1,5 +1,5 @@
-//! A discovery without network, thread and pauses, for the fuzz targets and the tests of their findings
-//! (`native/discovery/fuzz`): it is handed the bodies and streams that a server would send.
+//! A discovery without network, thread and pauses, for the benches (`native/discovery/benches`), the fuzz targets and the
+//! tests of their findings (`native/discovery/fuzz`): it is handed the bodies and streams that a server would send.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -51,6 +51,11 @@ impl<'c> Offline<'c> {
     /// What it knows.
     pub fn snapshot(&self) -> Snapshot {
         self.watcher.snapshot()
+    }
+
+    /// Asks for a list.
+    pub fn want_list(&mut self) {
+        self.step(Input::ListWanted);
     }
 
     /// Answers with this page of a list; what the owner would be told.

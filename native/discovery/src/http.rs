@@ -13,7 +13,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 use ureq::{Agent, Timeout};
 
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::credentials::{self, Token};
 use crate::error::{Error, Kind, printable};
 use crate::pieces::Delimiter;
@@ -28,22 +28,19 @@ const MAX_BODY_BYTES: u64 = 256 * 1024 * 1024;
 const MAX_STATUS_BYTES: u64 = 64 * 1024;
 /// Less than the buffer, which would be full before ureq sees that the headers are too large.
 const MAX_HEADER_BYTES: usize = BUFFER_BYTES / 2;
-/// TLS records are at most 16 KB.
-const BUFFER_BYTES: usize = 64 * 1024;
+/// TLS records are at most 16 KB, and a request is a token and little more. A connection has four of these, two inside
+/// TLS and two outside, for as long as a watch is open.
+const BUFFER_BYTES: usize = 32 * 1024;
 /// Longer than any polling interval that makes sense; a connection that the server closed is noticed before use.
 const MAX_IDLE: Duration = Duration::from_mins(10);
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 pub(crate) const JSON: &str = "application/json";
 
-/// Encoding pods costs a server several times more in JSON than in protobuf, which is what its own components ask for. A
-/// server that does not speak it answers in JSON. Endpoints are so small that JSON serves as well.
-pub(crate) fn accept(source: Source) -> &'static str {
-    match source {
-        Source::Pods => "application/vnd.kubernetes.protobuf, application/json",
-        Source::Endpoints | Source::EndpointSlices => JSON,
-    }
-}
+/// Encoding an answer in JSON costs a server more than in protobuf, which is what its own components ask for: measured on
+/// 1.20, five times as much for pods, and a third more in all, with two thirds more bytes, for Endpoints. A server that does
+/// not speak it, or serves the objects from a custom resource, answers in JSON.
+pub(crate) const ACCEPT: &str = "application/vnd.kubernetes.protobuf, application/json";
 
 /// What to send, and how long to wait for it.
 #[derive(Debug, Clone, Copy)]
@@ -274,6 +271,7 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
         .timeout_resolve(Some(config.request_timeout / 3))
         .max_response_header_size(MAX_HEADER_BYTES)
         .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
         .max_idle_age(MAX_IDLE)

@@ -70,14 +70,15 @@ impl Names {
     pub fn longname(&self, candidate: &Candidate<'_>, family: Option<IpFamily>) -> Result<String, Unnameable> {
         let Self { basename, mode, domain } = self;
         let name = match mode {
-            Mode::Ip => format!("{basename}@{}", address(candidate, family)?),
+            Mode::Ip => [basename, "@", address(candidate, family)?].concat(),
             Mode::Dns => {
                 let dashes = address(candidate, family)?.replace(['.', ':'], "-");
-                format!("{basename}@{dashes}.{}.pod.{domain}", namespace(candidate)?)
+                [basename, "@", &dashes, ".", namespace(candidate)?, ".pod.", domain].concat()
             }
             Mode::Hostname { service } => {
                 let hostname = label(candidate.hostname).ok_or(Unnameable::Hostname)?;
-                format!("{basename}@{hostname}.{service}.{}.svc.{domain}", namespace(candidate)?)
+                let namespace = namespace(candidate)?;
+                [basename, "@", hostname, ".", service, ".", namespace, ".svc.", domain].concat()
             }
         };
         if name.len() > MAX_CHARS {

@@ -1,6 +1,6 @@
 //! All names of one complete answer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::candidate::Standing;
 use crate::config::IpFamily;
@@ -40,14 +40,11 @@ impl Snapshot {
     /// objects of IPv6 addresses count only where there are none of IPv4 addresses, even if those are empty.
     pub(crate) fn merge<'e>(entries: impl Iterator<Item = &'e Entry> + Clone, prefer_v4: bool) -> Self {
         let skip_v6 = prefer_v4 && entries.clone().any(|entry| entry.family == Some(IpFamily::V4));
-        let mut found: HashMap<&str, Standing> = HashMap::new();
+        let mut found: Vec<(&str, Standing)> = Vec::new();
         let mut dropped: BTreeMap<Unnameable, Dropped> = BTreeMap::new();
         let mut warnings = Vec::new();
         for entry in entries.filter(|entry| !(skip_v6 && entry.family == Some(IpFamily::V6))) {
-            for named in &entry.named {
-                let known = found.entry(&named.name).or_insert(named.standing);
-                *known = named.standing.min(*known);
-            }
+            found.extend(entry.named.iter().map(|named| (named.name.as_str(), named.standing)));
             for one in &entry.dropped {
                 dropped
                     .entry(one.reason)
@@ -65,11 +62,11 @@ impl Snapshot {
             warnings,
             ..Self::default()
         };
+        // Of each name the best standing comes first, and stays.
+        found.sort_unstable();
+        found.dedup_by_key(|(name, _)| *name);
         for (name, standing) in found {
             snapshot.list(standing).push(name.to_owned());
-        }
-        for standing in [Standing::Ready, Standing::NotReady, Standing::Draining] {
-            snapshot.list(standing).sort_unstable();
         }
         snapshot
     }

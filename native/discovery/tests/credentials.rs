@@ -56,6 +56,22 @@ fn without_a_token_nothing_is_sent() {
     assert_eq!(server.summary().connections_accepted, 0);
 }
 
+/// Those of identity providers carry the groups of their users.
+#[test]
+fn a_long_token_is_sent_and_one_beyond_every_header_is_an_error() {
+    let server = server();
+    let long = "t".repeat(12 * 1024);
+    server.put_token(&long, "long", vec![Rule::everything()]);
+    write_token(&server, &long);
+    assert_complete(&list(&server).unwrap());
+    write_token(&server, &"t".repeat(512 * 1024));
+    let error = list(&server).unwrap_err();
+    assert!(
+        error.message.len() < 2_000 && !error.message.contains("tttt"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_server_of_another_authority_gets_no_token() {
     let server = server();

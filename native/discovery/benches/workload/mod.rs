@@ -1,0 +1,249 @@
+//! What the benches measure: the hot functions, on answers as big as those of real clusters.
+
+use std::hint::black_box;
+
+use discovery::candidate::{Candidate, Standing};
+use discovery::credentials::{self, Token};
+use discovery::fuzzing::Offline;
+use discovery::{ApiAddress, Config, Event, Mode, Names, Source};
+use std::time::Duration;
+
+/// How many members an answer has.
+pub(crate) const MEMBERS: usize = 1_000;
+
+/// A hot function with its input, to be called again and again.
+pub(crate) type Run = Box<dyn FnMut()>;
+
+/// A name, and what makes the input.
+pub(crate) type Workload = (&'static str, fn() -> Run);
+
+/// Every workload.
+pub(crate) fn all() -> [Workload; 4] {
+    [
+        ("list_pods", list_pods),
+        ("list_endpoints", list_endpoints),
+        ("watch_pods", watch_pods),
+        ("longnames", longnames),
+    ]
+}
+
+/// 1,000 pods of 6 KB in protobuf: read, named, compared with what is known.
+fn list_pods() -> Run {
+    list(Source::Pods, protobuf::pod_list())
+}
+
+/// One Endpoints object with 1,000 addresses in JSON, the same.
+fn list_endpoints() -> Run {
+    list(Source::Endpoints, endpoints_json())
+}
+
+fn list(source: Source, body: Vec<u8>) -> Run {
+    let (config, token) = (leak(config(source)), leak(token()));
+    let mut offline = Offline::new(config, token);
+    assert!(matches!(offline.page(&body), Some(Event::Snapshot(snapshot)) if snapshot.ready.len() == MEMBERS));
+    Box::new(move || {
+        offline.want_list();
+        assert!(matches!(offline.page(black_box(&body)), Some(Event::Unchanged)));
+    })
+}
+
+/// 100 events of pods that change between ready and not ready, in protobuf, each told with all 1,000 names.
+fn watch_pods() -> Run {
+    const EVENTS: usize = 100;
+    let (config, token) = (leak(config(Source::Pods)), leak(token()));
+    let list = protobuf::pod_list();
+    let mut version = MEMBERS;
+    let mut ready = false;
+    let mut offline = Offline::new(config, token);
+    offline.page(&list);
+    Box::new(move || {
+        let stream: Vec<u8> = (0..EVENTS)
+            .flat_map(|number| protobuf::pod_event(number, version + number, ready))
+            .collect();
+        version += EVENTS;
+        ready = !ready;
+        let mut watch = offline.watch(&stream[..], true);
+        for _ in 0..EVENTS {
+            assert!(matches!(watch.read(), Some(Event::Snapshot(snapshot)) if snapshot.resource_version.len() > 3));
+        }
+        watch.read();
+    })
+}
+
+/// 1,000 addresses in each mode.
+fn longnames() -> Run {
+    let addresses: Vec<_> = (0..MEMBERS).map(ip).collect();
+    let modes = [
+        Mode::Ip,
+        Mode::Dns,
+        Mode::Hostname {
+            service: "web-headless".to_owned(),
+        },
+    ];
+    let names = modes.map(|mode| Names {
+        basename: "app".to_owned(),
+        mode,
+        domain: "cluster.local".to_owned(),
+    });
+    Box::new(move || {
+        for names in &names {
+            for ip in &addresses {
+                let candidate = Candidate {
+                    ip: Some(ip),
+                    hostname: Some("web-17"),
+                    namespace: Some("production"),
+                    standing: Standing::Ready,
+                };
+                assert!(names.longname(black_box(&candidate), None).is_ok());
+            }
+        }
+    })
+}
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+fn config(source: Source) -> Config {
+    Config {
+        source,
+        namespace: Some("production".to_owned()),
+        selector: "app=app".to_owned(),
+        cached: false,
+        include_not_ready: false,
+        ip_family: None,
+        rollout: None,
+        names: Names {
+            basename: "app".to_owned(),
+            mode: Mode::Ip,
+            domain: "cluster.local".to_owned(),
+        },
+        api: ApiAddress {
+            primary: "https://127.0.0.1:1".to_owned(),
+            fallback: None,
+        },
+        service_account: "/nonexistent".into(),
+        request_timeout: Duration::from_secs(1),
+        watch: true,
+        watch_retry: Duration::from_mins(1),
+        watch_silence: Duration::from_secs(90),
+        start_jitter: Duration::ZERO,
+    }
+}
+
+/// As long as those of service accounts are.
+fn token() -> Token {
+    let folder = std::env::temp_dir().join(format!("discovery-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("token"), "eyJhbGciOiJSUzI1NiIsImtpZCI6Ijk".repeat(30)).unwrap();
+    let token = credentials::token(&folder).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    token
+}
+
+fn ip(number: usize) -> String {
+    format!("10.{}.{}.{}", number >> 16, (number >> 8) & 0xff, number & 0xff)
+}
+
+fn endpoints_json() -> Vec<u8> {
+    let addresses: Vec<_> = (0..MEMBERS)
+        .map(|number| {
+            format!(
+                r#"{{"ip":"{}","nodeName":"worker-{}.example.internal","targetRef":{{"kind":"Pod","namespace":"production","name":"web-6d4cf56db6-{number}","uid":"0a7f6a3c-5f0e-4b6a-9d0e-{number:012}","resourceVersion":"{number}"}}}}"#,
+                ip(number),
+                number % 100
+            )
+        })
+        .collect();
+    format!(
+        r#"{{"kind":"EndpointsList","apiVersion":"v1","metadata":{{"resourceVersion":"7"}},"items":[{{"metadata":{{"name":"web","namespace":"production","resourceVersion":"6"}},"subsets":[{{"addresses":[{}],"ports":[{{"port":4369,"protocol":"TCP"}}]}}]}}]}}"#,
+        addresses.join(",")
+    )
+    .into_bytes()
+}
+
+/// Pods as the server encodes them, with fillers where it says what does not count.
+mod protobuf {
+    use super::{MEMBERS, ip};
+
+    pub(super) fn pod_list() -> Vec<u8> {
+        let items = (0..MEMBERS).flat_map(|number| bytes(2, &pod(number, number, true)));
+        let list: Vec<_> = bytes(1, &text(2, "1000")).into_iter().chain(items).collect();
+        answer("PodList", &list)
+    }
+
+    /// With its length before it, as in a stream.
+    pub(super) fn pod_event(number: usize, version: usize, ready: bool) -> Vec<u8> {
+        let object = answer("Pod", &pod(number, version, ready));
+        let event = [text(1, "MODIFIED"), bytes(2, &bytes(1, &object))].concat();
+        [&u32::try_from(event.len()).unwrap().to_be_bytes()[..], &event].concat()
+    }
+
+    fn pod(number: usize, version: usize, ready: bool) -> Vec<u8> {
+        let label = |key, value: &str| bytes(11, &[text(1, key), text(2, value)].concat());
+        let managed = |bytes_of: usize| bytes(17, &text(7, &"f".repeat(bytes_of)));
+        let metadata = [
+            text(1, &format!("web-6d4cf56db6-{number}")),
+            text(3, "production"),
+            text(5, "0a7f6a3c-5f0e-4b6a-9d0e-2f6d8a1b7c3e"),
+            text(6, &version.to_string()),
+            label("app", "app"),
+            label("app.kubernetes.io/managed-by", "Helm"),
+            label("pod-template-hash", "6d4cf56db6"),
+            managed(600),
+            managed(1_200),
+        ];
+        let container = text(1, &"c".repeat(1_200));
+        let spec = [
+            bytes(1, &text(1, "kube-api-access")),
+            bytes(2, &container),
+            bytes(2, &container),
+            text(10, "worker-17.example.internal"),
+        ];
+        let condition = |kind, status| bytes(2, &[text(1, kind), text(2, status), bytes(4, &[8, 1])].concat());
+        let ready = if ready { "True" } else { "False" };
+        let status = [
+            text(1, "Running"),
+            condition("Initialized", "True"),
+            condition("Ready", ready),
+            condition("ContainersReady", ready),
+            condition("PodScheduled", "True"),
+            text(6, &ip(number)),
+            bytes(8, &text(1, &"s".repeat(600))),
+            bytes(8, &text(1, &"s".repeat(600))),
+            bytes(12, &text(1, &ip(number))),
+        ];
+        [
+            bytes(1, &metadata.concat()),
+            bytes(2, &spec.concat()),
+            bytes(3, &status.concat()),
+        ]
+        .concat()
+    }
+
+    fn answer(kind: &str, object: &[u8]) -> Vec<u8> {
+        let meta = bytes(1, &[text(1, "v1"), text(2, kind)].concat());
+        [b"k8s\0", &meta[..], &bytes(2, object), &text(3, ""), &text(4, "")].concat()
+    }
+
+    fn text(field: u8, text: &str) -> Vec<u8> {
+        bytes(field, text.as_bytes())
+    }
+
+    fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
+        let mut encoded = varint(usize::from(field) << 3 | 2);
+        encoded.extend(varint(content.len()));
+        encoded.extend(content);
+        encoded
+    }
+
+    fn varint(mut number: usize) -> Vec<u8> {
+        let mut encoded = Vec::new();
+        while number >= 0x80 {
+            encoded.push(number.to_le_bytes()[0] | 0x80);
+            number >>= 7;
+        }
+        encoded.push(number.to_le_bytes()[0]);
+        encoded
+    }
+}
