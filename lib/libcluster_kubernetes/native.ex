@@ -95,6 +95,40 @@ defmodule LibclusterKubernetes.Native do
   @spec list(map()) :: {:ok, snapshot()} | {:error, error() | String.t()}
   def list(options), do: @library.list(options)
 
+  @typedoc "What a step of `probe/1` found; `nil` where an earlier one failed that it depends on."
+  @type step(found) :: {:ok, found} | {:error, error()} | nil
+  @type certificate :: %{subject: String.t(), issuer: String.t()}
+  @type review :: %{allowed: boolean(), reason: String.t() | nil}
+  @type object :: %{
+          name: String.t(),
+          labels: [String.t()],
+          service: String.t() | nil,
+          ready: non_neg_integer(),
+          not_ready: non_neg_integer()
+        }
+  @type facts :: %{
+          token: step(%{expires_at: non_neg_integer() | nil, audiences: [String.t()], subject: String.t() | nil} | nil),
+          authorities: step([certificate()]),
+          namespace: step(String.t()),
+          address: step(%{server: String.t(), addresses: [String.t()], unresolved: String.t() | nil}),
+          tcp: step(String.t()),
+          tls: step(true),
+          shown: certificate() | nil,
+          version: step(String.t()),
+          may_list: step(review()),
+          may_watch: step(review()),
+          snapshot: step(snapshot()),
+          matching: step([object()]),
+          others: step([object()])
+        }
+
+  @doc """
+  Goes every step from the service account's files to the names and says what each found, on a dirty I/O scheduler; each
+  takes up to `request_timeout_ms`.
+  """
+  @spec probe(map()) :: {:ok, facts()} | {:error, String.t()}
+  def probe(options), do: @library.probe(options)
+
   defp call({library, handle}, function, args) do
     apply(library, function, [handle | args])
   rescue

@@ -119,8 +119,10 @@ defmodule LibclusterKubernetes.Strategy do
   @impl GenServer
   def code_change(_old_version, state, _extra), do: {:ok, struct(__MODULE__, Map.from_struct(state))}
 
-  # Others no longer see this node in their answers.
   @impl GenServer
+  def handle_call(:options, _from, state), do: {:reply, state.options, state}
+
+  # Others no longer see this node in their answers.
   def handle_call(:leave_unless_member, _from, state) do
     if Membership.member?(state.membership) and not Incident.lasts?(state.incident) do
       {:reply, :stays, state}

@@ -26,6 +26,7 @@ defmodule Module.concat(LibclusterKubernetes.Native, "V#{version}") do
   def relist(_handle), do: not_loaded()
   def stop(_handle), do: not_loaded()
   def list(_options), do: not_loaded()
+  def probe(_options), do: not_loaded()
 
   defp not_loaded, do: :erlang.nif_error(:not_loaded)
 end

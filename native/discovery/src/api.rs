@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::credentials::{self, Token};
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
-use crate::http::{self, Body, Client, Extent, Get};
+use crate::http::{self, Body, Client, Extent, Method, Request};
 use crate::list::Page;
 use crate::pieces::{Delimiter, End, MAX_PIECE_BYTES, Pieces};
 use crate::signals::Signals;
@@ -134,13 +134,15 @@ impl Api {
             namespace,
         };
         let selector = encode(&self.config.selector);
-        let get = Get {
-            asked: &asked,
+        let request = Request {
+            asked: Some(&asked),
             path_and_query: &format!("{path}?labelSelector={selector}{position}"),
+            accept: http::ACCEPT,
+            method: Method::Get,
             extent,
         };
         self.client
-            .get(&get)
+            .send(&request)
             .and_then(|answer| read(answer, &asked))
             .map_err(|error| asked.explain(error))
     }
@@ -195,7 +197,7 @@ impl fmt::Debug for Watch {
     }
 }
 
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, QUERY).to_string()
 }
 

@@ -1,4 +1,4 @@
-//! One authenticated GET to the API server. The only module that knows ureq, with `transport` and `resolver` below it.
+//! One authenticated request to the API server. The only module that knows ureq, with `transport` and `resolver` below it.
 //!
 //! Every choice that ureq would make by itself is made here: roots, proxy, redirects, statuses and limits.
 
@@ -35,18 +35,29 @@ const BUFFER_BYTES: usize = 32 * 1024;
 const MAX_IDLE: Duration = Duration::from_mins(10);
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+pub(crate) const JSON: &str = "application/json";
 
 /// Encoding an answer in JSON costs a server more than in protobuf, which is what its own components ask for: measured on
 /// 1.20, five times as much for pods, and a third more in all, with two thirds more bytes, for Endpoints. A server that does
 /// not speak it, or serves the objects from a custom resource, answers in JSON.
-const ACCEPT: &str = "application/vnd.kubernetes.protobuf, application/json";
+pub(crate) const ACCEPT: &str = "application/vnd.kubernetes.protobuf, application/json";
 
 /// What to send, and how long to wait for it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Get<'a> {
-    pub(crate) asked: &'a Asked,
+pub(crate) struct Request<'a> {
+    /// For the remedy of a refusal; `None` where that is no matter of the role.
+    pub(crate) asked: Option<&'a Asked>,
     pub(crate) path_and_query: &'a str,
+    pub(crate) accept: &'static str,
+    pub(crate) method: Method<'a>,
     pub(crate) extent: Extent,
+}
+
+/// A POST carries JSON, and its 201 is as good as a 200.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Method<'a> {
+    Get,
+    Post(&'a str),
 }
 
 /// How long an answer may take.
@@ -84,12 +95,12 @@ impl Client {
     }
 
     /// A 200 answer; everything else is an error.
-    pub(crate) fn get(&mut self, get: &Get<'_>) -> Result<Answer, Error> {
+    pub(crate) fn send(&mut self, request: &Request<'_>) -> Result<Answer, Error> {
         let token = credentials::token(&self.config.service_account)?;
-        match self.get_from_reachable(get, &token) {
+        match self.send_to_reachable(request, &token) {
             // Rotated between our reading it and the server's checking it? Then the file has the new one.
             Err(error) if error.kind == Kind::Unauthorized => match credentials::token(&self.config.service_account) {
-                Ok(rotated) if rotated != token => self.get_from_reachable(get, &rotated),
+                Ok(rotated) if rotated != token => self.send_to_reachable(request, &rotated),
                 _ => Err(error),
             },
             answer => answer,
@@ -97,44 +108,55 @@ impl Client {
     }
 
     /// Asks the primary address, and the fallback where DNS does not know that; stays with the fallback while it answers.
-    fn get_from_reachable(&mut self, get: &Get<'_>, token: &Token) -> Result<Answer, Error> {
+    fn send_to_reachable(&mut self, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
         let config = Arc::clone(&self.config);
         let api = &config.api;
         let Some(fallback) = &api.fallback else {
-            return self.get_once(&api.primary, get, token);
+            return self.send_once(&api.primary, request, token);
         };
         if !self.use_fallback {
-            match self.get_once(&api.primary, get, token) {
+            match self.send_once(&api.primary, request, token) {
                 Err(error) if error.kind == Kind::Dns => self.use_fallback = true,
                 answer => return answer,
             }
         }
-        let answer = self.get_once(fallback, get, token);
+        let answer = self.send_once(fallback, request, token);
         if let Err(error) = &answer {
             self.use_fallback = error.status.is_some();
         }
         answer
     }
 
-    fn get_once(&mut self, server: &str, get: &Get<'_>, token: &Token) -> Result<Answer, Error> {
+    fn send_once(&mut self, server: &str, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
         let limit = self.config.request_timeout;
-        let request = self
-            .agent()?
-            .get(format!("{server}{}", get.path_and_query))
-            .header("authorization", token.bearer())
-            .header("accept", ACCEPT);
+        let agent = self.agent()?;
+        let url = format!("{server}{}", request.path_and_query);
         self.requests += 1;
-        let response = match get.extent {
-            Extent::Whole => request.call(),
-            Extent::Stream { limit: body, silence } => request
-                .config()
-                .timeout_global(None)
-                .timeout_connect(Some(limit))
-                .timeout_recv_response(Some(limit))
-                .timeout_recv_body(Some(body))
-                .timeout_per_read(Some(silence))
-                .build()
-                .call(),
+        let response = match request.method {
+            Method::Get => {
+                let get = agent
+                    .get(url)
+                    .header("authorization", token.bearer())
+                    .header("accept", request.accept);
+                match request.extent {
+                    Extent::Whole => get.call(),
+                    Extent::Stream { limit: body, silence } => get
+                        .config()
+                        .timeout_global(None)
+                        .timeout_connect(Some(limit))
+                        .timeout_recv_response(Some(limit))
+                        .timeout_recv_body(Some(body))
+                        .timeout_per_read(Some(silence))
+                        .build()
+                        .call(),
+                }
+            }
+            Method::Post(body) => agent
+                .post(url)
+                .header("authorization", token.bearer())
+                .header("accept", request.accept)
+                .header("content-type", JSON)
+                .send(body),
         };
         let response = response.map_err(|error| at(server, classify(&error, limit)))?;
         let coding = response.headers().get("transfer-encoding");
@@ -144,13 +166,14 @@ impl Client {
             let why = format!("the answer has an unknown transfer encoding: {coding:?}");
             return Err(at(server, Error::new(Kind::Malformed, why)));
         }
-        if response.status() == 200 {
+        let created = matches!(request.method, Method::Post(_)) && response.status() == 201;
+        if created || response.status() == 200 {
             return Ok(Answer {
                 response,
                 token: token.clone(),
             });
         }
-        Err(at(server, refusal(get, token, response)))
+        Err(at(server, refusal(request, token, response)))
     }
 
     /// The agent for the CA as it is on disk now. Keeps the connection as long as the CA stays the same.
@@ -195,6 +218,14 @@ impl Answer {
     pub(crate) fn body(self) -> (Body, Token) {
         let body = self.response.into_body().into_with_config().limit(MAX_BODY_BYTES);
         (Box::new(body.reader()), self.token)
+    }
+
+    /// A body of at most so many bytes, which took at most this time and is not the token's echo; and the token.
+    pub(crate) fn read_short(mut self, limit: u64, time: Duration) -> Result<(Vec<u8>, Token), Error> {
+        let body = self.response.body_mut().with_config().limit(limit);
+        let body = body.read_to_vec().map_err(|error| classify(&error, time))?;
+        self.token.refuse_echo(&body)?;
+        Ok((body, self.token))
     }
 
     /// The body as it comes, without an end, and the token that must not be in it.
@@ -256,12 +287,12 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
 }
 
 /// An answer with a status other than 200. The status counts, whether or not its body can be read.
-fn refusal(get: &Get<'_>, token: &Token, mut response: Response<ureq::Body>) -> Error {
+fn refusal(request: &Request<'_>, token: &Token, mut response: Response<ureq::Body>) -> Error {
     let body = response.body_mut().with_config().limit(MAX_STATUS_BYTES).read_to_vec();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let retry_after = header("retry-after").and_then(|value| status::retry_after(value, header("date")));
     let code = response.status().as_u16();
-    status::error(get.asked, token, code, retry_after, &body.unwrap_or_default())
+    status::error(request.asked, token, code, retry_after, &body.unwrap_or_default())
 }
 
 fn at(server: &str, mut error: Error) -> Error {
@@ -341,6 +372,6 @@ fn tls_failed(cause: &rustls::Error) -> String {
 }
 
 /// rustls' errors come wrapped in I/O errors.
-fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
+pub(crate) fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }

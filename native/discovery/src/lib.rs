@@ -5,7 +5,7 @@
 //!
 //! 1. [`config`]: what to ask and how to name what is found; [`api_address`]: which host to ask.
 //! 2. [`credentials`]: token, CA and namespace of the service account, read anew for every request.
-//! 3. `http` (the only module that knows ureq) over `transport` and `resolver`: one authenticated GET; `status`: what
+//! 3. `http` (the only module that knows ureq) over `transport` and `resolver`: one authenticated request; `status`: what
 //!    an answer other than 200 says; `api`: the two calls, list a page and open a watch.
 //! 4. `list` (and `list_stream`, in protobuf, through a `window`) and `frame` (an event of a watch, cut out by `pieces`)
 //!    read the three kinds of `resource` from JSON or `protobuf`: `endpoints`, `endpoint_slices` and `pods` give
@@ -16,12 +16,17 @@
 //!    [`backoff`] and `signals`; [`lister`] drives it to the end of one list. [`outbox`] keeps a slow owner from being
 //!    flooded; [`report`] says what lists and watches have cost.
 //!
+//! Beside that way, for `diagnose`: [`probe`] goes it step by step, with `handshake` for TLS, and reads what else helps to
+//! see what is wrong: [`claims`] of the token, names of a [`certificate`], and an [`overview`] of the objects.
+//!
 //! Whatever fails on the way is one [`Error`]; an error is never an empty snapshot.
 
 mod api;
 pub mod api_address;
 pub mod backoff;
 pub mod candidate;
+pub mod certificate;
+pub mod claims;
 pub mod config;
 pub mod credentials;
 pub mod discovery;
@@ -32,14 +37,17 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod handshake;
 mod http;
 mod list;
 mod list_stream;
 pub mod lister;
 pub mod longname;
 pub mod outbox;
+pub mod overview;
 mod pieces;
 mod pods;
+pub mod probe;
 mod protobuf;
 mod reflector;
 pub mod report;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use ureq::config::Config;
 use ureq::http::Uri;
+pub(crate) use ureq::http::uri::Authority;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
@@ -48,12 +49,9 @@ pub(crate) struct SharedResolver {
 impl Resolver for SharedResolver {
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let authority = uri.authority().ok_or(ureq::Error::HostNotFound)?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let port = authority.port_u16().unwrap_or(443);
-        let found = match host.parse::<IpAddr>() {
-            Ok(ip) => vec![SocketAddr::new(ip, port)],
-            Err(_) => self.look_up(host, port, *timeout.after)?,
-        };
+        let found = self
+            .addresses(authority, *timeout.after)
+            .map_err(|unresolved| ureq::Error::Other(Box::new(unresolved)))?;
         let mut addresses = self.empty();
         for address in found.into_iter().take(MAX_ADDRESSES) {
             addresses.push(address);
@@ -63,7 +61,17 @@ impl Resolver for SharedResolver {
 }
 
 impl SharedResolver {
-    fn look_up(&self, host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, ureq::Error> {
+    /// The addresses of a host with its port, which is 443 where none is given.
+    pub(crate) fn addresses(&self, authority: &Authority, limit: Duration) -> Result<Vec<SocketAddr>, Unresolved> {
+        let host = bare_host(authority);
+        let port = authority.port_u16().unwrap_or(443);
+        match host.parse::<IpAddr>() {
+            Ok(ip) => Ok(vec![SocketAddr::new(ip, port)]),
+            Err(_) => self.look_up(host, port, limit),
+        }
+    }
+
+    fn look_up(&self, host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, Unresolved> {
         let started = Instant::now();
         let answer = join_lookup(format!("{host}:{port}"));
         loop {
@@ -82,8 +90,13 @@ impl SharedResolver {
     }
 }
 
-fn unresolved(host: &str, reason: &str) -> ureq::Error {
-    ureq::Error::Other(Box::new(Unresolved(format!("{host}: {reason}"))))
+/// The host without the brackets of an IPv6 address.
+pub(crate) fn bare_host(authority: &Authority) -> &str {
+    authority.host().trim_start_matches('[').trim_end_matches(']')
+}
+
+fn unresolved(host: &str, reason: &str) -> Unresolved {
+    Unresolved(format!("{host}: {reason}"))
 }
 
 /// Joins the lookup of `name` that is under way, or starts one.
@@ -213,7 +226,10 @@ mod tests {
     fn a_lookup_is_given_up_at_its_limit() {
         hold("slow.test:443");
         let started = Instant::now();
-        let why = why(resolver().look_up("slow.test", 443, Duration::from_millis(150)));
+        let why = resolver()
+            .look_up("slow.test", 443, Duration::from_millis(150))
+            .unwrap_err()
+            .to_string();
         assert!(why.contains("does not answer"), "{why}");
         assert!((150..1_000).contains(&started.elapsed().as_millis()));
     }
@@ -226,7 +242,7 @@ mod tests {
             let looking = scope.spawn(|| resolver.look_up("stopped.test", 443, Duration::from_mins(1)));
             let started = Instant::now();
             resolver.signals.stop();
-            assert!(why(looking.join().unwrap()).contains("given up"));
+            assert!(looking.join().unwrap().unwrap_err().to_string().contains("given up"));
             assert!(started.elapsed() < Duration::from_secs(1));
         });
     }
@@ -242,7 +258,7 @@ mod tests {
                 thread::yield_now();
             }
             finish_lookup(name, &Ok(Vec::new()));
-            assert!(why(looking.join().unwrap()).contains("no address"));
+            assert!(looking.join().unwrap().unwrap_err().to_string().contains("no address"));
         });
     }
 }

@@ -115,7 +115,13 @@ impl<'a> Status<'a> {
 }
 
 /// The error for an answer with `code` and this body, and what its head says of when to come back.
-pub(crate) fn error(asked: &Asked, token: &Token, code: u16, retry_after: Option<Duration>, body: &[u8]) -> Error {
+pub(crate) fn error(
+    asked: Option<&Asked>,
+    token: &Token,
+    code: u16,
+    retry_after: Option<Duration>,
+    body: &[u8],
+) -> Error {
     let status = Status::of(body);
     let retry_after = retry_after.or(status.as_ref().and_then(Status::retry_after));
     let said = match status.and_then(|status| status.message) {
@@ -124,7 +130,10 @@ pub(crate) fn error(asked: &Asked, token: &Token, code: u16, retry_after: Option
     };
     Error {
         kind: kind(code),
-        message: format!("HTTP {code}: {said}{}", remedy(asked, code)),
+        message: format!(
+            "HTTP {code}: {said}{}",
+            asked.map_or_else(String::new, |asked| remedy(asked, code))
+        ),
         status: Some(code),
         retry_after,
     }
@@ -201,7 +210,7 @@ mod tests {
     #[test]
     fn forbidden_names_verb_resource_namespace_and_the_servers_words() {
         let body = br#"{"kind":"Status","message":"endpoints is forbidden: User \"x\" cannot list","code":403}"#;
-        let error = asked().explain(error(&asked(), &token(), 403, None, body));
+        let error = asked().explain(error(Some(&asked()), &token(), 403, None, body));
         assert_eq!((error.kind, error.status), (Kind::Forbidden, Some(403)));
         for word in ["\"list\"", "\"endpoints\"", "\"prod\"", "User \"x\" cannot list"] {
             assert!(error.message.contains(word), "{error}");
@@ -215,7 +224,7 @@ mod tests {
             ..asked()
         };
         assert!(
-            error(&asked, &token(), 404, None, b"")
+            error(Some(&asked), &token(), 404, None, b"")
                 .message
                 .contains("since Kubernetes 1.21")
         );
@@ -224,7 +233,7 @@ mod tests {
     #[test]
     fn an_answer_without_status_is_said_to_be_one() {
         for body in [&b"<html>502</html>"[..], b"", b"{}", b"\xff\xfe", b"[1]"] {
-            let error = error(&asked(), &token(), 502, None, body);
+            let error = error(Some(&asked()), &token(), 502, None, body);
             assert_eq!(error.kind, Kind::Server);
             assert!(error.message.contains("no Kubernetes Status"), "{error}");
         }
@@ -234,7 +243,7 @@ mod tests {
     fn retry_after_is_read_from_header_or_status_and_bounded() {
         let body = br#"{"kind":"Status","details":{"retryAfterSeconds":7}}"#;
         let seconds = |header: Option<u64>, body| {
-            error(&asked(), &token(), 429, header.map(Duration::from_secs), body)
+            error(Some(&asked()), &token(), 429, header.map(Duration::from_secs), body)
                 .retry_after
                 .map(|it| it.as_secs())
         };
@@ -283,7 +292,7 @@ mod tests {
             protobuf::number(6, 429),
         ]
         .concat();
-        let error = |body: &[u8]| error(&asked(), &token(), 429, None, body);
+        let error = |body: &[u8]| error(Some(&asked()), &token(), 429, None, body);
         let told = error(&protobuf::answer("Status", &status));
         assert!(told.message.contains("too many [token] requests"), "{told}");
         assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
@@ -305,7 +314,7 @@ mod tests {
             (429, Kind::RateLimited),
             (503, Kind::Server),
         ] {
-            assert_eq!(error(&asked(), &token(), code, None, b"").kind, kind);
+            assert_eq!(error(Some(&asked()), &token(), code, None, b"").kind, kind);
         }
     }
 }

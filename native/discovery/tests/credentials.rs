@@ -66,7 +66,10 @@ fn a_long_token_is_sent_and_one_beyond_every_header_is_an_error() {
     assert_complete(&list(&server).unwrap());
     write_token(&server, &"t".repeat(512 * 1024));
     let error = list(&server).unwrap_err();
-    assert!(error.message.len() < 2_000 && !error.message.contains("tttt"), "{error}");
+    assert!(
+        error.message.len() < 2_000 && !error.message.contains("tttt"),
+        "{error}"
+    );
 }
 
 #[test]

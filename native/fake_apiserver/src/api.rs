@@ -6,6 +6,7 @@ use crate::access::User;
 use crate::http::{Request, Response};
 use crate::list::{ListQuery, list};
 use crate::resources::Resource;
+use crate::review;
 use crate::status::Status;
 use crate::sync::{Shared, lock};
 use crate::watch::{Watch, WatchQuery};
@@ -15,6 +16,8 @@ use crate::watch::{Watch, WatchQuery};
 pub(crate) enum Target {
     /// `/version`
     Version,
+    /// What a user asks of its own rights: a POST.
+    AccessReview,
     /// A list or watch of a resource, of one namespace or of all.
     Collection {
         resource: &'static Resource,
@@ -40,6 +43,7 @@ impl Target {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (group, version, rest) = match segments.as_slice() {
             ["version"] => return Self::Version,
+            ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] => return Self::AccessReview,
             ["api", version, rest @ ..] => ("", *version, rest),
             ["apis", group, version, rest @ ..] if !group.is_empty() => (*group, *version, rest),
             _ => return Self::UnknownPath,
@@ -77,11 +81,12 @@ impl Target {
         }
     }
 
-    /// `list` or `watch` for resources, else `get`.
+    /// `list` or `watch` for resources, `create` for access reviews, else `get`.
     pub(crate) fn verb(&self) -> &'static str {
         match self {
             Self::Collection { watch: true, .. } => "watch",
             Self::Collection { watch: false, .. } => "list",
+            Self::AccessReview => "create",
             _ => "get",
         }
     }
@@ -107,7 +112,7 @@ impl Target {
 
     fn allowed(&self, user: &User) -> bool {
         match self {
-            Self::Version | Self::UnknownResource => true,
+            Self::Version | Self::AccessReview | Self::UnknownResource => true,
             Self::UnknownPath => user.may_do_everything(),
             Self::Collection {
                 resource, namespace, ..
@@ -148,7 +153,8 @@ fn uncached(response: Response) -> Answer {
 
 fn answer(shared: &Shared, request: &Request, target: &Target, user: Option<&User>) -> Result<Answer, Status> {
     let user = user.ok_or_else(Status::unauthorized)?;
-    if request.method != "GET" {
+    let method = if *target == Target::AccessReview { "POST" } else { "GET" };
+    if request.method != method {
         return Err(Status::for_code(405));
     }
     if !target.allowed(user) {
@@ -156,6 +162,10 @@ fn answer(shared: &Shared, request: &Request, target: &Target, user: Option<&Use
     }
     match target {
         Target::Version => Ok(Answer::Response(Response::json(200, &version_info()))),
+        Target::AccessReview => Ok(Answer::Response(Response::json(
+            201,
+            &review::answer(&request.body, user)?,
+        ))),
         Target::UnknownCollection { .. } | Target::UnknownResource => Err(Status::for_code(404)),
         // Not a Status: the real server answers this from other layers.
         Target::UnknownPath if !request.path.starts_with("/api") => {
@@ -232,6 +242,10 @@ mod tests {
         );
         assert_eq!(target("/api/v1/namespaces//pods"), collection("pods", None));
         assert_eq!(target("/version"), Target::Version);
+        assert_eq!(
+            target("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
+            Target::AccessReview
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! - `listener` accepts, `connections` knows what is open, `connection` serves one of them;
 //!   `socket` and `certificates` are below TLS and beside it
 //! - `http` reads and writes messages, `api` understands them, with `resources`, `access` (tokens),
-//!   `list`, `selector`, `paging`, `store` (objects and versions) and `status` (failures)
+//!   `review` (of what a user may do), `list`, `selector`, `paging`, `store` (objects and versions) and `status` (failures)
 //! - `watch` is one stream of changes, `watches` knows and wakes all of them
 //! - `faults` says what goes wrong and when, `misbehave` does it
 //! - `journal` remembers what was asked
@@ -33,6 +33,7 @@ mod listener;
 mod misbehave;
 mod paging;
 mod resources;
+mod review;
 mod selector;
 mod server;
 mod socket;

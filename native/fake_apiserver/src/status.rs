@@ -66,6 +66,22 @@ impl Status {
         }
     }
 
+    /// An access review that asks for nothing.
+    pub(crate) fn invalid_review() -> Self {
+        let why =
+            "Invalid value: \"null\": exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        let field = "spec.resourceAttributes";
+        let causes = json!([{"reason": "FieldValueInvalid", "message": why, "field": field}]);
+        Self {
+            details: Some(Box::new(json!({"group": "authorization.k8s.io", "causes": causes}))),
+            ..Self::new(
+                422,
+                "Invalid",
+                format!(".authorization.k8s.io \"\" is invalid: {field}: {why}"),
+            )
+        }
+    }
+
     /// A version that is no number. It has no reason, and is no 400, with the real server either.
     pub(crate) fn malformed_version(message: impl Into<String>) -> Self {
         Self {

@@ -326,3 +326,34 @@ fn the_journal_tells_what_was_asked_but_not_the_token() {
     drop(client);
     wait(&server, |summary| summary.connections_open == 0);
 }
+
+#[test]
+fn users_may_ask_what_they_may_do() {
+    let server = Server::start().unwrap();
+    server.put_token(
+        "limited",
+        "system:serviceaccount:default:app",
+        vec![Rule::new(&["list"], &["endpoints"], &["default"])],
+    );
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let ask = |body: &str| {
+        let length = body.len();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer limited\r\n");
+        connect(&server)
+            .unwrap()
+            .exchange(&format!("{head}Content-Length: {length}\r\n\r\n{body}"))
+            .unwrap()
+    };
+    let review = |verb: &str| {
+        let attributes = json!({"namespace": "default", "verb": verb, "resource": "endpoints"});
+        ask(&json!({"spec": {"resourceAttributes": attributes}}).to_string())
+    };
+    let allowed = review("list");
+    assert_eq!(
+        (allowed.status, &allowed.json()["status"]["allowed"]),
+        (201, &json!(true))
+    );
+    assert_eq!(allowed.json()["kind"], "SelfSubjectAccessReview");
+    assert_eq!(review("watch").json()["status"], json!({"allowed": false}));
+    assert_eq!((ask("{}").status, ask("nonsense").status), (422, 400));
+}

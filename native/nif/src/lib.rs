@@ -5,6 +5,7 @@
 //! `{:error, map}`, `{:listed, map}` or `{:watched, map}`; a snapshot that is not acknowledged holds back the next. The
 //! discovery ends when `stop` is called, when the process dies, however it dies, or when the resource is collected.
 
+mod facts;
 mod messages;
 mod options;
 
@@ -118,6 +119,13 @@ fn list(env: Env<'_>, options: Options) -> Result<Term<'_>, Term<'_>> {
     listed
         .map(|snapshot| messages::snapshot(env, &snapshot))
         .map_err(|error| messages::error(env, &error))
+}
+
+/// Goes every step to the names and says what each found, on the caller's time.
+#[rustler::nif(schedule = "DirtyIo")]
+fn probe(env: Env<'_>, options: Options) -> Result<Term<'_>, String> {
+    let config = Config::try_from(options)?;
+    Ok(facts::encode(env, &discovery::probe::run(&Arc::new(config))))
 }
 
 // `rustler::init!` for the Elixir module of this version: see build.rs.

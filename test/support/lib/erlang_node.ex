@@ -25,16 +25,30 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
     owner
   end
 
-  @doc "The same, but does not wait for it. `env` is added to the environment of the node."
-  def launch(ip, port, topologies, env \\ []) do
+  @doc """
+  The same, but does not wait for it. `env` is added to the environment of the node; `distribution` are the arguments that
+  name it and say how nodes find the ports of others, by default on one port without epmd.
+  """
+  def launch(ip, port, topologies, env \\ [], distribution \\ nil) do
     test = self()
+    distribution = distribution || without_epmd(["-name", "app@#{ip}"])
 
     spawn_link(fn ->
       erl = System.find_executable("erl")
-      options = [:binary, args: arguments(ip, port), env: env ++ environment(port, topologies), line: 65_536]
+
+      options = [
+        :binary,
+        args: distribution ++ arguments(ip, port),
+        env: env ++ environment(port, topologies),
+        line: 65_536
+      ]
+
       forward(Port.open({:spawn_executable, erl}, options), ip, test)
     end)
   end
+
+  @doc "The arguments of a node with this name on the port that all nodes have."
+  def without_epmd(name), do: name ++ ~w(-start_epmd false -epmd_module Elixir.HelloCluster.Epmd)
 
   def await_started(ip) do
     receive do
@@ -88,7 +102,7 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
   def disconnect(node), do: :erlang.disconnect_node(node)
 
   defp arguments(ip, port) do
-    ~w(-noshell -name app@#{ip} -setcookie #{@cookie} -start_epmd false -epmd_module Elixir.HelloCluster.Epmd) ++
+    ~w(-noshell -setcookie #{@cookie}) ++
       ~w(-kernel inet_dist_listen_min #{port} inet_dist_listen_max #{port}) ++
       ["inet_dist_use_interface", "{#{String.replace(ip, ".", ",")}}"] ++
       ["-pa" | Enum.map(:code.get_path(), &to_string/1)] ++

@@ -1,0 +1,292 @@
+//! Every step from the service account's files to the names, each with its own result: what `diagnose` is told.
+//!
+//! [`crate::lister`] does the same to get an answer; this goes step by step to say which one fails, and asks the API more:
+//! its version, what the role allows, and which objects there are where none match. It decides nothing.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::CertificateDer;
+use serde_json::{Value, json};
+
+use crate::api::encode;
+use crate::certificate::Certificate;
+use crate::claims::Claims;
+use crate::config::Config;
+use crate::credentials::{self, Token};
+use crate::error::{Error, Kind, printable};
+use crate::handshake;
+use crate::http::{Client, Extent, JSON, Method, Request};
+use crate::lister::Lister;
+use crate::overview::{self, Object};
+use crate::resolver::{Authority, SharedResolver, Unresolved, bare_host};
+use crate::snapshot::Snapshot;
+
+/// Objects to look at: enough to see what is wrong with a selector.
+const MOST_OBJECTS: usize = 100;
+/// So many pods have about a megabyte, those with long annotations several.
+const MAX_OBJECTS_BYTES: u64 = 32 * 1024 * 1024;
+/// A version has 300 bytes, an access review under a kilobyte.
+const MAX_SHORT_BYTES: u64 = 64 * 1024;
+
+/// Nothing where an earlier step failed on which this one depends.
+pub type Step<T> = Option<Result<T, Error>>;
+
+/// What each step found.
+#[derive(Debug)]
+pub struct Facts {
+    /// The token; its claims are `None` where it is no JSON Web Token.
+    pub token: Result<Option<Claims>, Error>,
+    /// The certificates of `ca.crt`.
+    pub authorities: Result<Vec<Certificate>, Error>,
+    /// The namespace to look in.
+    pub namespace: Result<String, Error>,
+    /// Where the API is.
+    pub address: Result<Address, Error>,
+    /// The address that took a TCP connection.
+    pub tcp: Step<SocketAddr>,
+    /// The TLS handshake.
+    pub tls: Step<()>,
+    /// The certificate that the server showed, accepted or not.
+    pub shown: Option<Certificate>,
+    /// The server's version.
+    pub version: Step<String>,
+    /// Whether the role allows to list, as the API's own authorizer says.
+    pub may_list: Step<Review>,
+    /// Whether it allows to watch.
+    pub may_watch: Step<Review>,
+    /// The answer as the strategy would get it.
+    pub snapshot: Step<Snapshot>,
+    /// The first objects that the selector matches.
+    pub matching: Step<Vec<Object>>,
+    /// Where it matches none: the first objects that there are.
+    pub others: Step<Vec<Object>>,
+}
+
+/// The address of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// `https://host[:port]`
+    pub server: String,
+    /// What its name resolves to.
+    pub addresses: Vec<SocketAddr>,
+    /// Why the address that was asked for is not this one.
+    pub unresolved: Option<String>,
+}
+
+/// What the authorizer says of one verb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Review {
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// By what, or why not, where it says so.
+    pub reason: Option<String>,
+}
+
+/// Tries every step that the ones before it allow. Blocks, for each as long as the request timeout says.
+pub fn run(config: &Arc<Config>) -> Facts {
+    let account = &config.service_account;
+    let token = credentials::token(account);
+    let authorities = credentials::certificate_authority(account);
+    let namespace = match &config.namespace {
+        Some(namespace) => Ok(namespace.clone()),
+        None => credentials::namespace(account),
+    };
+    let mut facts = Facts {
+        token: token.as_ref().map(Claims::of).map_err(Clone::clone),
+        authorities: authorities
+            .as_ref()
+            .map(|all| all.iter().map(|one| Certificate::read(one)).collect())
+            .map_err(Clone::clone),
+        namespace,
+        address: address(config),
+        tcp: None,
+        tls: None,
+        shown: None,
+        version: None,
+        may_list: None,
+        may_watch: None,
+        snapshot: None,
+        matching: None,
+        others: None,
+    };
+    if facts.connect(config, authorities.ok().as_deref()).is_some() && token.is_ok() {
+        facts.ask(config);
+    }
+    facts
+}
+
+impl Facts {
+    /// Without HTTP: up to TLS. Nothing when it did not come so far.
+    fn connect(&mut self, config: &Config, authorities: Option<&[CertificateDer<'static>]>) -> Option<()> {
+        let address = self.address.as_ref().ok()?;
+        let until = Instant::now() + config.request_timeout;
+        let tcp = connect(&address.addresses, until);
+        self.tcp = Some(tcp.as_ref().map(|(address, _)| *address).map_err(Clone::clone));
+        let (_, stream) = tcp.ok()?;
+        let authority = authority(&address.server)?;
+        let (shown, tls) = handshake::try_tls(stream, bare_host(&authority), authorities?, until);
+        self.shown = shown;
+        let done = tls.is_ok();
+        self.tls = Some(tls);
+        done.then_some(())
+    }
+
+    /// With HTTP, as the strategy asks.
+    fn ask(&mut self, config: &Arc<Config>) {
+        let mut asking = Asking {
+            client: Client::new(Arc::clone(config), Arc::default()),
+            config,
+        };
+        let version = asking.version();
+        // A version that may not be told stops nothing; without an answer, or with a token that is refused, nothing will do.
+        let refused = version.as_ref().err().map(|error| error.status);
+        self.version = Some(version);
+        if let (false, Ok(namespace)) = (matches!(refused, Some(None | Some(401))), &self.namespace) {
+            self.may_list = Some(asking.review("list", namespace));
+            self.may_watch = Some(asking.review("watch", namespace));
+            self.snapshot = Some(Lister::new(Arc::clone(config)).list());
+            if matches!(self.snapshot, Some(Ok(_))) {
+                let matching = asking.objects(namespace, Some(&config.selector));
+                if matches!(&matching, Ok(found) if found.is_empty()) {
+                    self.others = Some(asking.objects(namespace, None));
+                }
+                self.matching = Some(matching);
+            }
+        }
+    }
+}
+
+fn address(config: &Config) -> Result<Address, Error> {
+    let mut unresolved = None;
+    for server in [Some(&config.api.primary), config.api.fallback.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        match resolve(server, config.request_timeout / 3) {
+            Ok(addresses) => {
+                return Ok(Address {
+                    server: server.clone(),
+                    addresses,
+                    unresolved,
+                });
+            }
+            Err(why) => unresolved = Some(unresolved.unwrap_or(why)),
+        }
+    }
+    Err(Error::new(
+        Kind::Dns,
+        format!("cannot resolve {}", unresolved.unwrap_or_default()),
+    ))
+}
+
+fn resolve(server: &str, limit: Duration) -> Result<Vec<SocketAddr>, String> {
+    let authority = authority(server).ok_or_else(|| format!("{server}: not a URL"))?;
+    let resolver = SharedResolver {
+        signals: Arc::default(),
+    };
+    let unresolved = |error: Unresolved| printable(&error.to_string());
+    resolver.addresses(&authority, limit).map_err(unresolved)
+}
+
+/// `https://host[:port]` without the scheme.
+fn authority(server: &str) -> Option<Authority> {
+    server.strip_prefix("https://")?.parse().ok()
+}
+
+/// The first address that takes a connection; each has its share of the time that is left.
+fn connect(addresses: &[SocketAddr], until: Instant) -> Result<(SocketAddr, TcpStream), Error> {
+    let mut failures = Vec::new();
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = until.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
+        // Zero is no limit but an error.
+        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
+            Ok(stream) => return Ok((*address, stream)),
+            Err(error) => failures.push((error.kind(), format!("{address}: {error}"))),
+        }
+    }
+    let timed_out = failures.iter().any(|(kind, _)| *kind == io::ErrorKind::TimedOut);
+    let kind = if timed_out { Kind::Timeout } else { Kind::Connect };
+    let texts: Vec<_> = failures.into_iter().map(|(_, text)| text).collect();
+    Err(Error::new(kind, texts.join("; ")))
+}
+
+struct Asking<'c> {
+    client: Client,
+    config: &'c Config,
+}
+
+impl Asking<'_> {
+    fn version(&mut self) -> Result<String, Error> {
+        let (body, token) = self.call("/version", Method::Get, MAX_SHORT_BYTES)?;
+        let answer = object(&body, &token)?;
+        let version = answer["gitVersion"].as_str();
+        version
+            .map(|version| token.conceal(&printable(version)))
+            .ok_or_else(|| malformed("it has no gitVersion"))
+    }
+
+    /// Every user that authenticates may ask what it may do.
+    /// <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>
+    fn review(&mut self, verb: &str, namespace: &str) -> Result<Review, Error> {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {
+                "namespace": namespace,
+                "group": self.config.source.api_group(),
+                "resource": self.config.source.resource(),
+                "verb": verb,
+            }},
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let (body, token) = self.call(path, Method::Post(&review.to_string()), MAX_SHORT_BYTES)?;
+        let answer = object(&body, &token)?;
+        let status = &answer["status"];
+        let reason = status["reason"].as_str().filter(|reason| !reason.is_empty());
+        Ok(Review {
+            allowed: status["allowed"]
+                .as_bool()
+                .ok_or_else(|| malformed("it has no status.allowed"))?,
+            reason: reason.map(|reason| token.conceal(&printable(reason))),
+        })
+    }
+
+    fn objects(&mut self, namespace: &str, selector: Option<&str>) -> Result<Vec<Object>, Error> {
+        let source = self.config.source;
+        let mut path = format!("{}?limit={MOST_OBJECTS}", source.path(&encode(namespace)));
+        if let Some(selector) = selector {
+            path.push_str("&labelSelector=");
+            path.push_str(&encode(selector));
+        }
+        let (body, token) = self.call(&path, Method::Get, MAX_OBJECTS_BYTES)?;
+        overview::objects(&body, source, &token)
+    }
+
+    fn call(&mut self, path_and_query: &str, method: Method<'_>, limit: u64) -> Result<(Vec<u8>, Token), Error> {
+        let request = Request {
+            asked: None,
+            path_and_query,
+            accept: JSON,
+            method,
+            extent: Extent::Whole,
+        };
+        self.client
+            .send(&request)?
+            .read_short(limit, self.config.request_timeout)
+    }
+}
+
+fn object(body: &[u8], token: &Token) -> Result<Value, Error> {
+    serde_json::from_slice(body).map_err(|error| malformed(&token.conceal(&printable(&error.to_string()))))
+}
+
+fn malformed(why: &str) -> Error {
+    Error::new(
+        Kind::Malformed,
+        format!("the answer is not what the API documents: {why}"),
+    )
+}

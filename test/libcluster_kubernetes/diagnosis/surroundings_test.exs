@@ -1,0 +1,23 @@
+defmodule LibclusterKubernetes.Diagnosis.SurroundingsTest do
+  use ExUnit.Case, async: true
+
+  alias LibclusterKubernetes.Diagnosis.Surroundings
+
+  test "the cluster's domain is in the search list that the kubelet writes" do
+    for {text, domain} <- [
+          {"nameserver 10.96.0.10\nsearch default.svc.cluster.local svc.cluster.local cluster.local\n",
+           "cluster.local"},
+          {"search a.svc.k8s.internal. svc.k8s.internal. k8s.internal.\noptions ndots:5", "k8s.internal"},
+          {"search example.com\n", nil},
+          {"nameserver 1.1.1.1\n", nil},
+          {"# search svc.cluster.local\n", nil},
+          {"", nil}
+        ] do
+      assert Surroundings.domain_in(text) == domain
+    end
+  end
+
+  test "this VM" do
+    assert %{node: "nonode@nohost", protocol: "inet_tcp", longnames?: false, connected: []} = Surroundings.now()
+  end
+end
