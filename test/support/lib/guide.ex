@@ -27,20 +27,21 @@ defmodule LibclusterKubernetes.Test.Guide do
 
     lines
     |> Enum.reduce({[], nil, ""}, fn {line, number}, {blocks, open, heading} ->
-      fence = Regex.run(~r/\A```([a-z]*)\z/, line)
+      fence = Regex.run(~r/\A( *)```([a-z]*)\z/, line)
 
       case {open, fence} do
-        {nil, [_, language]} ->
-          {blocks, %{language: language, text: "", at: "#{path}:#{number + 1}", heading: heading}, heading}
+        {nil, [_, indent, language]} ->
+          open = %{language: language, text: "", at: "#{path}:#{number + 1}", heading: heading, indent: indent}
+          {blocks, open, heading}
 
         {nil, nil} ->
           {blocks, nil, if(line =~ ~r/\A#+ /, do: String.trim_leading(line, "#") |> String.trim(), else: heading)}
 
-        {open, [_, ""]} ->
-          {[open | blocks], nil, heading}
+        {open, [_, _, ""]} ->
+          {[Map.delete(open, :indent) | blocks], nil, heading}
 
         {open, nil} ->
-          {blocks, %{open | text: open.text <> line <> "\n"}, heading}
+          {blocks, %{open | text: open.text <> String.replace_prefix(line, open.indent, "") <> "\n"}, heading}
       end
     end)
     |> then(fn {blocks, nil, _heading} -> Enum.reverse(blocks) end)
