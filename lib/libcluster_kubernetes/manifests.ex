@@ -137,7 +137,8 @@ defmodule LibclusterKubernetes.Manifests do
     |> Enum.map(fn {name, topologies} -> service(name, topologies, pods) end)
   end
 
-  # Endpoints and EndpointSlices have the labels of their Service.
+  # Endpoints and EndpointSlices have the labels of their Service. The protocol is the default, but old servers want it
+  # with server-side apply.
   defp service(name, topologies, pods) do
     labels = if selected(topologies) == %{}, do: pods.labels, else: selected(topologies)
     ready? = not Enum.any?(topologies, &(&1.values.mode == :hostname))
@@ -151,7 +152,7 @@ defmodule LibclusterKubernetes.Manifests do
          if(ready?, do: [], else: [{"publishNotReadyAddresses", true}]) ++
          [
            {"selector", Enum.sort(pods.labels)},
-           {"ports", for({name, port} <- Pods.ports(pods), do: [{"name", name}, {"port", port}])}
+           {"ports", for({name, port} <- Pods.ports(pods), do: [{"name", name}, {"port", port}, {"protocol", "TCP"}])}
          ]}
     ]
   end

@@ -67,7 +67,7 @@ defmodule LibclusterKubernetes.Manifests.Pods do
 
   defp template(topology, pods) do
     image = if pods.image, do: [{"image", pods.image}], else: []
-    ports = for {name, port} <- ports(pods), do: [{"name", name}, {"containerPort", port}]
+    ports = for {name, port} <- ports(pods), do: [{"name", name}, {"containerPort", port}, {"protocol", "TCP"}]
 
     [
       {"metadata", [{"labels", Enum.sort(pods.labels)}]},
