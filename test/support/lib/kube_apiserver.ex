@@ -187,6 +187,16 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
     end
   end
 
+  @doc """
+  Applies an object as it is written, in YAML, as `kubectl apply --server-side -n NAMESPACE` does: a field that the API
+  does not know is refused. `object` is the same, read.
+  """
+  def apply_yaml!(server, namespace, object, yaml) do
+    namespace = object["metadata"]["namespace"] || namespace
+    path = "#{collection(object, namespace)}/#{object["metadata"]["name"]}?fieldManager=test&force=true"
+    server |> send_request(:patch, path, 'application/apply-patch+yaml', yaml) |> answer!(:patch, path)
+  end
+
   @doc "Creates a namespace, unless there is one."
   def namespace!(server, namespace) do
     apply!(server, "/api/v1/namespaces", %{apiVersion: "v1", kind: "Namespace", metadata: %{name: namespace}})
@@ -653,10 +663,17 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   defp answer!({:ok, status, body}, method, path), do: raise("#{method} #{path}: HTTP #{status}: #{body}")
   defp answer!({:error, reason}, method, path), do: raise("#{method} #{path}: #{inspect(reason)}")
 
-  defp try_request(server, method, path, body \\ nil) do
+  defp try_request(server, method, path, body \\ nil)
+  defp try_request(server, method, path, nil), do: send_request(server, method, path, nil, nil)
+
+  defp try_request(server, method, path, body) do
+    send_request(server, method, path, content_type(method), JSON.encode(body))
+  end
+
+  defp send_request(server, method, path, type, body) do
     url = String.to_charlist(server.url <> path)
     headers = [{~c"authorization", ~c"Bearer #{server.admin_token}"}]
-    request = if body == nil, do: {url, headers}, else: {url, headers, content_type(method), JSON.encode(body)}
+    request = if body == nil, do: {url, headers}, else: {url, headers, type, body}
     # OTP's check of a certificate takes an address for a name; the server's has both.
     tls = [verify: :verify_peer, cacertfile: server.ca, server_name_indication: ~c"localhost"]
 
@@ -670,6 +687,13 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
 
   defp content_type(:patch), do: ~c"application/merge-patch+json"
   defp content_type(_), do: ~c"application/json"
+
+  # https://kubernetes.io/docs/reference/using-api/#api-groups; the plurals of our kinds are regular but for one.
+  defp collection(%{"apiVersion" => version, "kind" => kind}, namespace) do
+    root = if version == "v1", do: "/api/v1", else: "/apis/#{version}"
+    plural = kind |> String.downcase() |> String.replace_suffix("y", "ie")
+    "#{root}/namespaces/#{namespace}/#{plural}s"
+  end
 
   # Keeps its connections, as many as there are callers in parallel.
   defp profile do
