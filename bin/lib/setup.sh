@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What bin/demo and bin/test need before they can build. Sourced, with `root` set to the repository:
 #
-#   setup_tools                   installs from the system's packages what is missing; ends the script if it cannot
+#   setup_tools [COMMAND...]      installs from the system's packages what is missing, also these commands, whose packages
+#                                 are called as they are; ends the script if it cannot
 #   setup_environment             where builds go, so that the NIF is compiled once for all who source this
 #   setup_build_alone COMMAND...  runs COMMAND while nobody else builds in this repository
 
@@ -11,10 +12,13 @@ setup_fail() {
 }
 
 setup_tools() {
-  local packages=()
+  local packages=() tool
   setup_has elixir mix erl || packages+=(elixir erlang-dev erlang-nox)
   setup_has cc || packages+=(gcc libc6-dev)
   setup_has curl || packages+=(curl ca-certificates)
+  for tool in "$@"; do
+    setup_has "$tool" || packages+=("$tool")
+  done
   if ((${#packages[@]})); then setup_install "${packages[@]}"; fi
 
   # rustup puts cargo here; a shell that did not read the user's profile does not know.

@@ -203,7 +203,7 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
       path = "/apis/rbac.authorization.k8s.io/v1/namespaces/#{context.namespace}/#{collection}"
       headers = [{'authorization', 'Bearer #{context.server.admin_token}'}]
       tls = [verify: :verify_peer, cacertfile: context.server.ca, server_name_indication: 'localhost']
-      request = {'#{context.server.url}#{path}', headers, 'application/yaml', document}
+      request = {~c"#{context.server.url}#{path}", headers, ~c"application/yaml", document}
       assert {:ok, {{_, 201, _}, _, _}} = :httpc.request(:post, request, [ssl: tls], [])
     end
   end

@@ -9,10 +9,10 @@ defmodule LibclusterKubernetes.Diagnosis.PeerTest do
     def address_please(_name, 'nowhere.example', _family), do: {:error, :nxdomain}
     def address_please(_name, _host, _family), do: {:ok, {127, 0, 0, 1}}
 
-    def port_please('none', _address), do: :noport
-    def port_please('closed', _address), do: {:error, :econnrefused}
-    def port_please('silent', _address), do: receive(do: (:never -> :noport))
-    def port_please('p' ++ port, _address), do: {:port, List.to_integer(port), 6}
+    def port_please(~c"none", _address), do: :noport
+    def port_please(~c"closed", _address), do: {:error, :econnrefused}
+    def port_please(~c"silent", _address), do: receive(do: (:never -> :noport))
+    def port_please(~c"p" ++ port, _address), do: {:port, List.to_integer(port), 6}
 
     def names(_address), do: {:ok, []}
   end

@@ -194,7 +194,7 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   def apply_yaml!(server, namespace, object, yaml) do
     namespace = object["metadata"]["namespace"] || namespace
     path = "#{collection(object, namespace)}/#{object["metadata"]["name"]}?fieldManager=test&force=true"
-    server |> send_request(:patch, path, 'application/apply-patch+yaml', yaml) |> answer!(:patch, path)
+    server |> send_request(:patch, path, ~c"application/apply-patch+yaml", yaml) |> answer!(:patch, path)
   end
 
   @doc "Creates a namespace, unless there is one."
