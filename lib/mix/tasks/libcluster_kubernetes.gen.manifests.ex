@@ -4,7 +4,10 @@ defmodule Mix.Tasks.LibclusterKubernetes.Gen.Manifests do
   @moduledoc """
   Prints the least that Kubernetes needs for the topologies in `config :libcluster, topologies: ...`:
 
+      mix compile
       mix libcluster_kubernetes.gen.manifests | kubectl apply -f -
+
+  What is not compiled yet is compiled before a task begins, and Mix says so on standard output: hence the first line.
 
   That is a ServiceAccount, a Role with the verbs that are used, a RoleBinding, a headless Service where one is needed,
   and, as a comment, what the pods need: labels, environment and ports. With `--image` the pods come, too, as a whole
@@ -15,7 +18,7 @@ defmodule Mix.Tasks.LibclusterKubernetes.Gen.Manifests do
       MIX_ENV=prod mix libcluster_kubernetes.gen.manifests
 
   Topologies with `LibclusterKubernetes.Strategy` count, and so do those with `Cluster.Strategy.Kubernetes`, which has
-  the same options. Only YAML goes to standard output.
+  the same options.
 
   ## Options
 
