@@ -12,7 +12,7 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
 
   @account "app"
   @node "app@10.1.0.1"
-  @rules [%{apiGroups: [""], resources: ["endpoints"], verbs: ["get", "list", "watch"]}]
+  @rules [%{apiGroups: [""], resources: ["endpoints"], verbs: ["list", "watch"]}]
 
   setup_all do
     server = KubeApiserver.start!()
@@ -89,7 +89,7 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
     await(fn -> check(diagnose(context), :may_watch).status == :warning end)
     diagnosis = diagnose(context)
     assert %{cause: nil} = diagnosis
-    assert check(diagnosis, :may_watch).remedy =~ ~s(verbs: ["get", "list", "watch"])
+    assert check(diagnosis, :may_watch).remedy =~ ~s(verbs: ["list", "watch"])
     assert check(diagnose(context, kubernetes_watch: false), :may_watch).status == :skipped
   end
 
@@ -175,7 +175,7 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
   end
 
   test "pods: their labels and Services are told, too", context do
-    rules = [%{apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch"]}]
+    rules = [%{apiGroups: [""], resources: ["pods"], verbs: ["list", "watch"]}]
     KubeApiserver.grant!(context.server, context.namespace, @account, rules)
 
     KubeApiserver.pod!(context.server, context.namespace, "app-0",

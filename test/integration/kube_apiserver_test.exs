@@ -275,7 +275,7 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
   end
 
   defp may_list(context, resource) do
-    rules = [%{apiGroups: [""], resources: [resource], verbs: ["get", "list"]}]
+    rules = [%{apiGroups: [""], resources: [resource], verbs: ["list"]}]
     KubeApiserver.grant!(context.server, context.namespace, @account, rules)
   end
 
@@ -285,7 +285,7 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
 
     KubeApiserver.create!(context.server, "#{rbac}/clusterroles", %{
       metadata: metadata,
-      rules: [%{apiGroups: [""], resources: [resource], verbs: ["get", "list"]}]
+      rules: [%{apiGroups: [""], resources: [resource], verbs: ["list"]}]
     })
 
     KubeApiserver.create!(context.server, "#{rbac}/clusterrolebindings", %{

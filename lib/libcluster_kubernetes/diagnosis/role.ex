@@ -70,7 +70,7 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
       rules:
         - apiGroups: [#{inspect(group(options))}]
           resources: [#{inspect(resource(options))}]
-          verbs: ["get", "list", "watch"]
+          verbs: ["list", "watch"]
       ---
       apiVersion: rbac.authorization.k8s.io/v1
       kind: RoleBinding

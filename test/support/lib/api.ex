@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.Test.Api do
   @moduledoc """
   One source (Endpoints, EndpointSlices or Pods) on a server, the fake one or the real one, with a service account that
-  may get, list and watch it: the same calls for both, so that the same scenarios run against both.
+  may list and watch it: the same calls for both, so that the same scenarios run against both.
 
   A member is an IP address, `{ip, :draining}` (not in Endpoints), or on the fake server `{ip, :not_ready}`. The real server needs `audit: true` and, for EndpointSlices,
   `KubeApiserver.endpointslices_crd!/1`.
@@ -23,7 +23,7 @@ defmodule LibclusterKubernetes.Test.Api do
     File.cp_r!(server.service_account, folder)
     File.write!(Path.join(folder, "token"), token(source))
     api = %__MODULE__{server: server, source: source, namespace: "default", url: server.url, service_account: folder}
-    grant(api, ["get", "list", "watch"])
+    grant(api, ["list", "watch"])
     api
   end
 
@@ -31,7 +31,7 @@ defmodule LibclusterKubernetes.Test.Api do
     namespace = "test-#{System.unique_integer([:positive])}"
     folder = KubeApiserver.service_account!(server, namespace, @account)
     api = %__MODULE__{server: server, source: source, namespace: namespace, url: server.url, service_account: folder}
-    grant(api, ["get", "list", "watch"])
+    grant(api, ["list", "watch"])
     api
   end
 

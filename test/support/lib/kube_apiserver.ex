@@ -242,7 +242,7 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
 
   @doc """
   Allows a ServiceAccount what `rules` say in its namespace, by a Role and a RoleBinding of its name, and waits until
-  that is in force. A rule is as in the API: `%{apiGroups: [""], resources: ["endpoints"], verbs: ["get", "list"]}`.
+  that is in force. A rule is as in the API: `%{apiGroups: [""], resources: ["endpoints"], verbs: ["list"]}`.
   """
   def grant!(server, namespace, name, rules) do
     role = %{apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata: %{name: name}, rules: rules}

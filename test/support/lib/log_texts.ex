@@ -6,8 +6,8 @@ defmodule LibclusterKubernetes.Test.LogTexts do
 
   @root Path.expand("../../..", __DIR__)
 
-  # What only tests see.
-  @not_said ~r"(fuzzing|testing)\.rs$"
+  # What only tests see, and what only `LibclusterKubernetes.diagnose/2` prints.
+  @not_said ~r"(fuzzing|testing|probe|handshake)\.rs$"
 
   # They log, or what they make is logged.
   @texts ~w(incident notices options)

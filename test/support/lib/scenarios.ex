@@ -153,7 +153,7 @@ defmodule LibclusterKubernetes.Test.Scenarios do
   end
 
   def not_allowed(api) do
-    Api.grant(api, ["get", "list"])
+    Api.grant(api, ["list"])
     Api.members(api, ["10.1.0.1"])
     # A name of its own, by which its lines are found among those of tests that run at the same time.
     topology = :"not_allowed_#{System.unique_integer([:positive])}"
@@ -176,7 +176,7 @@ defmodule LibclusterKubernetes.Test.Scenarios do
 
   # Without the strategy, whose patience before it asks again for a watch is three minutes.
   def allowed_later(api) do
-    Api.grant(api, ["get", "list"])
+    Api.grant(api, ["list"])
     Api.members(api, ["10.1.0.1"])
     {:ok, recorder} = Recorder.start_link()
     options = :k8s |> Options.new!(state(api, recorder, []).config) |> Options.to_native()
@@ -190,7 +190,7 @@ defmodule LibclusterKubernetes.Test.Scenarios do
     :ok = Native.refresh(worker)
     snapshot_with(started, ["app@10.1.0.1", "app@10.1.0.2"])
 
-    Api.grant(api, ["get", "list", "watch"])
+    Api.grant(api, ["list", "watch"])
     refresh_until_watching(started, now() + 10_000)
     lists = Api.lists(api)
     Api.members(api, ["10.1.0.2"])

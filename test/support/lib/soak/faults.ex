@@ -10,7 +10,7 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
   defstruct @enforce_keys ++ [blocks_lists?: false]
 
   @everything [%{verbs: ["*"], resources: ["*"], namespaces: ["*"]}]
-  @lists_only [%{verbs: ["get", "list"], resources: ["*"], namespaces: ["*"]}]
+  @lists_only [%{verbs: ["list"], resources: ["*"], namespaces: ["*"]}]
 
   defmodule Site do
     @moduledoc "A server, and the service account that it trusts at the moment."
