@@ -51,6 +51,10 @@ defmodule LibclusterKubernetes.Dialing do
     %{dialing | in_flight: MapSet.delete(dialing.in_flight, name), failures: failures}
   end
 
+  @doc "Whether somebody was tried and nobody answered, and no other try runs."
+  @spec tried?(t(), name()) :: boolean()
+  def tried?(dialing, name), do: is_map_key(dialing.failures, name) and name not in dialing.in_flight
+
   @doc "When somebody is to be tried next, if that is known."
   @spec next_retry(t(), integer()) :: integer() | nil
   def next_retry(dialing, now) do

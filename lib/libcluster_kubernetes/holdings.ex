@@ -37,6 +37,16 @@ defmodule LibclusterKubernetes.Holdings do
   @spec stay?([t()]) :: boolean()
   def stay?(holdings), do: Enum.any?(holdings, &(not &1.gone? and not Enum.empty?(&1.names)))
 
+  @doc "The names of the topologies of this VM."
+  @spec topologies() :: [atom()]
+  def topologies, do: all() |> Enum.map(fn {_pid, holding} -> holding.topology end) |> Enum.uniq() |> Enum.sort()
+
+  @doc "The process of a topology."
+  @spec whereis(atom()) :: pid() | nil
+  def whereis(topology) do
+    Enum.find_value(all(), fn {pid, holding} -> if holding.topology == topology, do: pid end)
+  end
+
   @doc "Every topology of this VM, with its process."
   @spec all() :: [{pid(), t()}]
   def all, do: Registry.select(__MODULE__, [{{:_, :"$1", :"$2"}, [], [{{:"$1", :"$2"}}]}])

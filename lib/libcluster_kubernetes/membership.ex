@@ -23,9 +23,11 @@ defmodule LibclusterKubernetes.Membership do
     :courtesy,
     self: nil,
     ready: MapSet.new(),
+    draining: MapSet.new(),
     present: MapSet.new(),
-    draining?: false,
     absent: %{},
+    # Whether the last answer names this node, which may have been dismissed since.
+    named?: false,
     left?: false,
     observed_at: nil
   ]
@@ -36,12 +38,14 @@ defmodule LibclusterKubernetes.Membership do
           courtesy: non_neg_integer(),
           self: name() | nil,
           ready: MapSet.t(name()),
+          draining: MapSet.t(name()),
           present: MapSet.t(name()),
-          draining?: boolean(),
           absent: %{name() => since :: integer()},
+          named?: boolean(),
           left?: boolean(),
           observed_at: integer() | nil
         }
+  @type standing :: :ready | :not_ready | :draining | :absent
 
   @spec new(non_neg_integer() | :never, pos_integer()) :: t()
   def new(:never, _polling_interval), do: %__MODULE__{disconnect_after: :never, courtesy: 0}
@@ -55,26 +59,67 @@ defmodule LibclusterKubernetes.Membership do
   @spec observe(t(), name(), LibclusterKubernetes.Native.snapshot(), integer()) :: t()
   def observe(membership, self, snapshot, now) do
     ready = MapSet.new(snapshot.ready)
-    present = ready |> MapSet.union(MapSet.new(snapshot.not_ready)) |> MapSet.union(MapSet.new(snapshot.draining))
+    draining = MapSet.new(snapshot.draining)
+    present = ready |> MapSet.union(MapSet.new(snapshot.not_ready)) |> MapSet.union(draining)
     gone = membership.present |> MapSet.difference(present) |> Map.new(&{&1, now})
 
     %{
       membership
       | self: self,
         ready: ready,
+        draining: draining,
         present: present,
-        draining?: self in snapshot.draining,
+        named?: self in present,
         left?: membership.left? and self not in present,
         observed_at: now,
         absent: gone |> Map.merge(membership.absent) |> Map.drop(MapSet.to_list(present)) |> tracked(membership, self)
     }
   end
 
+  @doc "Takes in an answer that says the same as the last one."
+  @spec confirm(t(), integer()) :: t()
+  def confirm(%{named?: true, absent: absent, self: self} = membership, now) when is_map_key(absent, self) do
+    present = MapSet.put(membership.present, self)
+    %{membership | present: present, absent: Map.delete(absent, self), left?: false, observed_at: now}
+  end
+
+  def confirm(membership, now) do
+    %{membership | left?: membership.left? and not membership.named?, observed_at: now}
+  end
+
+  @doc "Whether an answer that says the same again can change nothing but its time."
+  @spec settled?(t()) :: boolean()
+  def settled?(membership), do: map_size(membership.absent) == 0
+
   @doc "Whom to be connected to. Nobody, while this node drains or is itself absent."
   @spec wanted(t()) :: MapSet.t(name())
-  def wanted(%{draining?: true}), do: MapSet.new()
   def wanted(%{absent: absent, self: self}) when is_map_key(absent, self), do: MapSet.new()
-  def wanted(membership), do: MapSet.delete(membership.ready, membership.self)
+
+  def wanted(membership) do
+    if membership.self in membership.draining,
+      do: MapSet.new(),
+      else: MapSet.delete(membership.ready, membership.self)
+  end
+
+  @doc "How many members the later of two has that the earlier has not."
+  @spec came(t(), t()) :: non_neg_integer()
+  def came(earlier, later), do: MapSet.size(MapSet.difference(later.present, earlier.present))
+
+  @doc "Every member but this node, with what the answers say of it."
+  @spec standings(t()) :: [{name(), standing()}]
+  def standings(membership) do
+    present = for name <- membership.present, do: {name, standing(membership, name)}
+    absent = for {name, _since} <- membership.absent, do: {name, :absent}
+    Enum.reject(present ++ absent, fn {name, _standing} -> name == membership.self end)
+  end
+
+  defp standing(membership, name) do
+    cond do
+      name in membership.ready -> :ready
+      name in membership.draining -> :draining
+      true -> :not_ready
+    end
+  end
 
   @doc "Whom another topology of this VM must not disconnect."
   @spec held(t()) :: [name()]

@@ -11,6 +11,22 @@ defmodule LibclusterKubernetes.Native do
           status: 100..599 | nil,
           retry_after_ms: non_neg_integer() | nil
         }
+  @typedoc "A list that has ended: the bytes of its bodies, and `kind` of the error, if there is no answer."
+  @type listed :: %{
+          duration_us: non_neg_integer(),
+          bytes: non_neg_integer(),
+          pages: pos_integer(),
+          kind: atom() | nil,
+          requests: non_neg_integer()
+        }
+  @typedoc "A watch that has ended. `requests` counts all that the worker has made so far."
+  @type watched :: %{
+          duration_us: non_neg_integer(),
+          bytes: non_neg_integer(),
+          events: non_neg_integer(),
+          ending: :ended | :relist | :broken | :silent | :expired | :failed,
+          requests: non_neg_integer()
+        }
   @type snapshot :: %{
           ready: [String.t()],
           not_ready: [String.t()],
@@ -28,8 +44,14 @@ defmodule LibclusterKubernetes.Native do
   end
 
   @doc """
-  Starts a thread that sends `{:libcluster_kubernetes, ref, event}` to `pid`, where `event` is `{:snapshot, snapshot()}`,
-  `{:error, error()}` or, when a watch is open, `:watching`. Never blocks.
+  Starts a thread that sends `{:libcluster_kubernetes, ref, event}` to `pid`, where `event` is
+
+    * `{:snapshot, snapshot()}`, or `:unchanged` when a list said the same as the last snapshot,
+    * `:watching` when a watch is open,
+    * `{:error, error()}`,
+    * `{:listed, listed()}` and `{:watched, watched()}` when a list or a watch has ended, for those who measure.
+
+  Never blocks.
   """
   @spec start(map(), pid()) :: {:ok, {worker(), reference()}} | {:error, String.t()}
   def start(_options, _pid), do: not_loaded()

@@ -43,10 +43,23 @@ defmodule LibclusterKubernetes.Strategy do
 
   alias Cluster.Logger
   alias Cluster.Strategy.State
-  alias LibclusterKubernetes.{Departure, Dialing, Holdings, Incident, Membership, Native, NodeName, Notices, Options}
+
+  alias LibclusterKubernetes.{
+    Activity,
+    Dialing,
+    Holdings,
+    Incident,
+    Info,
+    Job,
+    Membership,
+    Native,
+    Notices,
+    Options,
+    Telemetry,
+    Waiters
+  }
 
   @default_connect {:net_kernel, :connect_node, []}
-  @default_disconnect {:erlang, :disconnect_node, []}
 
   @enforce_keys [:topology, :options, :membership]
   defstruct [
@@ -58,13 +71,18 @@ defmodule LibclusterKubernetes.Strategy do
     :worker,
     :ref,
     :review_timer,
+    # The server's mark of the last snapshot.
+    :resource_version,
     # The failure that lasts, if one does. While it does, the membership is what it was before.
     incident: Incident.new(),
+    activity: %Activity{},
     dialing: Dialing.new(),
     said: MapSet.new(),
     # Whether it was said that there is no room for more names.
     full?: false,
-    tasks: %{}
+    tasks: %{},
+    # Who waits for the first answer, or for connected members.
+    waiters: []
   ]
 
   @doc """
@@ -82,6 +100,8 @@ defmodule LibclusterKubernetes.Strategy do
   def init({topology, options}) do
     %{kubernetes_disconnect_after: disconnect_after, polling_interval: interval} = options.values
     membership = Membership.new(disconnect_after, interval)
+    # From now on this topology can be found, and asked to leave.
+    Holdings.hold(%Holdings{topology: topology.topology})
     {:ok, %__MODULE__{topology: topology, options: options, membership: membership}, {:continue, :start}}
   end
 
@@ -89,8 +109,6 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_continue(:start, state) do
     Enum.each(state.options.warnings, &log(state, {:warn, &1}))
     warn_if_not_distributed(state)
-    # From now on this topology can be asked to leave.
-    Holdings.hold(%Holdings{topology: state.topology.topology})
     {:ok, {worker, ref}} = state.options |> Options.to_native() |> Native.start(self())
     {:noreply, schedule_tick(%{state | worker: worker, ref: ref})}
   end
@@ -107,6 +125,12 @@ defmodule LibclusterKubernetes.Strategy do
     end
   end
 
+  def handle_call(:info, _from, state), do: {:reply, Info.new(state, connected(state)), state}
+
+  def handle_call({:await, peers, timeout}, from, state) do
+    {:noreply, answer_waiters(%{state | waiters: Waiters.add(state.waiters, from, peers, timeout)})}
+  end
+
   @impl GenServer
   def handle_info(:tick, state) do
     :ok = Native.refresh(state.worker)
@@ -115,41 +139,90 @@ defmodule LibclusterKubernetes.Strategy do
 
   def handle_info(:review, state), do: {:noreply, state |> confirm() |> review()}
 
-  def handle_info({:libcluster_kubernetes, ref, {:snapshot, snapshot}}, %{ref: ref} = state) do
-    known = state.membership
-    state = state |> notify(snapshot) |> observe(snapshot)
-    ending = {:answer, came(known, state.membership), came(state.membership, known)}
-    state = state |> end_incident(ending) |> review()
-    :ok = Native.acknowledge(state.worker, ref)
-    {:noreply, state}
-  end
-
-  def handle_info({:libcluster_kubernetes, ref, :watching}, %{ref: ref} = state) do
-    {:noreply, end_incident(state, :watching)}
-  end
-
-  def handle_info({:libcluster_kubernetes, ref, {:error, error}}, %{ref: ref} = state) do
-    {incident, log} = Incident.failed(state.incident, error, now())
-    log(state, log)
-    {:noreply, %{state | incident: incident}}
-  end
+  def handle_info({:libcluster_kubernetes, ref, event}, %{ref: ref} = state), do: {:noreply, heard(event, state)}
 
   def handle_info({task, result}, state) when is_map_key(state.tasks, task) do
     Process.demonitor(task, [:flush])
     {job, tasks} = Map.pop!(state.tasks, task)
-    {:noreply, %{state | tasks: tasks} |> done(job, result) |> schedule_review()}
+    {:noreply, %{state | tasks: tasks} |> done(job, result) |> schedule_review() |> answer_waiters()}
+  end
+
+  def handle_info({:nodeup, _node}, state), do: {:noreply, answer_waiters(state)}
+
+  def handle_info({:await_over, waiter}, state) do
+    over = fn from, _peers -> if from == waiter, do: :timeout end
+    {:noreply, %{state | waiters: Waiters.answer(state.waiters, over)}}
   end
 
   def handle_info(_other, state), do: {:noreply, state}
 
+  defp heard({:snapshot, snapshot}, state) do
+    known = state.membership
+    state = state |> notify(snapshot) |> observe(snapshot)
+    Telemetry.snapshot(state.options, snapshot, known, state.membership)
+    ending = {:answer, Membership.came(known, state.membership), Membership.came(state.membership, known)}
+    state = state |> end_incident(ending) |> review() |> answer_waiters()
+    :ok = Native.acknowledge(state.worker, state.ref)
+    state
+  end
+
+  defp heard(:unchanged, state) do
+    settled? = Membership.settled?(state.membership) and not Incident.lasts?(state.incident)
+    state = %{state | membership: Membership.confirm(state.membership, now())}
+    # Nearly every poll ends here: nothing in it grows with the number of members.
+    if settled?, do: state, else: state |> hold() |> end_incident({:answer, 0, 0}) |> review()
+  end
+
+  defp heard(:watching, state) do
+    Telemetry.watching(state.options)
+    end_incident(%{state | activity: Activity.watching(state.activity, DateTime.utc_now())}, :watching)
+  end
+
+  defp heard({:error, error}, state) do
+    {incident, log} = Incident.failed(state.incident, error, now())
+    log(state, log)
+    Telemetry.error(state.options, error, incident)
+    %{state | incident: incident, activity: Activity.failed(state.activity, error, DateTime.utc_now())}
+  end
+
+  defp heard({:listed, listed}, state) do
+    Telemetry.listed(state.options, listed)
+    watch? = state.options.values.kubernetes_watch == :auto
+    %{state | activity: Activity.listed(state.activity, listed, watch?, DateTime.utc_now())}
+  end
+
+  defp heard({:watched, watched}, state) do
+    Telemetry.watched(state.options, watched)
+    %{state | activity: Activity.watched(state.activity, watched)}
+  end
+
   defp end_incident(state, ending) do
+    Telemetry.recovery(state.options, state.incident, ending, now())
     {incident, log} = Incident.ended(state.incident, ending, now())
     log(state, log)
     %{state | incident: incident}
   end
 
-  # How many members the later of two has that the earlier has not.
-  defp came(earlier, later), do: MapSet.size(MapSet.difference(later.present, earlier.present))
+  defp answer_waiters(%{waiters: []} = state), do: state
+
+  defp answer_waiters(state) do
+    connected = connected(state)
+    peers = for {name, standing} <- Membership.standings(state.membership), standing != :absent, do: name
+    count = Enum.count(peers, &(&1 in connected))
+
+    answer = fn
+      _from, nil -> if answered?(state, connected), do: :answered
+      _from, wanted -> if count >= wanted, do: :peers
+    end
+
+    %{state | waiters: Waiters.answer(state.waiters, answer)}
+  end
+
+  # Whether there is an answer, and everybody who is wanted is connected or was tried.
+  defp answered?(state, connected) do
+    missing = state.membership |> Membership.wanted() |> MapSet.difference(connected)
+    state.membership.observed_at != nil and Enum.all?(missing, &Dialing.tried?(state.dialing, &1))
+  end
 
   # Whoever is to be disconnected must be absent from an answer of now. While polling the next poll would tell as well;
   # a watch only speaks of changes.
@@ -160,7 +233,8 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp observe(state, snapshot) do
     membership = Membership.observe(state.membership, Atom.to_string(node()), snapshot, now())
-    hold(%{state | membership: membership})
+    activity = Activity.heard(state.activity, DateTime.utc_now())
+    hold(%{state | membership: membership, activity: activity, resource_version: snapshot.resource_version})
   end
 
   # Tells the other topologies of this VM.
@@ -219,65 +293,16 @@ defmodule LibclusterKubernetes.Strategy do
     names = departed |> MapSet.intersection(connected) |> MapSet.difference(held)
     # A connect that still runs may yet succeed.
     forgotten = departed |> MapSet.difference(names) |> MapSet.difference(state.dialing.in_flight) |> MapSet.to_list()
-    state = %{state | membership: Membership.forget(state.membership, forgotten)}
+    state = forget(state, forgotten)
     if Enum.empty?(names), do: state, else: start_task(state, {:disconnect, MapSet.to_list(names)})
   end
 
-  # A task is linked, so that it ends with its topology, and catches, so that it cannot end it.
+  defp forget(state, []), do: state
+  defp forget(state, names), do: hold(%{state | membership: Membership.forget(state.membership, names)})
+
   defp start_task(state, job) do
-    %{topology: topology, options: options} = state
-
-    task =
-      Task.async(fn ->
-        try do
-          perform(job, topology, options)
-        catch
-          kind, reason -> {:crashed, Exception.format(kind, reason, __STACKTRACE__)}
-        end
-      end)
-
+    task = Job.start(job, state.topology, state.options)
     %{state | tasks: Map.put(state.tasks, task.ref, job)}
-  end
-
-  defp perform({:connect, name}, topology, _options) do
-    with {:ok, node} <- NodeName.to_node(name),
-         do: Cluster.Strategy.connect_nodes(topology.topology, topology.connect, topology.list_nodes, [node])
-  end
-
-  defp perform({:disconnect, names}, %{disconnect: @default_disconnect} = topology, _options) do
-    verdicts = names |> Enum.map(&String.to_existing_atom/1) |> Departure.ask(topology.topology)
-    result = disconnect(topology, for({node, :unknown} <- verdicts, do: node))
-
-    case for {node, :stays} <- verdicts, do: {node, :stays} do
-      [] -> result
-      staying -> {:error, staying}
-    end
-  end
-
-  defp perform({:disconnect, names}, topology, _options) do
-    disconnect(topology, Enum.map(names, &String.to_existing_atom/1))
-  end
-
-  defp perform({:leave, names}, topology, options) do
-    Logger.warn(topology.topology, leaving(names, options))
-
-    if topology.disconnect == @default_disconnect and function_exported?(:global, :disconnect, 0) do
-      # By apply: OTP 24 does not have it.
-      apply(:global, :disconnect, [])
-      :ok
-    else
-      disconnect(topology, Enum.map(names, &String.to_existing_atom/1))
-    end
-  end
-
-  defp disconnect(topology, nodes) do
-    Cluster.Strategy.disconnect_nodes(topology.topology, topology.disconnect, topology.list_nodes, nodes)
-  end
-
-  defp leaving(names, options) do
-    "this node, or the others that see it, has found it absent from the answers for " <>
-      "#{options.values.kubernetes_disconnect_after} ms: it leaves the cluster (#{length(names)} nodes) and connects " <>
-      "to nobody until it is back"
   end
 
   defp done(state, {:connect, name}, :ok), do: %{state | dialing: Dialing.connected(state.dialing, name)}
@@ -287,7 +312,7 @@ defmodule LibclusterKubernetes.Strategy do
     %{warn_if_full(state, failure) | dialing: Dialing.failed(state.dialing, name, now())}
   end
 
-  defp done(state, {:disconnect, names}, :ok), do: %{state | membership: Membership.forget(state.membership, names)}
+  defp done(state, {:disconnect, names}, :ok), do: forget(state, names)
 
   defp done(state, {:leave, _names}, :ok), do: %{state | membership: Membership.left(state.membership)}
 

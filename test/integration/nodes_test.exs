@@ -116,7 +116,7 @@ defmodule LibclusterKubernetes.NodesTest do
 
     FakeApiserver.token(context.server, "five", [])
     FakeApiserver.cut_watches(context.server)
-    assert_log(5, "cannot watch endpoints")
+    assert_log(5, "endpoints in namespace")
     put(context.server, 2..4)
     for number <- 2..4, do: assert_event(number, "nodedown", 5)
     for number <- 2..4, do: assert_event(5, "nodedown", number)

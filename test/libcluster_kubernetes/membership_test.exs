@@ -138,4 +138,54 @@ defmodule LibclusterKubernetes.MembershipTest do
       assert Enum.sort(Membership.held(Membership.forget(membership, ["app@2"]))) == ["app@3", "app@4"]
     end
   end
+
+  describe "confirm/2" do
+    # Answers, and what happens between them, at random: whether an answer is taken in again or confirmed makes no
+    # difference.
+    test "is the same as taking in the last answer again" do
+      names = [@self | Enum.map(2..5, &"app@#{&1}")]
+
+      for seed <- 1..300 do
+        :rand.seed(:exsss, {seed, 0, 0})
+        some = fn -> Enum.filter(names, fn _ -> :rand.uniform(2) == 1 end) end
+
+        Enum.reduce(1..12, {membership([{0, snapshot(some.())}]), nil}, fn step, {membership, last} ->
+          now = step * 400
+
+          case :rand.uniform(4) do
+            1 ->
+              {Membership.dismiss(membership, @self, now), last}
+
+            2 ->
+              {Membership.left(membership), last}
+
+            3 when last != nil ->
+              confirmed = Membership.confirm(membership, now)
+              assert confirmed == Membership.observe(membership, @self, last, now), "seed #{seed}, step #{step}"
+              {confirmed, last}
+
+            _ ->
+              answer = snapshot(some.(), some.(), some.())
+              {Membership.observe(membership, @self, answer, now), answer}
+          end
+        end)
+      end
+    end
+  end
+
+  describe "standings/1" do
+    test "says of everybody but this node where it stands" do
+      answers = [
+        {0, snapshot([@self, "app@2", "app@3", "app@4", "app@5"])},
+        {1, snapshot([@self, "app@2"], ["app@3"], ["app@4"])}
+      ]
+
+      assert answers |> membership() |> Membership.standings() |> Enum.sort() == [
+               {"app@2", :ready},
+               {"app@3", :not_ready},
+               {"app@4", :draining},
+               {"app@5", :absent}
+             ]
+    end
+  end
 end

@@ -28,11 +28,14 @@ defmodule LibclusterKubernetes.NativeTest do
              Native.list(%{options(server) | master: "https://127.0.0.1:1"})
   end
 
-  test "start/2 sends a snapshot by itself, and one for each refresh; none after stop", %{server: server} do
-    {:ok, {worker, _ref} = started} = Native.start(options(server), self())
+  test "start/2 sends a snapshot by itself, and an answer for each refresh; none after stop", %{server: server} do
+    {:ok, {worker, ref} = started} = Native.start(options(server), self())
+    assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{pages: 1, kind: nil, requests: 1, bytes: bytes}}}
+    assert bytes > 100
     assert %{ready: ["app@10.0.0.1"]} = next_snapshot(started)
     :ok = Native.refresh(worker)
-    next_snapshot(started)
+    assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{requests: 2, duration_us: duration}}} when duration > 0
+    assert_receive {:libcluster_kubernetes, ^ref, :unchanged}
     :ok = Native.stop(worker)
     wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
     :ok = Native.refresh(worker)
@@ -50,10 +53,12 @@ defmodule LibclusterKubernetes.NativeTest do
       list_twice_more(worker, server)
     end
 
-    refute_received {:libcluster_kubernetes, _, _}
+    refute_received {:libcluster_kubernetes, _, {:snapshot, _}}
+    refute_received {:libcluster_kubernetes, _, :unchanged}
     :ok = Native.acknowledge(worker, ref)
     assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.4"]}}}
-    refute_receive {:libcluster_kubernetes, _, _}, 50
+    assert_receive {:libcluster_kubernetes, ^ref, :unchanged}
+    refute_receive {:libcluster_kubernetes, _, {:snapshot, _}}, 50
     :ok = Native.acknowledge(worker, ref)
   end
 

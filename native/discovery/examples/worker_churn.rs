@@ -84,8 +84,8 @@ impl Life {
         while !wanted(&self.events.recv_timeout(PATIENCE).expect("an event in time")) {}
     }
 
-    fn until_snapshot(&self) {
-        self.until(|event| matches!(event, Event::Snapshot(_)));
+    fn until_answer(&self) {
+        self.until(|event| matches!(event, Event::Snapshot(_) | Event::Unchanged));
     }
 
     fn until_watching(&self) {
@@ -127,7 +127,7 @@ fn to_watch(server: &Server) -> Config {
 fn polling(server: &Server) {
     let life = Life::start(patient(server));
     for _ in 0..3 {
-        life.until_snapshot();
+        life.until_answer();
         life.discovery.refresh();
     }
     life.end();
@@ -141,13 +141,13 @@ fn watching(server: &Server) {
     });
     life.until_watching();
     server.put_object("pods", "default", "web-1", &pod("10.0.0.8"));
-    life.until_snapshot();
+    life.until_answer();
     life.discovery.list();
     life.until_watching();
     server.end_watches();
     life.until_watching();
     server.delete_object("pods", "default", "web-1");
-    life.until_snapshot();
+    life.until_answer();
     server.cut_watches();
     life.until_watching();
     server.send_to_watches("garbage\n");
@@ -166,7 +166,7 @@ fn by_name(server: &Server) {
         })
         .collect();
     for life in lives {
-        life.until_snapshot();
+        life.until_answer();
         life.end();
     }
 }
@@ -245,6 +245,6 @@ fn without_trust(server: &Server) {
     let life = Life::start(patient(server));
     life.until_error();
     fs::write(&ca, own).expect("the server's CA");
-    life.until_snapshot();
+    life.until_answer();
     life.end();
 }

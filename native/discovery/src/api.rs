@@ -1,7 +1,7 @@
 //! The two calls that the API knows here: list a page, open a watch. Each names itself in its errors.
 
 use std::fmt;
-use std::io::Read;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use crate::config::Config;
 use crate::credentials::{self, Token};
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
-use crate::http::{self, Client, Extent, Get};
+use crate::http::{self, Body, Client, Extent, Get};
 use crate::list::Page;
 use crate::pieces::{Delimiter, End, MAX_PIECE_BYTES, Pieces};
 use crate::signals::Signals;
 use crate::status::Asked;
 use crate::watcher::{Input, Patience, Position};
+use crate::window::{self, Window};
 
 /// What RFC 3986 leaves unreserved, as libcluster encodes its queries.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -34,6 +35,9 @@ const WATCH_MARGIN: Duration = Duration::from_secs(30);
 pub(crate) struct Api {
     config: Arc<Config>,
     client: Client,
+    /// What the bodies of lists are read in.
+    buffer: Vec<u8>,
+    bytes: u64,
 }
 
 impl Api {
@@ -41,6 +45,8 @@ impl Api {
         Self {
             client: Client::new(Arc::clone(&config), signals),
             config,
+            buffer: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -53,10 +59,29 @@ impl Api {
             Position::First | Position::Present => String::new(),
         };
         let config = Arc::clone(&self.config);
-        self.call("list", &position, Extent::Whole, |answer, _| {
-            let (body, token) = answer.read()?;
-            Page::read(&body, &token, &config)
-        })
+        let mut buffer = mem::take(&mut self.buffer);
+        let mut bytes = 0;
+        let page = self.call("list", &position, Extent::Whole, |answer, _| {
+            let (body, token) = answer.body();
+            let mut window = Window::new(body, &mut buffer);
+            let page = Page::read(&mut window, &token, &config);
+            bytes = window.position();
+            page
+        });
+        window::trim(&mut buffer);
+        self.buffer = buffer;
+        self.bytes += bytes;
+        page
+    }
+
+    /// How many bytes of lists have come so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How many requests have been made so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.client.requests()
     }
 
     /// Everything that happens after `version`.
@@ -127,7 +152,7 @@ pub(crate) struct Watch {
     asked: Asked,
     config: Arc<Config>,
     token: Token,
-    pieces: Pieces<Box<dyn Read>>,
+    pieces: Pieces<Body>,
     delimiter: Delimiter,
 }
 
@@ -153,6 +178,11 @@ impl Watch {
         }
     }
 
+    /// How many bytes have come so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.pieces.received()
+    }
+
     /// Whether the next frame has arrived already.
     pub(crate) fn has_next(&mut self) -> bool {
         self.pieces.has_next()
@@ -175,6 +205,7 @@ mod tests {
     use crate::config::Source;
     use crate::testing;
     use std::io;
+    use std::io::Read;
 
     const TOKEN: &str = "a-token-of-more-than-24-characters";
     const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}"#;

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use memchr::memmem::Finder;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -64,11 +65,23 @@ impl Token {
 
     /// An answer that repeats the token is refused before any part of it can get into a name or a log line.
     pub(crate) fn refuse_echo(&self, answer: &[u8]) -> Result<(), Error> {
+        self.echo().refuse(answer)
+    }
+
+    /// What looks for the token in an answer, for one that is read in parts.
+    pub(crate) fn echo(&self) -> Echo<'_> {
         // A short one, made by hand, may be a word of the answer.
-        if self.0.len() < SHORTEST_SECRET {
-            return Ok(());
-        }
-        match memchr::memmem::find(answer, self.0.as_bytes()) {
+        Echo((self.0.len() >= SHORTEST_SECRET).then(|| Finder::new(&self.0)))
+    }
+}
+
+/// Looks for a token, prepared once.
+pub(crate) struct Echo<'t>(Option<Finder<'t>>);
+
+impl Echo<'_> {
+    /// Refuses this part of an answer, if it repeats the token.
+    pub(crate) fn refuse(&self, part: &[u8]) -> Result<(), Error> {
+        match self.0.as_ref().and_then(|token| token.find(part)) {
             None => Ok(()),
             Some(_) => Err(Error::new(
                 Kind::Malformed,

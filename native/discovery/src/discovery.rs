@@ -12,19 +12,24 @@ use crate::api::{Api, Watch};
 use crate::backoff::{Backoff, LONGEST, random_up_to};
 use crate::config::Config;
 use crate::error::{Error, Kind};
+use crate::report::{Ending, Listing, Report, Session};
 use crate::signals::{Signals, Wake};
 use crate::snapshot::Snapshot;
-use crate::watcher::{Input, Progress, Request, Tell, Then, Watcher};
+use crate::watcher::{Input, Position, Progress, Request, Step, Tell, Then, Watcher};
 
 /// What the thread has to say.
 #[derive(Debug)]
 pub enum Event {
     /// A complete state of the API: from a list, or from a watch that follows one.
     Snapshot(Snapshot),
+    /// A complete list has said the same as the last snapshot, but for its version.
+    Unchanged,
     /// A watch is open: what changes from now on comes as snapshots by itself.
     Watching,
     /// Why there is none. The last snapshot stays in force.
     Error(Error),
+    /// What a list or a watch has cost. It stands in no order with the others.
+    Report(Report),
 }
 
 /// Whether anybody still listens.
@@ -82,6 +87,8 @@ fn run(config: &Arc<Config>, signals: &Arc<Signals>, mut sink: impl FnMut(Event)
             signals,
             sink: &mut sink,
             watch: None,
+            listing: None,
+            session: None,
             untold: false,
             failures: Backoff::default(),
             losses: Backoff::default(),
@@ -105,6 +112,8 @@ struct Worker<'c, S> {
     signals: &'c Signals,
     sink: S,
     watch: Option<Watch>,
+    listing: Option<Listing>,
+    session: Option<Session>,
     /// A snapshot has changed, and the next frame, which is there already, may change it again.
     untold: bool,
     failures: Backoff,
@@ -125,7 +134,11 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 return;
             }
             let retry_after = retry_after(&input);
+            let ending = Ending::of(&input);
             let step = self.watcher.step(input, Instant::now());
+            if !self.report(&step, ending) {
+                return;
+            }
             if step.progress.is_some() {
                 self.failures.reset();
             }
@@ -149,11 +162,11 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             return Input::ListWanted;
         }
         let request = self.watcher.request();
-        if request != Request::Read {
-            self.watch = None;
-        }
         match request {
             Request::List(position) => {
+                let bytes = self.api.bytes();
+                let listing = self.listing.get_or_insert_with(|| Listing::begin(bytes));
+                listing.page();
                 let page = self.api.list_page(position);
                 self.signals.listed();
                 Input::Page(page)
@@ -161,6 +174,7 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             Request::Watch(version, patience) => match self.api.open_watch(version, patience) {
                 Ok(watch) => {
                     self.watch = Some(watch);
+                    self.session = Some(Session::begin());
                     Input::Opened(Ok(()))
                 }
                 Err(error) => Input::Opened(Err(error)),
@@ -182,6 +196,9 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             return Input::ListWanted;
         }
         let input = watch.next();
+        if let Some(session) = &mut self.session {
+            session.hear(&input);
+        }
         // Cut by ourselves, or cut and asked meanwhile: a list tells more than what the stream ended with.
         if self.signals.end_stream() {
             Input::ListWanted
@@ -203,12 +220,29 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
         }
     }
 
+    /// Reports a list or a watch that this step has ended; whether the owner still listens.
+    fn report(&mut self, step: &Step, ending: Ending) -> bool {
+        let next = self.watcher.request();
+        let requests = self.api.requests();
+        let report = if next == Request::Read || matches!(next, Request::List(Position::Page(_))) {
+            None
+        } else if let Some(listing) = self.listing.take() {
+            Some(listing.end(self.api.bytes(), requests, step.failure()))
+        } else if let Some((watch, session)) = self.watch.take().zip(self.session.take()) {
+            Some(session.end(watch.bytes(), requests, ending))
+        } else {
+            None
+        };
+        report.is_none_or(|report| (self.sink)(Event::Report(report)))
+    }
+
     /// Tells the owner; whether it still listens.
     fn tell(&mut self, tell: Option<Tell>) -> bool {
         self.untold |= tell == Some(Tell::Snapshot);
         let reading = self.watcher.request() == Request::Read;
         let more_to_come = reading && self.watch.as_mut().is_some_and(Watch::has_next);
-        if self.untold && !more_to_come {
+        let told = self.untold && !more_to_come;
+        if told {
             self.untold = false;
             if !(self.sink)(Event::Snapshot(self.watcher.snapshot())) {
                 return false;
@@ -217,7 +251,8 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
         match tell {
             Some(Tell::Watching) => (self.sink)(Event::Watching),
             Some(Tell::Error(error)) => (self.sink)(Event::Error(error)),
-            Some(Tell::Snapshot) | None => true,
+            Some(Tell::Unchanged) if !told => (self.sink)(Event::Unchanged),
+            Some(Tell::Snapshot | Tell::Unchanged) | None => true,
         }
     }
 }

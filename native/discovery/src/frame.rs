@@ -201,7 +201,7 @@ fn malformed(why: impl fmt::Display) -> Error {
 mod tests {
     use super::*;
     use crate::pieces::Pieces;
-    use crate::testing::{config, protobuf};
+    use crate::testing::{Portions, config, protobuf};
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -265,20 +265,7 @@ mod tests {
 
     /// The frames of a stream that arrives in pieces of these sizes, to its end.
     fn frames(stream: &[u8], sizes: &[usize], config: &Config) -> Vec<Result<Frame, Error>> {
-        /// Hands out the next piece with each read.
-        struct Portions<'a>(&'a [u8], std::slice::Iter<'a, usize>);
-
-        impl std::io::Read for Portions<'_> {
-            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                let size = self.1.next().copied().unwrap_or(usize::MAX);
-                let size = size.clamp(1, buffer.len()).min(self.0.len());
-                buffer[..size].copy_from_slice(&self.0[..size]);
-                self.0 = &self.0[size..];
-                Ok(size)
-            }
-        }
-
-        let mut lines = Pieces::new(Portions(stream, sizes.iter()), Delimiter::LineFeed);
+        let mut lines = Pieces::new(Portions::new(stream, sizes), Delimiter::LineFeed);
         let mut found = Vec::new();
         while let Ok(line) = lines.next() {
             found.push(Frame::parse(line, Delimiter::LineFeed, config));

@@ -15,6 +15,7 @@ use crate::pieces::{Delimiter, End, Pieces};
 use crate::snapshot::Snapshot;
 use crate::status::{self, Asked};
 use crate::watcher::{Input, Request, Tell, Watcher};
+use crate::window::Window;
 
 /// The watcher of one topology, with its token.
 #[derive(Debug)]
@@ -22,13 +23,19 @@ pub struct Offline<'c> {
     config: &'c Config,
     token: &'c Token,
     watcher: Watcher<'c>,
+    buffer: Vec<u8>,
 }
 
 impl<'c> Offline<'c> {
     /// One that knows nothing yet.
     pub fn new(config: &'c Config, token: &'c Token) -> Self {
         let watcher = Watcher::new(config);
-        Self { config, token, watcher }
+        Self {
+            config,
+            token,
+            watcher,
+            buffer: Vec::new(),
+        }
     }
 
     /// Whether it asks for a page of a list.
@@ -48,7 +55,7 @@ impl<'c> Offline<'c> {
 
     /// Answers with this page of a list; what the owner would be told.
     pub fn page(&mut self, body: &[u8]) -> Option<Event> {
-        let page = Page::read(body, self.token, self.config);
+        let page = Page::read(&mut Window::new(body, &mut self.buffer), self.token, self.config);
         self.step(Input::Page(
             page.map_err(|error| asked("list", self.config).explain(error)),
         ))
@@ -72,6 +79,7 @@ impl<'c> Offline<'c> {
     fn step(&mut self, input: Input) -> Option<Event> {
         Some(match self.watcher.step(input, Instant::now()).tell? {
             Tell::Snapshot => Event::Snapshot(self.snapshot()),
+            Tell::Unchanged => Event::Unchanged,
             Tell::Watching => Event::Watching,
             Tell::Error(error) => Event::Error(error),
         })

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
-use ureq::{Agent, Body, Timeout};
+use ureq::{Agent, Timeout};
 
 use crate::config::{Config, Source};
 use crate::credentials::{self, Token};
@@ -67,6 +67,7 @@ pub(crate) struct Client {
     signals: Arc<Signals>,
     connected: Option<(Vec<CertificateDer<'static>>, Agent)>,
     use_fallback: bool,
+    requests: u64,
 }
 
 impl Client {
@@ -76,7 +77,13 @@ impl Client {
             signals,
             connected: None,
             use_fallback: false,
+            requests: 0,
         }
+    }
+
+    /// How many requests have been made so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// A 200 answer; everything else is an error.
@@ -119,6 +126,7 @@ impl Client {
             .get(format!("{server}{}", get.path_and_query))
             .header("authorization", token.bearer())
             .header("accept", accept(self.config.source));
+        self.requests += 1;
         let response = match get.extent {
             Extent::Whole => request.call(),
             Extent::Stream { limit: body, silence } => request
@@ -142,7 +150,6 @@ impl Client {
         if response.status() == 200 {
             return Ok(Answer {
                 response,
-                limit,
                 token: token.clone(),
             });
         }
@@ -173,8 +180,7 @@ impl fmt::Debug for Client {
 
 /// A 200 answer whose body has not been read yet.
 pub(crate) struct Answer {
-    response: Response<Body>,
-    limit: Duration,
+    response: Response<ureq::Body>,
     token: Token,
 }
 
@@ -188,17 +194,24 @@ impl Answer {
         }
     }
 
-    /// The whole body, within the limits, and the token that it was asked with.
-    pub(crate) fn read(mut self) -> Result<(Vec<u8>, Token), Error> {
-        let body = self.response.body_mut().with_config().limit(MAX_BODY_BYTES);
-        let body = body.read_to_vec().map_err(|error| classify(&error, self.limit))?;
-        Ok((body, self.token))
+    /// The body as it comes, up to the limit of one list, and the token that must not be in it.
+    pub(crate) fn body(self) -> (Body, Token) {
+        let body = self.response.into_body().into_with_config().limit(MAX_BODY_BYTES);
+        (Box::new(body.reader()), self.token)
     }
 
-    /// The body as it comes, and the token that must not be in it.
-    pub(crate) fn stream(self) -> (Box<dyn Read>, Token) {
+    /// The body as it comes, without an end, and the token that must not be in it.
+    pub(crate) fn stream(self) -> (Body, Token) {
         (Box::new(self.response.into_body().into_reader()), self.token)
     }
+}
+
+/// Bytes as they come. Its errors are for [`body_error`] and [`stream_error`].
+pub(crate) type Body = Box<dyn Read>;
+
+/// Why a body cannot be read to its end, where all of it may take this long.
+pub(crate) fn body_error(error: io::Error, limit: Duration) -> Error {
+    classify(&ureq::Error::from(error), limit)
 }
 
 /// What a stream's end means.
@@ -245,7 +258,7 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
 }
 
 /// An answer with a status other than 200. The status counts, whether or not its body can be read.
-fn refusal(get: &Get<'_>, token: &Token, mut response: Response<Body>) -> Error {
+fn refusal(get: &Get<'_>, token: &Token, mut response: Response<ureq::Body>) -> Error {
     let body = response.body_mut().with_config().limit(MAX_STATUS_BYTES).read_to_vec();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let retry_after = header("retry-after").and_then(|value| status::retry_after(value, header("date")));

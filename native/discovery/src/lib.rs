@@ -7,13 +7,14 @@
 //! 2. [`credentials`]: token, CA and namespace of the service account, read anew for every request.
 //! 3. `http` (the only module that knows ureq) over `transport` and `resolver`: one authenticated GET; `status`: what
 //!    an answer other than 200 says; `api`: the two calls, list a page and open a watch.
-//! 4. `list` and `frame` (an event of a watch, cut out by `pieces`), from JSON or `protobuf`, read the three kinds of `resource`: `endpoints`,
-//!    `endpoint_slices` and `pods` give [`candidate::Candidate`]s.
+//! 4. `list` (and `list_stream`, in protobuf, through a `window`) and `frame` (an event of a watch, cut out by `pieces`)
+//!    read the three kinds of `resource` from JSON or `protobuf`: `endpoints`, `endpoint_slices` and `pods` give
+//!    [`candidate::Candidate`]s.
 //! 5. [`longname`]: a candidate becomes `<basename>@<ip_or_domain>`, or is dropped for a stated reason.
 //! 6. `reflector`: the objects with every event applied; [`snapshot`]: all their names.
 //! 7. `watcher`: list and watch as a pure state machine. [`discovery`] drives it on a thread of its own, with
 //!    [`backoff`] and `signals`; [`lister`] drives it to the end of one list. [`outbox`] keeps a slow owner from being
-//!    flooded.
+//!    flooded; [`report`] says what lists and watches have cost.
 //!
 //! Whatever fails on the way is one [`Error`]; an error is never an empty snapshot.
 
@@ -33,6 +34,7 @@ mod frame;
 pub mod fuzzing;
 mod http;
 mod list;
+mod list_stream;
 pub mod lister;
 pub mod longname;
 pub mod outbox;
@@ -40,6 +42,7 @@ mod pieces;
 mod pods;
 mod protobuf;
 mod reflector;
+pub mod report;
 mod resolver;
 mod resource;
 mod signals;
@@ -49,10 +52,12 @@ mod status;
 mod testing;
 mod transport;
 mod watcher;
+mod window;
 
 pub use api_address::ApiAddress;
 pub use config::{Config, IpFamily, Source};
 pub use discovery::{Discovery, Event};
 pub use error::{Error, Kind};
 pub use longname::{Mode, Names};
+pub use report::Report;
 pub use snapshot::Snapshot;

@@ -1,9 +1,10 @@
-//! One page of a list answer, read without copying what is not needed.
+//! One page of a list answer, read without copying what is not needed: JSON here, protobuf in `list_stream`.
 //!
 //! A page that is not what the API documents is an error as a whole: to take half of it would be to take the members
 //! of the other half for gone. What the API allows to be absent, or `null`, is fine.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use serde::Deserialize;
 
@@ -12,16 +13,19 @@ use crate::credentials::Token;
 use crate::endpoint_slices::EndpointSlices;
 use crate::endpoints::EndpointsKind;
 use crate::error::{Error, Kind, printable};
+use crate::http;
+use crate::list_stream;
 use crate::pods::PodKind;
-use crate::protobuf::{self, Envelope, Malformed, Message, Value};
+use crate::protobuf::{self, MAGIC};
 use crate::reflector::Entry;
-use crate::resource::{Object, Resource, ResourceKind, Text, object, objects};
+use crate::resource::{Object, Resource, ResourceKind, Text, object, objects, text};
+use crate::window::Window;
 
 /// Versions are numbers of at most 20 digits; this is sent back to the server.
 const MAX_VERSION_BYTES: usize = 253;
 
 /// A page: its objects by name, where they have one, and where the list goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Page {
     pub(crate) objects: Vec<(Option<String>, Entry)>,
     /// The position mark of the whole list.
@@ -31,57 +35,63 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Reads a body, and lets nothing of the token through.
-    pub(crate) fn read(body: &[u8], token: &Token, config: &Config) -> Result<Self, Error> {
-        token.refuse_echo(body)?;
-        let mut page = Self::parse(body, config).map_err(|error| token.conceal_in(error))?;
-        for (_, entry) in &mut page.objects {
-            entry.conceal(token);
+    /// Reads a body as it arrives, with a buffer that is used again, and lets nothing of the token through.
+    pub(crate) fn read(window: &mut Window<'_, impl Read>, token: &Token, config: &Config) -> Result<Self, Error> {
+        let page = match config.source {
+            Source::Endpoints => Self::read_kind::<EndpointsKind>(window, token, config),
+            Source::EndpointSlices => Self::read_kind::<EndpointSlices>(window, token, config),
+            Source::Pods => Self::read_kind::<PodKind>(window, token, config),
+        };
+        page.map_err(|error| token.conceal_in(error))
+    }
+
+    fn read_kind<K: ResourceKind>(
+        window: &mut Window<'_, impl Read>,
+        token: &Token,
+        config: &Config,
+    ) -> Result<Self, Error> {
+        let beginning = window.peek(MAGIC.len()).map_err(|error| broken(error, config))?;
+        let page = if protobuf::is_protobuf(beginning) {
+            list_stream::read::<K>(window, token, config)?
+        } else {
+            let body = window.rest().map_err(|error| broken(error, config))?;
+            token.refuse_echo(body)?;
+            Self::of_json::<K>(body, token, config)?
+        };
+        if page.version.is_empty() || page.version.len() > MAX_VERSION_BYTES {
+            return Err(malformed("it has no metadata.resourceVersion, or none that can be"));
         }
         Ok(page)
     }
 
-    pub(crate) fn parse(body: &[u8], config: &Config) -> Result<Self, Error> {
-        match config.source {
-            Source::Endpoints => Self::parse_kind::<EndpointsKind>(body, config),
-            Source::EndpointSlices => Self::parse_kind::<EndpointSlices>(body, config),
-            Source::Pods => Self::parse_kind::<PodKind>(body, config),
-        }
-    }
-
-    fn parse_kind<K: ResourceKind>(body: &[u8], config: &Config) -> Result<Self, Error> {
-        let answer: Answer<'_, K::Object<'_>> = if protobuf::is_protobuf(body) {
-            let envelope = Envelope::open(body).map_err(malformed)?;
-            let mut answer = Answer::decode(envelope.object).map_err(malformed)?;
-            answer.kind = envelope.kind.unwrap_or_default();
-            answer
-        } else {
-            let Object(answer) = serde_json::from_slice(body).map_err(malformed)?;
-            answer
-        };
-        let (kind, expected) = (answer.kind.as_str(), K::Object::LIST_KIND);
-        if kind != expected {
-            let kind = printable(kind);
-            return Err(malformed(format!("its kind is {kind:?} instead of {expected:?}")));
-        }
-        let version = answer.metadata.resource_version.as_str();
-        if version.is_empty() || version.len() > MAX_VERSION_BYTES {
-            return Err(malformed("it has no metadata.resourceVersion, or none that can be"));
-        }
-        let objects = answer.items.iter().map(|object| {
-            let name = object.metadata().name().map(str::to_owned);
-            (name, Entry::read(object, config))
-        });
+    fn of_json<K: ResourceKind>(body: &[u8], token: &Token, config: &Config) -> Result<Self, Error> {
+        let Object(answer): Object<Answer<'_, K::Object<'_>>> = serde_json::from_slice(body).map_err(malformed)?;
+        check_kind::<K>(answer.kind.as_str())?;
+        let objects = answer.items.iter().map(|object| named(object, token, config));
         Ok(Self {
             objects: objects.collect(),
-            version: version.to_owned(),
-            next: answer
-                .metadata
-                .next
-                .map(|token| token.as_str().to_owned())
-                .filter(|token| !token.is_empty()),
+            version: answer.metadata.resource_version.as_str().to_owned(),
+            next: text(answer.metadata.next.as_ref())
+                .filter(|token| !token.is_empty())
+                .map(str::to_owned),
         })
     }
+}
+
+/// What is kept of an object: its name, where it has one, and what it gives.
+pub(crate) fn named<'a>(object: &impl Resource<'a>, token: &Token, config: &Config) -> (Option<String>, Entry) {
+    let mut entry = Entry::read(object, config);
+    entry.conceal(token);
+    (object.metadata().name().map(str::to_owned), entry)
+}
+
+pub(crate) fn check_kind<K: ResourceKind>(kind: &str) -> Result<(), Error> {
+    let expected = K::Object::LIST_KIND;
+    if kind == expected {
+        return Ok(());
+    }
+    let kind = printable(kind);
+    Err(malformed(format!("its kind is {kind:?} instead of {expected:?}")))
 }
 
 /// The objects of a page with a key for each, where so many come before it.
@@ -104,29 +114,6 @@ struct Answer<'a, T> {
     items: Vec<T>,
 }
 
-// Not derived: that would ask for a default of `T`.
-impl<T> Default for Answer<'_, T> {
-    fn default() -> Self {
-        Self {
-            kind: Text::default(),
-            metadata: AnswerMeta::default(),
-            items: Vec::new(),
-        }
-    }
-}
-
-/// `EndpointsList`, `EndpointSliceList` and `PodList`; the kind is in the envelope.
-impl<'a, T: Message<'a>> Message<'a> for Answer<'a, T> {
-    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
-        match number {
-            1 => self.metadata.merge(value.bytes()?)?,
-            2 => self.items.push(value.message()?),
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AnswerMeta<'a> {
@@ -136,19 +123,12 @@ struct AnswerMeta<'a> {
     next: Option<Text<'a>>,
 }
 
-/// `ListMeta`
-impl<'a> Message<'a> for AnswerMeta<'a> {
-    fn field(&mut self, number: u32, value: Value<'a>) -> Result<(), Malformed> {
-        match number {
-            2 => self.resource_version = value.text()?.unwrap_or_default(),
-            3 => self.next = value.text()?,
-            _ => {}
-        }
-        Ok(())
-    }
+/// Why a body cannot be read to its end.
+pub(crate) fn broken(error: io::Error, config: &Config) -> Error {
+    http::body_error(error, config.request_timeout)
 }
 
-fn malformed(why: impl fmt::Display) -> Error {
+pub(crate) fn malformed(why: impl fmt::Display) -> Error {
     let why = printable(&why.to_string());
     Error::new(
         Kind::Malformed,
@@ -164,6 +144,14 @@ mod tests {
     use crate::testing::{config, protobuf};
     use proptest::prelude::*;
     use serde_json::{Value, json};
+
+    impl Page {
+        /// Reads a body that is there.
+        pub(crate) fn parse(body: &[u8], config: &Config) -> Result<Self, Error> {
+            let token = Token::new("a-token-that-no-answer-repeats".to_owned());
+            Self::read(&mut Window::new(body, &mut Vec::new()), &token, config)
+        }
+    }
 
     const ENDPOINTS: &str = include_str!("../tests/fixtures/endpoints.json");
     const SLICES: &str = include_str!("../tests/fixtures/endpoint_slices.json");

@@ -8,7 +8,8 @@
 //!                        held ─────── acknowledge ───▶ delivered
 //! ```
 //!
-//! Whatever comes after a snapshot that is held is held with it: the order of events means something.
+//! Whatever comes after a snapshot that is held is held with it: the order of events means something. Reports stand in no
+//! order, and there are no more of them than requests.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -36,6 +37,9 @@ struct Held {
 impl Outbox {
     /// Delivers an event, or holds it. Whether anybody still listens, as far as one can know.
     pub fn push(&self, event: Event, deliver: impl FnOnce(&Event) -> Listening) -> Listening {
+        if matches!(event, Event::Report(_)) {
+            return deliver(&event);
+        }
         let mut state = self.lock();
         match (event, state.held.take()) {
             (Event::Snapshot(snapshot), _) if state.unread => state.held = Some(Held { snapshot, then: None }),
@@ -76,6 +80,8 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::error::{Error, Kind};
+    use crate::report::Report;
+    use std::time::Duration;
 
     fn snapshot(version: &str) -> Event {
         Event::Snapshot(Snapshot {
@@ -93,7 +99,19 @@ mod tests {
             Event::Snapshot(snapshot) => snapshot.resource_version.clone(),
             Event::Watching => "watching".to_owned(),
             Event::Error(_) => "error".to_owned(),
+            Event::Unchanged => "unchanged".to_owned(),
+            Event::Report(_) => "report".to_owned(),
         }
+    }
+
+    fn report() -> Event {
+        Event::Report(Report::Listed {
+            duration: Duration::ZERO,
+            bytes: 0,
+            pages: 1,
+            failure: None,
+            requests: 1,
+        })
     }
 
     /// What is delivered at once.
@@ -138,6 +156,16 @@ mod tests {
         assert_eq!(acknowledge(&outbox), ["1000"]);
         assert!(acknowledge(&outbox).is_empty());
         assert_eq!(push(&outbox, snapshot("1001")), ["1001"]);
+    }
+
+    #[test]
+    fn a_report_waits_for_nothing_and_keeps_nothing_back() {
+        let outbox = Outbox::default();
+        push(&outbox, snapshot("1"));
+        assert!(push(&outbox, snapshot("2")).is_empty());
+        assert!(push(&outbox, Event::Unchanged).is_empty());
+        assert_eq!(push(&outbox, report()), ["report"]);
+        assert_eq!(acknowledge(&outbox), ["2", "unchanged"]);
     }
 
     #[test]

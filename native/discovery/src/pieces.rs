@@ -38,6 +38,8 @@ pub(crate) struct Pieces<R> {
     start: usize,
     /// Up to where there is no line feed.
     searched: usize,
+    /// How many bytes have come.
+    received: u64,
 }
 
 impl<R: Read> Pieces<R> {
@@ -48,7 +50,13 @@ impl<R: Read> Pieces<R> {
             buffer: Vec::new(),
             start: 0,
             searched: 0,
+            received: 0,
         }
+    }
+
+    /// How many bytes have come so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
     }
 
     /// The next piece; blocks for as long as the reader does.
@@ -114,8 +122,9 @@ impl<R: Read> Pieces<R> {
         }
         self.buffer.resize(filled + CHUNK_BYTES, 0);
         let read = self.reader.read(&mut self.buffer[filled..]);
-        self.buffer
-            .truncate(filled + read.as_ref().copied().unwrap_or_default());
+        let count = read.as_ref().copied().unwrap_or_default();
+        self.buffer.truncate(filled + count);
+        self.received += count as u64;
         match read {
             Ok(0) if filled == 0 => Err(End::Clean),
             Ok(0) => Err(End::Broken(io::ErrorKind::UnexpectedEof.into())),
@@ -129,27 +138,8 @@ impl<R: Read> Pieces<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Portions;
     use proptest::prelude::*;
-
-    /// Hands out a stream in portions of the given sizes.
-    struct Portions<'a> {
-        rest: &'a [u8],
-        sizes: std::vec::IntoIter<usize>,
-    }
-
-    impl Read for Portions<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let size = self
-                .sizes
-                .next()
-                .unwrap_or(usize::MAX)
-                .clamp(1, buffer.len())
-                .min(self.rest.len());
-            buffer[..size].copy_from_slice(&self.rest[..size]);
-            self.rest = &self.rest[size..];
-            Ok(size)
-        }
-    }
 
     /// A piece as it is in the stream.
     fn delimited(piece: &[u8], delimiter: Delimiter) -> Vec<u8> {
@@ -159,12 +149,8 @@ mod tests {
         }
     }
 
-    fn all(stream: &[u8], sizes: Vec<usize>, delimiter: Delimiter) -> (Vec<Vec<u8>>, End) {
-        let portions = Portions {
-            rest: stream,
-            sizes: sizes.into_iter(),
-        };
-        let mut pieces = Pieces::new(portions, delimiter);
+    fn all(stream: &[u8], sizes: &[usize], delimiter: Delimiter) -> (Vec<Vec<u8>>, End) {
+        let mut pieces = Pieces::new(Portions::new(stream, sizes), delimiter);
         let mut found = Vec::new();
         loop {
             match pieces.next() {
@@ -184,7 +170,7 @@ mod tests {
         ) {
             for delimiter in BOTH {
                 let stream: Vec<_> = pieces.iter().flat_map(|piece| delimited(piece.as_bytes(), delimiter)).collect();
-                let (found, end) = all(&stream, sizes.clone(), delimiter);
+                let (found, end) = all(&stream, &sizes, delimiter);
                 prop_assert!(matches!(end, End::Clean));
                 prop_assert_eq!(found, pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect::<Vec<_>>());
             }
@@ -197,7 +183,7 @@ mod tests {
             for delimiter in BOTH {
                 let last = delimited(piece.as_bytes(), delimiter);
                 let stream = [&delimited(b"whole", delimiter)[..], &last[..last.len() - cut.min(last.len() - 1)]].concat();
-                let (found, end) = all(&stream, sizes.clone(), delimiter);
+                let (found, end) = all(&stream, &sizes, delimiter);
                 prop_assert_eq!(found, [b"whole".to_vec()]);
                 prop_assert!(matches!(end, End::Broken(_)));
             }
@@ -207,9 +193,9 @@ mod tests {
     #[test]
     fn empty_pieces_are_left_out() {
         let found = [b"a".to_vec(), b"b".to_vec()];
-        assert_eq!(all(b"\n\na\n\nb\n", vec![], Delimiter::LineFeed).0, found);
+        assert_eq!(all(b"\n\na\n\nb\n", &[], Delimiter::LineFeed).0, found);
         let stream = b"\0\0\0\0\0\0\0\x01a\0\0\0\0\0\0\0\x01b\0\0\0\0";
-        assert_eq!(all(stream, vec![], Delimiter::Length).0, found);
+        assert_eq!(all(stream, &[], Delimiter::Length).0, found);
     }
 
     #[test]

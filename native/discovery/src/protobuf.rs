@@ -10,11 +10,11 @@ use std::fmt;
 
 use crate::resource::Text;
 
-const MAGIC: &[u8] = b"k8s\0";
+pub(crate) const MAGIC: &[u8] = b"k8s\0";
 
 /// Why bytes are not the message that was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed(&'static str);
+pub(crate) struct Malformed(pub(crate) &'static str);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,9 +117,10 @@ impl<'a> Message<'a> for Envelope<'a> {
     }
 }
 
+/// What kind of object follows.
 #[derive(Default)]
-struct TypeMeta<'a> {
-    kind: Option<Text<'a>>,
+pub(crate) struct TypeMeta<'a> {
+    pub(crate) kind: Option<Text<'a>>,
 }
 
 impl<'a> Message<'a> for TypeMeta<'a> {
@@ -133,33 +134,70 @@ impl<'a> Message<'a> for TypeMeta<'a> {
 
 /// The next field, and what follows it.
 fn field(bytes: &[u8]) -> Result<(u32, Value<'_>, &[u8]), Malformed> {
-    let (tag, bytes) = varint(bytes)?;
-    let number = u32::try_from(tag >> 3).map_err(|_| Malformed("a field has an impossible number"))?;
-    if number == 0 {
-        return Err(Malformed("a field has no number"));
-    }
-    let (value, rest) = match tag & 7 {
-        0 => {
-            let (number, rest) = varint(bytes)?;
-            (Value::Number(number), rest)
-        }
-        1 => (Value::Other, split(bytes, 8)?.1),
-        2 => {
-            let (length, bytes) = varint(bytes)?;
-            let length = usize::try_from(length).map_err(|_| Malformed("a field is longer than the message"))?;
-            let (content, rest) = split(bytes, length)?;
+    let (head, rest) = Head::read(bytes)?;
+    let (value, rest) = match head.content {
+        Content::Number(number) => (Value::Number(number), rest),
+        Content::Bytes(length) => {
+            let length = usize::try_from(length).map_err(|_| LONGER)?;
+            let (content, rest) = split(rest, length)?;
             (Value::Bytes(content), rest)
         }
-        5 => (Value::Other, split(bytes, 4)?.1),
-        _ => return Err(Malformed("a field has an unknown type")),
+        Content::Fixed(length) => (Value::Other, split(rest, length)?.1),
     };
-    Ok((number, value, rest))
+    Ok((head.number, value, rest))
+}
+
+/// A field is longer than what it is in.
+pub(crate) const LONGER: Malformed = Malformed("a field is longer than the message");
+
+/// What a field begins with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) number: u32,
+    pub(crate) content: Content,
+}
+
+/// What follows the head of a field.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Content {
+    /// Nothing: it is in the head.
+    Number(u64),
+    /// So many bytes.
+    Bytes(u64),
+    /// So many bytes, of a type that none of our fields has.
+    Fixed(usize),
+}
+
+impl Head {
+    /// The longest one: two numbers of ten bytes.
+    pub(crate) const MAX_BYTES: usize = 20;
+
+    /// Reads the head of the next field; what follows it.
+    pub(crate) fn read(bytes: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+        let (tag, bytes) = varint(bytes)?;
+        let number = u32::try_from(tag >> 3).map_err(|_| Malformed("a field has an impossible number"))?;
+        if number == 0 {
+            return Err(Malformed("a field has no number"));
+        }
+        let (content, bytes) = match tag & 7 {
+            0 => {
+                let (number, bytes) = varint(bytes)?;
+                (Content::Number(number), bytes)
+            }
+            1 => (Content::Fixed(8), bytes),
+            2 => {
+                let (length, bytes) = varint(bytes)?;
+                (Content::Bytes(length), bytes)
+            }
+            5 => (Content::Fixed(4), bytes),
+            _ => return Err(Malformed("a field has an unknown type")),
+        };
+        Ok((Self { number, content }, bytes))
+    }
 }
 
 fn split(bytes: &[u8], length: usize) -> Result<(&[u8], &[u8]), Malformed> {
-    bytes
-        .split_at_checked(length)
-        .ok_or(Malformed("a field is longer than the message"))
+    bytes.split_at_checked(length).ok_or(LONGER)
 }
 
 /// Seven bits in each byte, the lowest first.

@@ -96,12 +96,13 @@ pub(crate) struct Reflector {
 }
 
 impl Reflector {
-    /// Puts a complete list in the place of what was known: readers never see half a list.
-    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<(), Error> {
+    /// Puts a complete list in the place of what was known: readers never see half a list. Whether anything has changed.
+    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<bool, Error> {
         let objects: BTreeMap<_, _> = objects.into_iter().collect();
         self.size = check_size(size(objects.values()))?;
+        let changed = self.objects != objects;
         self.objects = objects;
-        Ok(())
+        Ok(changed)
     }
 
     /// Applies ADDED or MODIFIED; whether anything that counts has changed.

@@ -125,8 +125,10 @@ pub(crate) enum Progress {
 /// What the owner is to be told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Tell {
-    /// The snapshot has changed, or has been confirmed by a complete list.
+    /// The snapshot has changed.
     Snapshot,
+    /// A complete list has confirmed it as it was, but for its version.
+    Unchanged,
     /// A stream is open.
     Watching,
     /// Something failed.
@@ -207,6 +209,8 @@ pub(crate) struct Watcher<'c> {
     /// Up to where the reflector is complete; empty before the first list.
     version: String,
     refused: Option<Refused>,
+    /// Whether what was said of a refusal is no longer true.
+    warning_changed: bool,
     patience: Patience,
     /// When the last list was complete.
     listed_at: Option<Instant>,
@@ -224,6 +228,7 @@ impl<'c> Watcher<'c> {
             reflector: Reflector::default(),
             version: String::new(),
             refused: None,
+            warning_changed: false,
             patience: Patience::default(),
             listed_at: None,
             watched: false,
@@ -260,12 +265,12 @@ impl<'c> Watcher<'c> {
             (State::Paging { objects, pages, .. }, Input::Page(Ok(page))) => self.page(objects, pages, page, now),
             (State::Unlisted | State::Paging { .. }, Input::Page(Err(error))) => {
                 // It was not watching that was refused, but everything: watching is tried again with the next list.
-                self.refused = None;
+                self.no_longer_refused();
                 Step::failed(error)
             }
 
             (State::Listed, Input::Opened(Ok(()))) => {
-                self.refused = None;
+                self.no_longer_refused();
                 self.without_watch_since = None;
                 self.watched = true;
                 self.state = State::Watching(Stream {
@@ -340,9 +345,12 @@ impl<'c> Watcher<'c> {
         }
         // Events name the object that they change: one without a name would stay for ever.
         let all_named = !objects.iter().any(|(key, _)| key.starts_with('#'));
-        if let Err(error) = self.reflector.replace(objects) {
-            return Step::failed(error);
-        }
+        let first = self.listed_at.is_none();
+        let changed = match self.reflector.replace(objects) {
+            Ok(changed) => changed,
+            Err(error) => return Step::failed(error),
+        };
+        let news = first || changed || mem::take(&mut self.warning_changed);
         self.version = page.version;
         self.listed_at = Some(now);
         self.watched = false;
@@ -350,7 +358,7 @@ impl<'c> Watcher<'c> {
         self.state = if watch { State::Listed } else { State::Polling };
         Step {
             progress: Some(Progress::List),
-            ..Step::tell(Tell::Snapshot)
+            ..Step::tell(if news { Tell::Snapshot } else { Tell::Unchanged })
         }
     }
 
@@ -375,12 +383,18 @@ impl<'c> Watcher<'c> {
             None => longest / FIRST_REFUSAL,
             Some(refused) => (refused.wait * 2).min(longest),
         };
+        let warning = format!("{error}. Until then it polls every polling_interval");
+        self.warning_changed |= self.refused.as_ref().is_none_or(|refused| refused.warning != warning);
         self.refused = Some(Refused {
-            warning: format!("{error}. Until then it polls every polling_interval"),
+            warning,
             until: now + wait,
             wait,
         });
         Step::default()
+    }
+
+    fn no_longer_refused(&mut self) {
+        self.warning_changed |= self.refused.take().is_some();
     }
 
     fn too_long_without_watch(&mut self, error: &Error, now: Instant) -> bool {
@@ -448,6 +462,14 @@ impl Step {
         Self {
             then,
             ..Self::default()
+        }
+    }
+
+    /// Why there is no answer, where that is to be told.
+    pub(crate) fn failure(&self) -> Option<Kind> {
+        match &self.tell {
+            Some(Tell::Error(error)) => Some(error.kind),
+            _ => None,
         }
     }
 

@@ -55,7 +55,7 @@ fn stop_and_list_are_heard_through_endless_bookmarks() {
     server.set_faults(vec![Fault::on_request(Action::EndlessBookmarks).verb("watch")]);
     let (running, _) = Running::watching(config(&server));
     running.discovery.list();
-    assert_complete(&running.snapshot());
+    running.expect_unchanged();
     running.expect_watching();
     running.assert_stops(&server);
 }

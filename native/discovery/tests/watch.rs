@@ -472,7 +472,7 @@ fn a_line_that_is_no_event_is_an_error_and_listed_anew() {
             error.message.contains("cannot watch endpoints") && !error.message.contains('\n'),
             "{error}"
         );
-        assert_complete(&running.snapshot());
+        running.expect_unchanged();
         running.expect_watching();
         assert_eq!(server.summary().lists, 2);
         wait(&server, |summary| summary.connections_open == 1);
@@ -524,7 +524,7 @@ fn a_frame_over_the_limit_is_an_error_and_listed_anew() {
     server.set_faults(vec![on_watch(Action::HugeFrame(9 * 1024 * 1024)).times(1)]);
     let (running, _) = Running::watching(config(&server));
     assert_eq!(running.error().kind, Kind::TooLarge);
-    assert_complete(&running.snapshot());
+    running.expect_unchanged();
     running.expect_watching();
     assert_works(&server, &running);
     assert_eq!(server.summary().lists, 2);
@@ -538,7 +538,7 @@ fn a_frame_that_repeats_the_token_is_an_error_that_does_not() {
     let error = running.error();
     assert_eq!(error.kind, Kind::Malformed);
     assert!(!format!("{error:?}").contains(server.token()));
-    assert_complete(&running.snapshot());
+    running.expect_unchanged();
 }
 
 #[test]
@@ -635,7 +635,7 @@ fn a_list_that_follows_a_watch_is_not_from_a_cache() {
         ..config(&server)
     });
     running.discovery.list();
-    assert_complete(&running.snapshot());
+    running.expect_unchanged();
     running.expect_watching();
     let cached: Vec<_> = server
         .journal()
@@ -706,18 +706,19 @@ fn a_watch_that_is_forbidden_becomes_polling_with_a_warning_that_names_the_verb(
     let first = running.snapshot();
     assert_complete(&first);
     assert!(first.warnings.is_empty());
-    for lists in 2..6 {
-        let snapshot = running.snapshot();
-        assert_complete(&snapshot);
-        let [warning] = &snapshot.warnings[..] else {
-            panic!("{:?}", snapshot.warnings);
-        };
-        assert!(
-            warning.contains("verb \"watch\"") && warning.contains("\"endpoints\""),
-            "{warning}"
-        );
-        assert_eq!(server.summary().lists, lists);
+    let snapshot = running.snapshot();
+    assert_complete(&snapshot);
+    let [warning] = &snapshot.warnings[..] else {
+        panic!("{:?}", snapshot.warnings);
+    };
+    assert!(
+        warning.contains("verb \"watch\"") && warning.contains("\"endpoints\""),
+        "{warning}"
+    );
+    for lists in 3..6 {
         running.discovery.refresh();
+        running.expect_unchanged();
+        assert_eq!(server.summary().lists, lists);
     }
     assert!(errors(&running.events.try_iter().collect::<Vec<_>>()).is_empty());
     assert_eq!(server.summary().watches, 1, "not tried again before its time");
@@ -739,7 +740,7 @@ fn a_watch_that_is_granted_later_is_opened_by_a_later_list() {
     while server.summary().watches < 2 {
         assert!(Instant::now() < deadline, "not tried again");
         running.discovery.refresh();
-        running.until(refused);
+        running.expect_unchanged();
     }
     server.put_token(server.token(), "trusted", vec![Rule::everything()]);
     let mut watching = false;
@@ -911,7 +912,7 @@ fn a_list_that_is_asked_for_between_two_streams_is_not_forgotten() {
     assert_complete(&running.snapshot());
     running.error();
     running.discovery.list();
-    assert_complete(&running.snapshot());
+    running.expect_unchanged();
     running.expect_watching();
     assert_eq!(server.summary().lists, 2);
 }
@@ -986,7 +987,7 @@ fn without_watching_no_watch_is_opened() {
     let running = Running::start(config(&server));
     assert_complete(&running.snapshot());
     running.discovery.refresh();
-    assert_complete(&running.snapshot());
+    running.expect_unchanged();
     assert_eq!(server.summary().watches, 0);
 }
 

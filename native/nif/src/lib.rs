@@ -1,9 +1,9 @@
 //! The NIF of `libcluster_kubernetes`: decodes options, owns the discovery's thread, sends messages; nothing else.
 //!
 //! `start` runs a [`discovery::Discovery`] for a process. Its events reach that process as
-//! `{:libcluster_kubernetes, ref, {:snapshot, map}}`, `{:libcluster_kubernetes, ref, {:error, map}}` and
-//! `{:libcluster_kubernetes, ref, :watching}`; a snapshot that is not acknowledged holds back the next. The discovery ends
-//! when `stop` is called, when the process dies, however it dies, or when the resource is collected.
+//! `{:libcluster_kubernetes, ref, event}`, where `event` is `{:snapshot, map}`, `:unchanged`, `:watching`,
+//! `{:error, map}`, `{:listed, map}` or `{:watched, map}`; a snapshot that is not acknowledged holds back the next. The
+//! discovery ends when `stop` is called, when the process dies, however it dies, or when the resource is collected.
 
 mod messages;
 mod options;

@@ -3,22 +3,27 @@
 use std::time::Duration;
 
 use discovery::snapshot::Dropped;
-use discovery::{Error, Event, Kind, Snapshot};
+use discovery::{Error, Event, Kind, Report, Snapshot};
 use rustler::{Atom, Encoder, Env, NifMap, Term};
 
 mod atoms {
     rustler::atoms! {
         snapshot,
+        unchanged,
         watching,
         error,
+        listed,
+        watched,
     }
 }
 
 pub(crate) fn event<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
     match event {
         Event::Snapshot(found) => (atoms::snapshot(), snapshot(env, found)).encode(env),
+        Event::Unchanged => atoms::unchanged().encode(env),
         Event::Watching => atoms::watching().encode(env),
         Event::Error(why) => (atoms::error(), error(env, why)).encode(env),
+        Event::Report(done) => report(env, done),
     }
 }
 
@@ -42,6 +47,63 @@ pub(crate) fn error<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
         retry_after_ms: error.retry_after.map(milliseconds),
     }
     .encode(env)
+}
+
+fn report<'a>(env: Env<'a>, report: &Report) -> Term<'a> {
+    match *report {
+        Report::Listed {
+            duration,
+            bytes,
+            pages,
+            failure,
+            requests,
+        } => {
+            let listed = ListedMap {
+                duration_us: microseconds(duration),
+                bytes,
+                pages,
+                kind: failure.map(|failure| kind(env, failure)),
+                requests,
+            };
+            (atoms::listed(), listed).encode(env)
+        }
+        Report::Watched {
+            duration,
+            bytes,
+            events,
+            ending,
+            requests,
+        } => {
+            let watched = WatchedMap {
+                duration_us: microseconds(duration),
+                bytes,
+                events,
+                ending: atom(env, ending.as_str()),
+                requests,
+            };
+            (atoms::watched(), watched).encode(env)
+        }
+    }
+}
+
+#[derive(NifMap)]
+#[rustler(encode)]
+struct ListedMap {
+    duration_us: u64,
+    bytes: u64,
+    pages: u32,
+    kind: Option<Atom>,
+    requests: u64,
+}
+
+#[derive(NifMap)]
+#[rustler(encode)]
+struct WatchedMap {
+    duration_us: u64,
+    bytes: u64,
+    events: u64,
+    ending: Atom,
+    requests: u64,
 }
 
 #[derive(NifMap)]
@@ -86,7 +148,15 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 fn kind(env: Env<'_>, kind: Kind) -> Atom {
-    // A closed list of short words: this cannot fail, and `error` would still be an atom.
-    Atom::from_str(env, kind.as_str()).unwrap_or_else(|_| atoms::error())
+    atom(env, kind.as_str())
+}
+
+/// A word of a closed list of short ones: this cannot fail, and `error` would still be an atom.
+fn atom(env: Env<'_>, word: &str) -> Atom {
+    Atom::from_str(env, word).unwrap_or_else(|_| atoms::error())
 }

@@ -145,6 +145,14 @@ fn completed() -> Step {
     }
 }
 
+/// A list is complete, and says what was known.
+fn confirmed() -> Step {
+    Step {
+        tell: Some(Tell::Unchanged),
+        ..completed()
+    }
+}
+
 fn published() -> Step {
     Step {
         tell: Some(Tell::Snapshot),
@@ -401,14 +409,49 @@ fn an_event_with_too_many_names_changes_no_snapshot() {
 #[test]
 fn without_watching_it_rests_until_a_list_is_wanted() {
     let mut watcher = not_to_watch();
-    for version in ["10", "11"] {
-        assert_eq!(watcher.feed(page(&["a"], version, None)), completed());
+    for (version, step) in [("10", completed()), ("11", confirmed())] {
+        assert_eq!(watcher.feed(page(&["a"], version, None)), step);
         assert_eq!(watcher.request(), Request::Rest);
         let snapshot = watcher.snapshot();
         assert_eq!((&*snapshot.resource_version, snapshot.warnings.len()), (version, 0));
         assert_eq!(watcher.feed(Input::ListWanted), quiet(Then::GoOn));
         assert_eq!(watcher.request(), Request::List(Position::First));
     }
+}
+
+#[test]
+fn a_list_that_says_what_was_known_is_told_as_such() {
+    let mut watcher = not_to_watch();
+    assert_eq!(
+        watcher.feed(page(&[], "1", None)),
+        completed(),
+        "the first is news, even without names"
+    );
+    for (objects, step) in [
+        (&[][..], confirmed()),
+        (&["a"], completed()),
+        (&["a"], confirmed()),
+        (&["b"], completed()),
+        (&[], completed()),
+    ] {
+        watcher.feed(Input::ListWanted);
+        assert_eq!(watcher.feed(page(objects, "2", None)), step, "{objects:?}");
+    }
+}
+
+/// What was said of it must be unsaid, too.
+#[test]
+fn a_refusal_that_begins_or_ends_is_news_though_the_list_is_the_same() {
+    let mut watcher = listed();
+    watcher.feed(Input::Opened(Err(with_status(403))));
+    assert_eq!(watcher.feed(page(&["a", "b"], "10", None)), completed());
+    assert_eq!(watcher.snapshot().warnings.len(), 1);
+    watcher.feed(Input::ListWanted);
+    assert_eq!(watcher.feed(page(&["a", "b"], "10", None)), confirmed());
+    watcher.feed(Input::ListWanted);
+    watcher.feed(Input::Page(Err(error(Kind::Connect))));
+    assert_eq!(watcher.feed(page(&["a", "b"], "10", None)), completed());
+    assert_eq!(watcher.snapshot().warnings.len(), 0);
 }
 
 #[test]
@@ -732,7 +775,8 @@ fn a_refused_watch_is_tried_again_after_its_time_and_not_before() {
     let retry = watcher.config.watch_retry;
     let mut now = start;
     let list = |watcher: &mut Watcher<'_>, now| {
-        assert_eq!(watcher.step(page(&["a"], "20", None), now), completed());
+        let step = watcher.step(page(&["a"], "20", None), now);
+        assert!(step == completed() || step == confirmed(), "{step:?}");
         assert_eq!(watcher.snapshot().warnings.len(), 1);
     };
     // Refused again and again: each time for twice as long, up to the whole time, and with one warning.
@@ -928,6 +972,14 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
+#[derive(Debug, PartialEq)]
+enum Told {
+    Nothing,
+    Change,
+    /// Which may come with news of a refusal.
+    Confirmation,
+}
+
 /// What must be known: by key, changed by nothing but a last page and a frame.
 #[derive(Default)]
 struct Model {
@@ -942,9 +994,9 @@ impl Model {
         names.collect()
     }
 
-    /// Whether the snapshot is to be told.
-    fn apply(&mut self, request: Request<'_>, happening: &Happening, version: &str) -> bool {
-        let before = self.known.clone();
+    /// What is to be told of the snapshot.
+    fn apply(&mut self, request: Request<'_>, happening: &Happening, version: &str) -> Told {
+        let (before, first) = (self.known.clone(), self.version.is_empty());
         match (request, happening) {
             (Request::List(token), Happening::Page(objects, more)) => {
                 if !matches!(token, Position::Page(_)) {
@@ -952,11 +1004,15 @@ impl Model {
                 }
                 self.collected.extend(objects.iter().map(|object| (*object, 0)));
                 if *more {
-                    return false;
+                    return Told::Nothing;
                 }
                 self.known = self.collected.clone();
                 version.clone_into(&mut self.version);
-                return true;
+                return if first || self.known != before {
+                    Told::Change
+                } else {
+                    Told::Confirmation
+                };
             }
             (Request::Read, Happening::Upsert(key, value)) => {
                 self.known.insert(*key, *value);
@@ -965,10 +1021,14 @@ impl Model {
                 self.known.remove(key);
             }
             (Request::Read, Happening::Bookmark) => {}
-            _ => return false,
+            _ => return Told::Nothing,
         }
         version.clone_into(&mut self.version);
-        self.known != before
+        if self.known == before {
+            Told::Nothing
+        } else {
+            Told::Change
+        }
     }
 }
 
@@ -1014,7 +1074,11 @@ proptest! {
             let told = model.apply(watcher.request(), happening, &version);
             let step = watcher.step(input(happening, &version), now);
             prop_assert_eq!(watcher.ready(), model.names());
-            prop_assert_eq!(step.tell == Some(Tell::Snapshot), told, "{:?}", happening);
+            match step.tell {
+                Some(Tell::Snapshot) => prop_assert_ne!(told, Told::Nothing),
+                Some(Tell::Unchanged) => prop_assert_eq!(told, Told::Confirmation),
+                _ => prop_assert_eq!(told, Told::Nothing),
+            }
             match watcher.request() {
                 Request::Watch(version, _) => prop_assert_eq!(version, &model.version),
                 Request::Read | Request::Rest => {

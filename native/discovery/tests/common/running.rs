@@ -3,15 +3,16 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use discovery::{Config, Discovery, Error, Event, Snapshot};
+use discovery::{Config, Discovery, Error, Event, Report, Snapshot};
 use fake_apiserver::Server;
 
 use super::{LIMIT, SOON, wait_up_to};
 
-/// A discovery, what it said, and the end of its thread.
+/// A discovery, what it said, what it reported, and the end of its thread.
 pub struct Running {
     pub discovery: Discovery,
     pub events: Receiver<Event>,
+    pub reports: Receiver<Report>,
     pub ended: Receiver<()>,
 }
 
@@ -32,10 +33,16 @@ impl Running {
     /// With a sink that says what `go_on` says.
     pub fn start_while(config: Config, mut go_on: impl FnMut(&Event) -> bool + Send + 'static) -> Self {
         let (sender, events) = channel();
+        let (report_sender, reports) = channel();
         let (end, ended) = channel();
         let end = SaysEnd(end);
         let sink = move |event| {
             let _ = &end;
+            if let Event::Report(report) = event {
+                // Nobody reads them in most tests.
+                let _ = report_sender.send(report);
+                return true;
+            }
             let listening = go_on(&event);
             sender.send(event).is_ok() && listening
         };
@@ -43,6 +50,7 @@ impl Running {
         Self {
             discovery,
             events,
+            reports,
             ended,
         }
     }
@@ -58,6 +66,20 @@ impl Running {
             Event::Snapshot(snapshot) => snapshot,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// A list has said the same again.
+    #[track_caller]
+    pub fn expect_unchanged(&self) {
+        match self.event() {
+            Event::Unchanged => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[track_caller]
+    pub fn report(&self) -> Report {
+        self.reports.recv_timeout(LIMIT).unwrap()
     }
 
     #[track_caller]
@@ -105,6 +127,7 @@ impl Running {
             discovery,
             events,
             ended,
+            ..
         } = self;
         let started = Instant::now();
         drop(discovery);

@@ -1,0 +1,87 @@
+defmodule LibclusterKubernetes.Info do
+  @moduledoc """
+  What a topology knows and does, at one moment. See `LibclusterKubernetes.info/1`.
+  """
+
+  alias LibclusterKubernetes.Membership
+
+  @enforce_keys [
+    :topology,
+    :source,
+    :namespace,
+    :mode,
+    :since,
+    :last_success,
+    :last_error,
+    :resource_version,
+    :members,
+    :requests,
+    :version
+  ]
+  defstruct @enforce_keys
+
+  @typedoc """
+    * `topology` - its name in `config :libcluster`
+    * `source` - where addresses come from: `kubernetes_ip_lookup_mode`
+    * `namespace` - `kubernetes_namespace`; `nil` is the service account's own
+    * `mode` - `:watch` while changes come by themselves (also for the moment between two watches), `:poll` while each
+      tick asks, `:starting` before the first answer
+    * `since` - when that mode began; `nil` before the first answer
+    * `last_success` - when the last list was complete, or a watch was opened or told something; a watch is silent
+      while nothing changes
+    * `last_error` - the last error, though it may be over: its `kind`, `status` (HTTP) and `message`, and when (`at`)
+    * `resource_version` - the server's mark of the last change that came; `nil` before the first answer
+    * `members` - everybody in the answers but this node, and everybody who is gone and not yet let go of
+    * `requests` - made by this topology since it was started
+    * `version` - of this package
+  """
+  @type t :: %__MODULE__{
+          topology: atom(),
+          source: :endpoints | :endpoint_slices | :pods,
+          namespace: String.t() | nil,
+          mode: :starting | :watch | :poll,
+          since: DateTime.t() | nil,
+          last_success: DateTime.t() | nil,
+          last_error: %{at: DateTime.t(), kind: atom(), status: 100..599 | nil, message: String.t()} | nil,
+          resource_version: String.t() | nil,
+          members: [member()],
+          requests: non_neg_integer(),
+          version: String.t()
+        }
+
+  @typedoc """
+  A member by its node name. `standing` is what the API says: `:ready`, `:not_ready`, `:draining` (terminating), or `:absent`
+  (no longer in the answers, and let go of after `kubernetes_disconnect_after`).
+  """
+  @type member :: %{name: String.t(), standing: Membership.standing(), connected?: boolean()}
+
+  @doc false
+  @spec new(struct(), connected :: MapSet.t(String.t())) :: t()
+  def new(%{options: options, activity: activity} = strategy, connected) do
+    %__MODULE__{
+      topology: options.topology,
+      source: options.values.kubernetes_ip_lookup_mode,
+      namespace: options.values.kubernetes_namespace,
+      mode: activity.mode,
+      since: activity.since,
+      last_success: activity.last_success,
+      last_error: last_error(activity.last_error),
+      resource_version: strategy.resource_version,
+      members: members(strategy.membership, connected),
+      requests: activity.requests,
+      version: version()
+    }
+  end
+
+  defp last_error(nil), do: nil
+  defp last_error({at, error}), do: error |> Map.take([:kind, :status, :message]) |> Map.put(:at, at)
+
+  defp members(membership, connected) do
+    membership
+    |> Membership.standings()
+    |> Enum.map(fn {name, standing} -> %{name: name, standing: standing, connected?: name in connected} end)
+    |> Enum.sort_by(& &1.name)
+  end
+
+  defp version, do: :libcluster_kubernetes |> Application.spec(:vsn) |> to_string()
+end

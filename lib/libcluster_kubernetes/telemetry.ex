@@ -1,0 +1,101 @@
+defmodule LibclusterKubernetes.Telemetry do
+  @moduledoc """
+  The [telemetry](https://hexdocs.pm/telemetry) events of this package.
+
+  All are emitted by the process of the topology, and carry `topology` (the atom it is called in `config :libcluster`)
+  and `source` (`:endpoints`, `:endpoint_slices` or `:pods`) in their metadata. Durations are in native time units: see
+  `System.convert_time_unit/3`. The token is in none of them.
+
+  Connects and disconnects are libcluster's: its own events, such as `[:libcluster, :connect_node, :ok]`, keep coming.
+
+  | event | when |
+  |---|---|
+  | `[:libcluster_kubernetes, :list, :stop]` | a list is complete, or has failed |
+  | `[:libcluster_kubernetes, :watch, :start]` | a watch is open |
+  | `[:libcluster_kubernetes, :watch, :stop]` | a watch has ended, for whatever reason; the next one follows by itself |
+  | `[:libcluster_kubernetes, :snapshot]` | the answers of the API name other members than before, or describe them differently |
+  | `[:libcluster_kubernetes, :error]` | something failed; the members stay what they were |
+  | `[:libcluster_kubernetes, :recovery]` | the first answer after errors |
+
+  ## Measurements and metadata
+
+    * `[:libcluster_kubernetes, :list, :stop]`
+      * measurements: `duration`, from the first request to the last byte; `bytes` of the bodies, after TLS; `pages`,
+        how many requests it took
+      * metadata: `result`, `:ok` or the kind of the error
+    * `[:libcluster_kubernetes, :watch, :start]`
+      * measurements: `system_time`, in native time units
+    * `[:libcluster_kubernetes, :watch, :stop]`
+      * measurements: `duration`; `bytes` of the body; `events`, bookmarks included
+      * metadata: `reason`: `:ended` (its time was over), `:relist` (a list was needed), `:broken`, `:silent`, `:expired`
+        (410), or `:failed` (it sent an error, or what is no event)
+    * `[:libcluster_kubernetes, :snapshot]`
+      * measurements: how many members are `ready`, `not_ready` and `draining`, this node included; how many addresses were
+        `dropped` because they have no valid name; how many members `came` and are `gone` since the last one
+      * metadata: `resource_version`, the server's mark of this state
+    * `[:libcluster_kubernetes, :error]`
+      * measurements: `errors`, how many in a row, from 1
+      * metadata: `kind`, such as `:forbidden` or `:timeout`; `status`, the HTTP status or `nil`; `message`
+    * `[:libcluster_kubernetes, :recovery]`
+      * measurements: `duration` since the first of the errors; `errors`, how many there were
+      * metadata: `ending`: `:answer`, a complete one, or `:watching`, a watch that goes on from where it was
+  """
+
+  alias LibclusterKubernetes.{Incident, Membership, Native, Options}
+
+  @typep context :: Options.t()
+
+  @doc false
+  @spec listed(context(), Native.listed()) :: :ok
+  def listed(options, %{duration_us: duration, bytes: bytes, pages: pages, kind: kind}) do
+    execute([:list, :stop], %{duration: native(duration), bytes: bytes, pages: pages}, options, %{result: kind || :ok})
+  end
+
+  @doc false
+  @spec watching(context()) :: :ok
+  def watching(options), do: execute([:watch, :start], %{system_time: System.system_time()}, options)
+
+  @doc false
+  @spec watched(context(), Native.watched()) :: :ok
+  def watched(options, %{duration_us: duration, bytes: bytes, events: events, ending: ending}) do
+    execute([:watch, :stop], %{duration: native(duration), bytes: bytes, events: events}, options, %{reason: ending})
+  end
+
+  @doc false
+  @spec snapshot(context(), Native.snapshot(), before :: Membership.t(), now :: Membership.t()) :: :ok
+  def snapshot(options, snapshot, earlier, later) do
+    measurements = %{
+      ready: length(snapshot.ready),
+      not_ready: length(snapshot.not_ready),
+      draining: length(snapshot.draining),
+      dropped: snapshot.dropped |> Enum.map(& &1.count) |> Enum.sum(),
+      came: Membership.came(earlier, later),
+      gone: Membership.came(later, earlier)
+    }
+
+    execute([:snapshot], measurements, options, %{resource_version: snapshot.resource_version})
+  end
+
+  @doc false
+  @spec error(context(), Native.error(), Incident.t()) :: :ok
+  def error(options, error, incident) do
+    execute([:error], %{errors: incident.errors}, options, Map.take(error, [:kind, :status, :message]))
+  end
+
+  @doc false
+  @spec recovery(context(), Incident.t(), Incident.ending(), now :: integer()) :: :ok
+  def recovery(_options, %{since: nil}, _ending, _now), do: :ok
+
+  def recovery(options, incident, ending, now) do
+    duration = System.convert_time_unit(now - incident.since, :millisecond, :native)
+    ending = if ending == :watching, do: :watching, else: :answer
+    execute([:recovery], %{duration: duration, errors: incident.errors}, options, %{ending: ending})
+  end
+
+  defp execute(event, measurements, options, metadata \\ %{}) do
+    context = %{topology: options.topology, source: options.values.kubernetes_ip_lookup_mode}
+    :telemetry.execute([:libcluster_kubernetes | event], measurements, Map.merge(context, metadata))
+  end
+
+  defp native(microseconds), do: System.convert_time_unit(microseconds, :microsecond, :native)
+end

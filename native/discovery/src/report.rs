@@ -1,0 +1,141 @@
+//! What lists and watches cost, for those who measure. Nothing depends on a report being read.
+
+use std::time::{Duration, Instant};
+
+use crate::error::Kind;
+use crate::watcher::Input;
+
+/// A list or a watch that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// A list, with all its pages.
+    Listed {
+        /// From the first request to the last byte.
+        duration: Duration,
+        /// Of the bodies, after TLS and chunking.
+        bytes: u64,
+        /// How many requests were answered or failed.
+        pages: u32,
+        /// Why there is no list.
+        failure: Option<Kind>,
+        /// How many requests the discovery has made so far.
+        requests: u64,
+    },
+    /// A watch that was open.
+    Watched {
+        /// From the answer's head to its end.
+        duration: Duration,
+        /// Of the body.
+        bytes: u64,
+        /// How many events came, bookmarks included.
+        events: u64,
+        /// Why it ended.
+        ending: Ending,
+        /// How many requests the discovery has made so far.
+        requests: u64,
+    },
+}
+
+/// Why a watch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Its time was over.
+    Ended,
+    /// A list was asked for.
+    Relist,
+    /// The connection broke.
+    Broken,
+    /// Nothing came for too long.
+    Silent,
+    /// Its version is too old (410).
+    Expired,
+    /// What it sent could not be used, or said that it failed.
+    Failed,
+}
+
+impl Ending {
+    /// The ending as the word that Elixir sees as an atom.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Relist => "relist",
+            Self::Broken => "broken",
+            Self::Silent => "silent",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(crate) fn of(input: &Input) -> Self {
+        match input {
+            Input::Ended => Self::Ended,
+            Input::ListWanted => Self::Relist,
+            Input::Broken(_) => Self::Broken,
+            Input::Silent => Self::Silent,
+            Input::Frame(Err(error)) if error.status == Some(410) => Self::Expired,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// A list that goes on.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    started: Instant,
+    bytes_before: u64,
+    pages: u32,
+}
+
+impl Listing {
+    pub(crate) fn begin(bytes: u64) -> Self {
+        Self {
+            started: Instant::now(),
+            bytes_before: bytes,
+            pages: 0,
+        }
+    }
+
+    pub(crate) fn page(&mut self) {
+        self.pages += 1;
+    }
+
+    pub(crate) fn end(self, bytes: u64, requests: u64, failure: Option<Kind>) -> Report {
+        Report::Listed {
+            duration: self.started.elapsed(),
+            bytes: bytes - self.bytes_before,
+            pages: self.pages,
+            failure,
+            requests,
+        }
+    }
+}
+
+/// A watch that is open.
+#[derive(Debug)]
+pub(crate) struct Session {
+    opened: Instant,
+    events: u64,
+}
+
+impl Session {
+    pub(crate) fn begin() -> Self {
+        Self {
+            opened: Instant::now(),
+            events: 0,
+        }
+    }
+
+    pub(crate) fn hear(&mut self, input: &Input) {
+        self.events += u64::from(matches!(input, Input::Frame(Ok(_))));
+    }
+
+    pub(crate) fn end(self, bytes: u64, requests: u64, ending: Ending) -> Report {
+        Report::Watched {
+            duration: self.opened.elapsed(),
+            bytes,
+            events: self.events,
+            ending,
+            requests,
+        }
+    }
+}

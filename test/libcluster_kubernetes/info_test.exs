@@ -1,0 +1,74 @@
+defmodule LibclusterKubernetes.InfoTest do
+  use ExUnit.Case, async: true
+
+  import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
+  import LibclusterKubernetes.Test.Topology, only: [wait_until: 1]
+
+  alias LibclusterKubernetes.Info
+  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+
+  doctest LibclusterKubernetes, only: [info: 1]
+
+  setup context do
+    server = FakeApiserver.start!()
+    on_exit(fn -> File.rm_rf!(server.dir) end)
+    {:ok, recorder} = Recorder.start_link()
+    %{server: server, recorder: recorder, topology: context.test}
+  end
+
+  defp start(context, config) do
+    start_supervised!(Topology.child_spec(Topology.state(context.server, context.recorder, config, context.topology)))
+  end
+
+  defp info(context) do
+    {:ok, info} = LibclusterKubernetes.info(context.topology)
+    info
+  end
+
+  test "a topology that polls", context do
+    FakeApiserver.put(context.server, "endpoints", "app", endpoints(["10.0.0.1", "10.0.0.2"], not_ready: ["10.0.0.3"]))
+    Recorder.unreachable(context.recorder, [:"app@10.0.0.2"])
+    start(context, kubernetes_namespace: "default")
+    wait_until(fn -> match?(%{mode: :poll, members: [%{connected?: true} | _]}, info(context)) end)
+
+    topology = context.topology
+    assert %Info{topology: ^topology, source: :endpoints, namespace: "default", last_error: nil} = info = info(context)
+    assert info.version == to_string(Application.spec(:libcluster_kubernetes, :vsn))
+    assert info.resource_version =~ ~r/^[0-9]+$/
+    assert info.requests > 0
+    assert DateTime.compare(info.since, info.last_success) in [:lt, :eq]
+
+    assert info.members == [
+             %{name: "app@10.0.0.1", standing: :ready, connected?: true},
+             %{name: "app@10.0.0.2", standing: :ready, connected?: false},
+             %{name: "app@10.0.0.3", standing: :not_ready, connected?: false}
+           ]
+
+    assert info in LibclusterKubernetes.info() or
+             context.topology in Enum.map(LibclusterKubernetes.info(), & &1.topology)
+  end
+
+  test "a topology that watches, and what its members become", context do
+    FakeApiserver.put(context.server, "endpoints", "app", endpoints(["10.0.0.1"]))
+    start(context, kubernetes_watch: :auto, kubernetes_disconnect_after: 60_000)
+    wait_until(fn -> match?(%{mode: :watch, members: [%{connected?: true}]}, info(context)) end)
+    assert info(context).requests == 2
+
+    FakeApiserver.put(context.server, "endpoints", "app", endpoints([]))
+    wait_until(fn -> match?([%{standing: :absent, connected?: true}], info(context).members) end)
+  end
+
+  test "an error stays the last one after its end", context do
+    FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 403}}, times: 1}])
+    start(context, [])
+    wait_until(fn -> info(context).last_error != nil end)
+    assert %{mode: :starting, since: nil, resource_version: nil, members: []} = info(context)
+    wait_until(fn -> info(context).mode == :poll end)
+    assert %{kind: :forbidden, status: 403, message: message, at: %DateTime{}} = info(context).last_error
+    assert message =~ "cannot list endpoints"
+  end
+
+  test "a topology that does not run is not found", context do
+    assert LibclusterKubernetes.info(context.topology) == {:error, :not_found}
+  end
+end
