@@ -24,7 +24,8 @@ defmodule LibclusterKubernetes.Bench.Server do
   @doc "Creates a member's pod, with or without its status."
   @callback pod!(handle :: struct(), namespace :: String.t(), index :: non_neg_integer(), status? :: boolean()) :: :ok
   @doc "Gives a pod its status, whose JSON was prepared."
-  @callback pod_status!(handle :: struct(), namespace :: String.t(), index :: non_neg_integer(), json :: binary()) :: :ok
+  @callback pod_status!(handle :: struct(), namespace :: String.t(), index :: non_neg_integer(), json :: binary()) ::
+              :ok
   @callback namespace!(handle :: struct(), namespace :: String.t()) :: :ok
   @callback processes(handle :: struct()) :: [{atom(), pos_integer()}]
   @callback requests(handle :: struct()) :: non_neg_integer()

@@ -1,23 +1,26 @@
 defmodule LibclusterKubernetes.Bench.Client.Completion do
-  @moduledoc "Knows when our strategy is done with a list."
+  @moduledoc "Knows when our strategy is done with a list: by its telemetry event, which follows the list's snapshot."
 
-  @doc "Makes a strategy tell this process about its lists, while `fun` runs."
-  def observed(pid, fun) do
-    :erlang.trace_pattern(:receive, [{[:_, :_, {:libcluster_kubernetes, :_, {:snapshot, :_}}], [], []}], [])
-    :erlang.trace(pid, true, [:receive])
+  @event [:libcluster_kubernetes, :list, :stop]
+
+  @doc "Makes the strategy tell this process about its lists, while `fun` runs."
+  def observed(fun) do
+    :ok = :telemetry.attach(__MODULE__, @event, &__MODULE__.listed/4, self())
     fun.()
   after
-    :erlang.trace(pid, false, [:receive])
+    :telemetry.detach(__MODULE__)
   end
 
   @doc "Waits until the list is done that was asked for now."
-  def await(pid) do
+  def await do
     receive do
-      {:trace, ^pid, :receive, _} ->
-        _ = :sys.get_state(pid)
-        :ok
+      {__MODULE__, :ok} -> :ok
+      {__MODULE__, result} -> raise "a list failed: #{inspect(result)}"
     after
       60_000 -> raise "a list did not end"
     end
   end
+
+  @doc false
+  def listed(@event, _measurements, %{result: result}, poller), do: send(poller, {__MODULE__, result})
 end

@@ -30,7 +30,7 @@ defmodule LibclusterKubernetes.Bench.Client.Subject do
   @spec polls(pos_integer(), non_neg_integer()) :: [pos_integer()]
   def polls(count, pause_ms) do
     case :persistent_term.get(__MODULE__) do
-      {:ours, [pid]} -> Completion.observed(pid, fn -> polls(:ours, pid, count, pause_ms) end)
+      {:ours, [pid]} -> Completion.observed(fn -> polls(:ours, pid, count, pause_ms) end)
       {:stock, [pid]} -> polls(:stock, pid, count, pause_ms)
     end
   end
@@ -52,7 +52,7 @@ defmodule LibclusterKubernetes.Bench.Client.Subject do
 
   defp poll(:ours, pid) do
     send(pid, :tick)
-    Completion.await(pid)
+    Completion.await()
   end
 
   # It answers when it is done with what came before.
