@@ -15,8 +15,6 @@ defmodule LibclusterKubernetes.Bench do
   def main(args) do
     {opts, rest, wrong} = OptionParser.parse(args, strict: [quick: :boolean, out: :string])
     if rest != [] or wrong != [], do: fail(@usage)
-    # Its samples would be late behind what else this VM does.
-    Process.flag(:priority, :high)
     plan = if opts[:quick], do: Plan.quick(), else: %Plan{}
     server = Server.start!()
 
@@ -55,7 +53,7 @@ defmodule LibclusterKubernetes.Bench do
     polls =
       for source <- @sources, members <- plan.sizes do
         say("polling #{members} #{source}")
-        Measure.Poll.run(setting, source, members) ++ Measure.Fresh.memory(setting, source, members)
+        Measure.Poll.run(setting, source, members) ++ Measure.Fresh.polling(setting, source, members)
       end
 
     others =

@@ -11,7 +11,7 @@ defmodule LibclusterKubernetes.Bench.Client do
 
   @type t :: %__MODULE__{port: port(), os_pid: pos_integer()}
 
-  @doc "Starts a VM with its applications started and its modules loaded. `flags` are further flags of `erl`."
+  @doc "Starts a VM with its applications started. `flags` are further flags of `erl`."
   @spec start!([String.t()]) :: t()
   def start!(flags \\ []) do
     args = ["-noinput", "-noshell" | flags] ++ code_paths() ++ ["-s", Atom.to_string(Vm), "main"]

@@ -13,13 +13,14 @@ defmodule LibclusterKubernetes.Bench.Client.Vm do
     end)
   end
 
-  @doc """
-  Starts the applications and loads their modules, as a release does at its start, but for the NIF: that is measured.
-  """
+  @doc "Starts the applications."
   def prepare do
     {:ok, _} = Application.ensure_all_started(:libcluster_kubernetes)
     Logger.configure(level: :warning)
+  end
 
+  @doc "Loads all their modules, as a release does at its start, but for the NIF: that is measured."
+  def load_modules do
     for {app, _, _} <- Application.loaded_applications(),
         module <- Application.spec(app, :modules) || [],
         module != LibclusterKubernetes.Native,

@@ -1,18 +1,17 @@
 defmodule LibclusterKubernetes.Bench.Measure.Poll do
   @moduledoc """
-  What one poll costs: CPU of the client and of the server's processes, bytes, and time. Nobody watches here.
+  What one poll costs: CPU of the client and of the server's processes, and time. Nobody watches here.
 
   Clients take turns, each for a part of a second in every round; a figure is the median of the rounds. The server's CPU is
   what it used beyond what it uses while nobody asks.
   """
 
-  alias LibclusterKubernetes.Bench.{BareGet, Client, Figure, Proc, Server, Setting, Stats, Wire}
+  alias LibclusterKubernetes.Bench.{BareGet, Client, Figure, Proc, Server, Setting, Stats}
   alias LibclusterKubernetes.Bench.Client.Subject
 
   # Between polls, so that what the last one left to do is done.
   @pause_ms 2
   @most_polls 200
-  @counted_polls 3
 
   def run(%{plan: plan} = setting, source, members) do
     namespace = Server.namespace(source, members)
@@ -23,7 +22,7 @@ defmodule LibclusterKubernetes.Bench.Measure.Poll do
     samples = for _ <- 1..plan.rounds, {who, poller} <- clients, do: {who, sample(setting, poller)}
     for {_, poller} <- clients, do: poller.stop.()
 
-    figures(samples, at) ++ Enum.flat_map(Setting.subjects(setting, source), &bytes(setting, &1, at, namespace))
+    figures(samples, at)
   end
 
   # A poller: its process, how to poll, and how many polls a round has.
@@ -81,21 +80,5 @@ defmodule LibclusterKubernetes.Bench.Measure.Poll do
     ] ++
       for name <- Map.keys(processes),
           do: {:"poll_#{name}_cpu", :ns, Enum.map(samples, & &1.processes[name])}
-  end
-
-  defp bytes(setting, who, {source, members} = at, namespace) do
-    wire = Wire.start!(setting.server.port)
-    client = Setting.start_client!(setting, who, source, namespace, members, port: wire.port)
-
-    samples =
-      for _ <- 1..@counted_polls do
-        before = Wire.bytes(wire)
-        Client.call(client, Subject, :polls, [1, @pause_ms])
-        Wire.bytes(wire) - before
-      end
-
-    Client.stop(client)
-    Wire.stop(wire)
-    [Figure.new(:poll_bytes, at, who, :bytes, samples)]
   end
 end
