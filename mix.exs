@@ -12,7 +12,7 @@ defmodule LibclusterKubernetes.MixProject do
       start_permanent: Mix.env() == :prod,
       compilers: [:libcluster_kubernetes_nif] ++ Mix.compilers(),
       elixirc_paths: elixirc_paths(Mix.env()),
-      elixirc_options: [warnings_as_errors: Mix.env() == :test],
+      elixirc_options: [warnings_as_errors: Mix.env() in [:test, :bench]],
       deps: deps(),
       description:
         "Drop-in replacement for libcluster's Kubernetes strategy: verified TLS, and a cluster that no API failure tears down",
@@ -26,12 +26,13 @@ defmodule LibclusterKubernetes.MixProject do
     [extra_applications: extra_applications(Mix.env()), mod: {LibclusterKubernetes.Application, []}]
   end
 
-  # The tests talk to their servers over httpc.
-  defp extra_applications(:test), do: [:inets, :ssl, :public_key] ++ extra_applications(:prod)
+  # The tests and the bench talk to their servers over httpc.
+  defp extra_applications(env) when env in [:test, :bench], do: [:inets, :ssl, :public_key] ++ extra_applications(:prod)
   defp extra_applications(_), do: [:logger, :libcluster]
 
   # The nodes of the tests find each other through the example's epmd module.
   defp elixirc_paths(:test), do: ["lib", "test/support/lib", "examples/hello_cluster/lib/hello_cluster/epmd.ex"]
+  defp elixirc_paths(:bench), do: ["bench/lib" | elixirc_paths(:test)]
   defp elixirc_paths(_), do: ["lib"]
 
   # libcluster comes from ERL_LIBS where somebody put it there, from Hex where Hex is, and where there is neither

@@ -41,7 +41,7 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
     :ok
   end
 
-  @doc "Creates or replaces an object. `object` is its JSON as a map."
+  @doc "Creates or replaces an object. `object` is a map, or its JSON."
   def put(server, resource, namespace \\ "default", name, object) do
     control!(server, :put, "/objects/#{resource}/#{namespace}/#{name}", object)
   end
@@ -137,6 +137,7 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   end
 
   defp encode(nil), do: ""
+  defp encode(json) when is_binary(json), do: json
   defp encode(body), do: JSON.encode(body)
 
   defp binary do

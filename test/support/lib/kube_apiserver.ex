@@ -179,6 +179,12 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   @doc "Deletes the object at `path`; `options` are those of the API, such as `%{gracePeriodSeconds: 30}`."
   def delete!(server, path, options \\ %{}), do: request!(server, :delete, path, options)
 
+  @doc "The answer to any request; a body that is a binary is JSON already. Raises unless the status is 2xx."
+  @spec raw!(t(), atom(), String.t(), map() | binary() | nil) :: binary()
+  def raw!(server, method, path, body \\ nil) do
+    server |> try_request(method, path, body) |> body!(method, path)
+  end
+
   @doc "Creates an object, or merges it into the one that there is."
   def apply!(server, collection, %{metadata: %{name: name}} = object) do
     case try_request(server, :post, collection, object) do
@@ -659,15 +665,17 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
     server |> try_request(method, path, body) |> answer!(method, path)
   end
 
-  defp answer!({:ok, status, body}, _method, _path) when status in 200..299, do: JSON.decode!(body)
-  defp answer!({:ok, status, body}, method, path), do: raise("#{method} #{path}: HTTP #{status}: #{body}")
-  defp answer!({:error, reason}, method, path), do: raise("#{method} #{path}: #{inspect(reason)}")
+  defp answer!(answer, method, path), do: answer |> body!(method, path) |> JSON.decode!()
+
+  defp body!({:ok, status, body}, _method, _path) when status in 200..299, do: body
+  defp body!({:ok, status, body}, method, path), do: raise("#{method} #{path}: HTTP #{status}: #{body}")
+  defp body!({:error, reason}, method, path), do: raise("#{method} #{path}: #{inspect(reason)}")
 
   defp try_request(server, method, path, body \\ nil)
   defp try_request(server, method, path, nil), do: send_request(server, method, path, nil, nil)
 
   defp try_request(server, method, path, body) do
-    send_request(server, method, path, content_type(method), JSON.encode(body))
+    send_request(server, method, path, content_type(method), encode(body))
   end
 
   defp send_request(server, method, path, type, body) do
@@ -684,6 +692,9 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
       {:error, reason} -> {:error, reason}
     end
   end
+
+  defp encode(body) when is_binary(body), do: body
+  defp encode(body), do: JSON.encode(body)
 
   defp content_type(:patch), do: ~c"application/merge-patch+json"
   defp content_type(_), do: ~c"application/json"
