@@ -60,7 +60,7 @@ defmodule LibclusterKubernetes.Bench.Client do
   # What this VM has beyond OTP: Elixir, the package, libcluster and what that needs.
   defp code_paths do
     root = :code.root_dir()
-    paths = for path <- :code.get_path(), path != '.', not List.starts_with?(path, root), do: List.to_string(path)
+    paths = for path <- :code.get_path(), path != ~c".", not List.starts_with?(path, root), do: List.to_string(path)
     Enum.flat_map(paths, &["-pa", &1])
   end
 end
