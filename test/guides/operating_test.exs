@@ -36,6 +36,8 @@ defmodule LibclusterKubernetes.Guides.OperatingTest do
     source = File.read!("native/discovery/src/error.rs")
     kinds = ~r/Self::\w+ => "(\w+)"/ |> Regex.scan(source, capture: :all_but_first) |> List.flatten()
     assert length(kinds) == 12
+    # The only one that does not come from there: strategy.ex, after a hot upgrade.
+    kinds = ["library" | kinds]
 
     [_, entries] = Guide.read!(@guide) |> String.split("\n## Error kinds\n")
     [_ | entries] = String.split(entries, "\n### ")
