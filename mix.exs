@@ -70,6 +70,8 @@ defmodule LibclusterKubernetes.MixProject do
     [
       main: "readme",
       source_ref: "v#{@version}",
+      # The hidden module of the library has no page.
+      skip_code_autolink_to: ["LibclusterKubernetes.Native.V0_1_0"],
       extras: ["README.md"] ++ guides() ++ ["CHANGELOG.md", "SECURITY.md", "LICENSE"],
       groups_for_extras: [Guides: Path.wildcard("guides/*.md")],
       groups_for_modules: [
@@ -81,7 +83,7 @@ defmodule LibclusterKubernetes.MixProject do
 
   # In the order in which a team needs them; those that are not named here follow by name.
   defp guides do
-    first = ~w(from-libcluster modes-and-names deployments distribution docker operating diagnose how-it-works)
+    first = ~w(from-libcluster modes-and-names deployments distribution docker operating diagnose hot-upgrades how-it-works)
     guides = Path.wildcard("guides/*.md")
     Enum.filter(Enum.map(first, &"guides/#{&1}.md"), &(&1 in guides)) |> Enum.concat(guides) |> Enum.uniq()
   end
