@@ -101,9 +101,12 @@ defmodule LibclusterKubernetes.Membership do
       else: MapSet.delete(membership.ready, membership.self)
   end
 
-  @doc "How many members the later of two has that the earlier has not."
-  @spec came(t(), t()) :: non_neg_integer()
-  def came(earlier, later), do: MapSet.size(MapSet.difference(later.present, earlier.present))
+  @doc "How many members have come and gone from the earlier of two to the later."
+  @spec changes(t(), t()) :: {came :: non_neg_integer(), gone :: non_neg_integer()}
+  def changes(%{present: earlier}, %{present: later}) do
+    came = later |> MapSet.difference(earlier) |> MapSet.size()
+    {came, MapSet.size(earlier) + came - MapSet.size(later)}
+  end
 
   @doc "Every member but this node, with what the answers say of it."
   @spec standings(t()) :: [{name(), standing()}]

@@ -175,9 +175,9 @@ defmodule LibclusterKubernetes.Strategy do
   defp heard({:snapshot, snapshot}, state) do
     known = state.membership
     state = state |> notify(snapshot) |> observe(snapshot)
-    Telemetry.snapshot(state.options, snapshot, known, state.membership)
-    ending = {:answer, Membership.came(known, state.membership), Membership.came(state.membership, known)}
-    state = state |> end_incident(ending) |> review() |> answer_waiters()
+    {came, gone} = changes = Membership.changes(known, state.membership)
+    Telemetry.snapshot(state.options, snapshot, changes)
+    state = state |> end_incident({:answer, came, gone}) |> review() |> answer_waiters()
     :ok = Native.acknowledge(state.worker, state.ref)
     state
   end

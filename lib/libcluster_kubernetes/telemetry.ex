@@ -41,7 +41,7 @@ defmodule LibclusterKubernetes.Telemetry do
       * metadata: `ending`: `:answer`, a complete one, or `:watching`, a watch that goes on from where it was
   """
 
-  alias LibclusterKubernetes.{Incident, Membership, Native, Options}
+  alias LibclusterKubernetes.{Incident, Native, Options}
 
   @typep context :: Options.t()
 
@@ -62,15 +62,15 @@ defmodule LibclusterKubernetes.Telemetry do
   end
 
   @doc false
-  @spec snapshot(context(), Native.snapshot(), before :: Membership.t(), now :: Membership.t()) :: :ok
-  def snapshot(options, snapshot, earlier, later) do
+  @spec snapshot(context(), Native.snapshot(), {came :: non_neg_integer(), gone :: non_neg_integer()}) :: :ok
+  def snapshot(options, snapshot, {came, gone}) do
     measurements = %{
       ready: length(snapshot.ready),
       not_ready: length(snapshot.not_ready),
       draining: length(snapshot.draining),
       dropped: snapshot.dropped |> Enum.map(& &1.count) |> Enum.sum(),
-      came: Membership.came(earlier, later),
-      gone: Membership.came(later, earlier)
+      came: came,
+      gone: gone
     }
 
     execute([:snapshot], measurements, options, %{resource_version: snapshot.resource_version})

@@ -173,6 +173,16 @@ defmodule LibclusterKubernetes.MembershipTest do
     end
   end
 
+  describe "changes/2" do
+    test "counts who came and who is gone" do
+      earlier = membership([{0, snapshot(["app@2", "app@3"], ["app@4"])}])
+      later = membership([{0, snapshot(["app@3"], [], ["app@4", "app@5", "app@6"])}])
+      assert Membership.changes(earlier, later) == {2, 1}
+      assert Membership.changes(later, earlier) == {1, 2}
+      assert Membership.changes(earlier, earlier) == {0, 0}
+    end
+  end
+
   describe "standings/1" do
     test "says of everybody but this node where it stands" do
       answers = [

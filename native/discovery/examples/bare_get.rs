@@ -17,7 +17,7 @@ use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// As the library's.
-const BUFFER_BYTES: usize = 64 * 1024;
+const BUFFER_BYTES: usize = 32 * 1024;
 const PAUSE: Duration = Duration::from_millis(2);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,14 +31,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut body = Vec::new();
     for line in io::stdin().lock().lines() {
         let count: usize = line?.trim().parse()?;
-        let mut times = String::new();
+        let mut times = Vec::with_capacity(count);
         for _ in 0..count {
             thread::sleep(PAUSE);
             let started = Instant::now();
             get(&agent, &url, &bearer, &mut body)?;
-            times += &format!("{} ", started.elapsed().as_micros());
+            times.push(started.elapsed().as_micros().to_string());
         }
-        println!("{times}");
+        println!("{}", times.join(" "));
         io::stdout().flush()?;
     }
     Ok(())
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn get(agent: &Agent, url: &str, bearer: &str, body: &mut Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
     let request = agent.get(url).header("authorization", bearer);
-    let response = request.header("accept", "application/json").call()?;
+    let response = request.header("accept", "application/vnd.kubernetes.protobuf").call()?;
     body.clear();
     response.into_body().into_reader().read_to_end(body)?;
     Ok(())
@@ -64,6 +64,7 @@ fn agent(authority: &Path) -> Result<Agent, Box<dyn std::error::Error>> {
         .tls_config(tls)
         .proxy(None)
         .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
         .build();
     Ok(settings.into())
 }
