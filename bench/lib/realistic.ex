@@ -74,7 +74,7 @@ defmodule LibclusterKubernetes.Bench.Realistic do
       startTime: time(),
       conditions: for(type <- ~w(Initialized Ready ContainersReady PodScheduled), do: condition(type)),
       initContainerStatuses: [container_status("migrate", %{terminated: %{exitCode: 0, reason: "Completed"}})],
-      containerStatuses: for(name <- ["app", "proxy"], do: container_status(name, %{running: %{startedAt: time()}}))
+      containerStatuses: [container_status("app", %{running: %{startedAt: time()}})]
     }
   end
 
@@ -84,7 +84,7 @@ defmodule LibclusterKubernetes.Bench.Realistic do
   """
   @spec managed_fields() :: [map()]
   def managed_fields do
-    containers = for name <- ["app", "proxy"], into: %{}, do: {~s(k:{"name":"#{name}"}), fields(50)}
+    containers = %{~s(k:{"name":"app"}) => fields(60)}
     [managed("kube-controller-manager", %{"f:spec": containers}), managed("kubelet", %{"f:status": fields(40)})]
   end
 
@@ -135,7 +135,7 @@ defmodule LibclusterKubernetes.Bench.Realistic do
       automountServiceAccountToken: false,
       terminationGracePeriodSeconds: 60,
       initContainers: [%{name: "migrate", image: image("migrate"), command: ["/app/bin/migrate"], env: env(4)}],
-      containers: [container("app", 8), container("proxy", 3)],
+      containers: [container("app", 8)],
       volumes: [
         %{name: "config", configMap: %{name: @app}},
         %{name: "secrets", secret: %{secretName: @app}},
