@@ -9,13 +9,13 @@ defmodule LibclusterKubernetes.Bench do
   alias LibclusterKubernetes.Bench.Report.{Ratios, Results, Table}
 
   @sources [:endpoints, :endpoint_slices, :pods]
-  @usage "usage: bench/run [--quick] [--out DIR]"
+  @usage "usage: bench/run [--quick] [--window SECONDS] [--out DIR]"
 
   @doc "Measures, prints and writes everything."
   def main(args) do
-    {opts, rest, wrong} = OptionParser.parse(args, strict: [quick: :boolean, out: :string])
+    {opts, rest, wrong} = OptionParser.parse(args, strict: [quick: :boolean, window: :integer, out: :string])
     if rest != [] or wrong != [], do: fail(@usage)
-    plan = if opts[:quick], do: Plan.quick(), else: %Plan{}
+    plan = if(opts[:quick], do: Plan.quick(), else: %Plan{}) |> Plan.with_window(opts[:window])
     server = Server.start!()
 
     try do
@@ -27,7 +27,7 @@ defmodule LibclusterKubernetes.Bench do
 
   defp run(server, plan, opts) do
     opponent? = Code.ensure_loaded?(Cluster.Strategy.Kubernetes)
-    machine = Machine.facts(server)
+    machine = Machine.facts(server) ++ [windows: "idle #{plan.window_seconds} s, many #{plan.many_seconds} s"]
     for {name, fact} <- machine, do: IO.puts("#{name}: #{fact}")
     unless opponent?, do: IO.puts(no_opponent())
 
@@ -60,7 +60,7 @@ defmodule LibclusterKubernetes.Bench do
       end
 
     others =
-      for source <- @sources, {what, module, function} <- at_one_size() do
+      for source <- plan.sources, {what, module, function} <- at_one_size() do
         say("#{what}, #{plan.size} #{source}")
         apply(module, function, [setting, source])
       end

@@ -23,10 +23,14 @@ defmodule LibclusterKubernetes.Bench.Client.Vm do
 
   @doc "Loads all their modules, as a release does at its start, but for the NIF: that is measured."
   def load_modules do
-    for {app, _, _} <- Application.loaded_applications(),
-        module <- Application.spec(app, :modules) || [],
-        not nif?(module),
-        do: Code.ensure_loaded(module)
+    modules =
+      for {app, _, _} <- Application.loaded_applications(),
+          module <- Application.spec(app, :modules) || [],
+          not nif?(module),
+          do: module
+
+    # Some have no place in this VM, which is no matter; together they load faster.
+    _ = :code.ensure_modules_loaded(modules)
 
     # What loading left behind is not a strategy's.
     for pid <- Process.list(), do: :erlang.garbage_collect(pid)

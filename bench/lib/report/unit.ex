@@ -13,10 +13,11 @@ defmodule LibclusterKubernetes.Bench.Report.Unit do
   def text(value, :bytes), do: digits(value) <> " B"
   def text(value, :count), do: digits(value)
 
-  @doc "How many times smaller ours is than theirs."
+  @doc "Ours as a part of theirs, or as a multiple where it is larger."
   @spec ratio(number(), number()) :: String.t()
   def ratio(_ours, theirs) when theirs <= 0, do: "–"
   def ratio(ours, _theirs) when ours <= 0, do: "not measurable"
+  def ratio(ours, theirs) when ours > theirs, do: digits(ours / theirs) <> " ×"
   def ratio(ours, theirs), do: "1/" <> digits(theirs / ours)
 
   defp digits(value) when value >= 100 or value == 0, do: "#{round(value)}"
