@@ -84,7 +84,9 @@ defmodule LibclusterKubernetes.MixProject do
 
   # In the order in which a team needs them; those that are not named here follow by name.
   defp guides do
-    first = ~w(from-libcluster modes-and-names deployments distribution docker operating diagnose hot-upgrades how-it-works)
+    first =
+      ~w(from-libcluster modes-and-names deployments distribution docker operating diagnose hot-upgrades how-it-works)
+
     guides = Path.wildcard("guides/*.md")
     Enum.filter(Enum.map(first, &"guides/#{&1}.md"), &(&1 in guides)) |> Enum.concat(guides) |> Enum.uniq()
   end
