@@ -48,6 +48,8 @@ debian13_run() {
   unshare --mount --propagation private bash -euc '
     debian=$1 cargo_home=$2 rustup_home=$3 assets=$4
     shift 4
+    # For `ip netns exec`, which wants / to be a mount point.
+    mount --bind "$debian" "$debian"
     from() { mkdir -p "$debian$2"; mount --bind "$1" "$debian$2"; mount -o remount,bind,ro "$debian$2"; }
     from "$cargo_home" /root/.cargo
     from "$rustup_home" /root/.rustup

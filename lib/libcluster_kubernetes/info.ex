@@ -53,7 +53,7 @@ defmodule LibclusterKubernetes.Info do
   A member by its node name. `standing` is what the API says: `:ready`, `:not_ready`, `:draining` (terminating), or `:absent`
   (no longer in the answers, and let go of after `kubernetes_disconnect_after`).
   """
-  @type member :: %{name: String.t(), standing: Membership.standing(), connected?: boolean()}
+  @type member :: %{name: String.t(), standing: :ready | :not_ready | :draining | :absent, connected?: boolean()}
 
   @doc false
   @spec new(struct(), connected :: MapSet.t(String.t())) :: t()
