@@ -93,7 +93,10 @@ fn the_request_is_what_the_api_documents() {
         request["query"],
         json!({"labelSelector": "app=web", "resourceVersion": "0"})
     );
-    assert_eq!(request["headers"]["accept"], "application/vnd.kubernetes.protobuf, application/json");
+    assert_eq!(
+        request["headers"]["accept"],
+        "application/vnd.kubernetes.protobuf, application/json"
+    );
     let agent = request["headers"]["user-agent"].as_str().unwrap();
     assert!(agent.starts_with("libcluster_kubernetes/"), "{agent}");
     assert_eq!(request["user"], "system:serviceaccount:default:default");

@@ -92,7 +92,10 @@ fn a_list_and_its_watch_are_two_requests_on_one_connection() {
     for request in &requests {
         assert_eq!(request["path"], "/api/v1/namespaces/default/endpoints");
         assert_eq!(request["query"]["labelSelector"], "app=web");
-        assert_eq!(request["headers"]["accept"], "application/vnd.kubernetes.protobuf, application/json");
+        assert_eq!(
+            request["headers"]["accept"],
+            "application/vnd.kubernetes.protobuf, application/json"
+        );
     }
     assert_eq!(requests[0]["query"]["resourceVersion"], "0", "what the list asks for");
     let mut query = requests[1]["query"].clone();
