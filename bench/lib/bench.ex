@@ -9,13 +9,16 @@ defmodule LibclusterKubernetes.Bench do
   alias LibclusterKubernetes.Bench.Report.{Ratios, Results, Table}
 
   @sources [:endpoints, :endpoint_slices, :pods]
-  @usage "usage: bench/run [--quick] [--window SECONDS] [--out DIR]"
+  @usage "usage: bench/run [--quick] [--only PART,...] [--out DIR]"
 
   @doc "Measures, prints and writes everything."
   def main(args) do
-    {opts, rest, wrong} = OptionParser.parse(args, strict: [quick: :boolean, window: :integer, out: :string])
+    {opts, rest, wrong} = OptionParser.parse(args, strict: [quick: :boolean, only: :string, out: :string])
     if rest != [] or wrong != [], do: fail(@usage)
-    plan = if(opts[:quick], do: Plan.quick(), else: %Plan{}) |> Plan.with_window(opts[:window])
+    plan = if opts[:quick], do: Plan.quick(), else: %Plan{}
+    parts = if opts[:only], do: String.split(opts[:only], ","), else: plan.parts
+    if parts -- Plan.parts() != [], do: fail("--only takes some of #{Enum.join(Plan.parts(), ",")}")
+    plan = %{plan | parts: parts}
     server = Server.start!()
 
     try do
@@ -27,19 +30,20 @@ defmodule LibclusterKubernetes.Bench do
 
   defp run(server, plan, opts) do
     opponent? = Code.ensure_loaded?(Cluster.Strategy.Kubernetes)
-    machine = Machine.facts(server) ++ [windows: "idle #{plan.window_seconds} s, many #{plan.many_seconds} s"]
+    machine = Machine.facts(server)
     for {name, fact} <- machine, do: IO.puts("#{name}: #{fact}")
     unless opponent?, do: IO.puts(no_opponent())
 
     setting = %Setting{server: server, plan: plan, opponent?: opponent?}
     # First: later the server's garbage collector has so much to do that a few changes would not be seen.
-    say("#{plan.topologies} topologies at once")
-    many = Measure.Many.run(setting)
+    many = if "many" in plan.parts, do: many(setting), else: []
     say("creating members")
     populate(server, plan)
     say("watching an idle server")
     setting = %{setting | server: Server.measure_idle(server, plan.idle_seconds)}
-    figures = measure(setting) ++ many
+    # In this order: reactions add members.
+    figures = for part <- ["poll", "start", "idle", "lateness", "reaction"], part in plan.parts, do: part(part, setting)
+    figures = Enum.concat(figures) ++ many
 
     IO.puts(["\n", Table.text(figures), "\n"])
     for line <- Ratios.lines(figures, plan), do: IO.puts(line)
@@ -52,38 +56,40 @@ defmodule LibclusterKubernetes.Bench do
     end
   end
 
-  defp measure(%{plan: plan} = setting) do
-    polls =
-      for source <- @sources, members <- plan.sizes do
-        say("polling #{members} #{source}")
-        Measure.Poll.run(setting, source, members) ++ Measure.Fresh.polling(setting, source, members)
-      end
-
-    others =
-      for source <- plan.sources, {what, module, function} <- at_one_size() do
-        say("#{what}, #{plan.size} #{source}")
-        apply(module, function, [setting, source])
-      end
-
-    say("lateness while #{Plan.largest(plan)} pods are listed")
-    lateness = Measure.Lateness.run(setting)
-    Enum.concat(polls ++ others ++ [lateness])
+  defp many(%{plan: plan} = setting) do
+    say("#{plan.topologies} topologies at once")
+    Measure.Many.run(setting)
   end
 
-  # In this order: reactions add members.
-  defp at_one_size do
-    [
-      {"start", Measure.Fresh, :start_up},
-      {"an idle hour", Measure.Idle, :run},
-      {"reaction", Measure.Reaction, :run}
-    ]
+  defp part("poll", setting), do: each(setting, @sources, "polling", [&Measure.Poll.run/3, &Measure.Fresh.polling/3])
+  defp part("start", setting), do: each(setting, setting.plan.sources, "start", [&Measure.Fresh.start_up/3])
+  defp part("reaction", setting), do: each(setting, setting.plan.sources, "reaction", [&Measure.Reaction.run/3])
+
+  defp part("idle", %{plan: plan} = setting) do
+    say("an idle hour, #{plan.size} of each source")
+    Measure.Idle.run(setting)
+  end
+
+  defp part("lateness", %{plan: plan} = setting) do
+    say("lateness while #{Plan.largest(plan)} pods are listed")
+    Measure.Lateness.run(setting)
+  end
+
+  # Each source with each number of members.
+  defp each(%{plan: plan} = setting, sources, what, measures) do
+    Enum.concat(
+      for source <- sources, members <- plan.sizes do
+        say("#{what}, #{members} #{source}")
+        Enum.flat_map(measures, & &1.(setting, source, members))
+      end
+    )
   end
 
   # Pictures and data in the repository are those of a whole run against the real things.
   defp folder(%{opponent?: opponent?}, opts) do
     cond do
       opts[:out] -> opts[:out]
-      opponent? and Server.real?() and not Keyword.get(opts, :quick, false) -> "bench"
+      opponent? and Server.real?() and opts[:quick] != true and opts[:only] == nil -> "bench"
       true -> Path.join(System.fetch_env!("CARGO_TARGET_DIR"), "bench")
     end
   end

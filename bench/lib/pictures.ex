@@ -60,7 +60,7 @@ defmodule LibclusterKubernetes.Bench.Pictures do
 
   defp pairs(figures, rows) do
     for {label, measure, {source, members} = at} <- rows,
-        %{unit: unit} = Enum.find(figures, &({&1.measure, &1.source, &1.members} == {measure, source, members})) do
+        %{unit: unit} <- [Enum.find(figures, &({&1.measure, &1.source, &1.members} == {measure, source, members}))] do
       {label, unit, Figure.find(figures, measure, at, :ours), Figure.find(figures, measure, at, :stock)}
     end
   end

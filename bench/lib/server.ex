@@ -127,8 +127,11 @@ defmodule LibclusterKubernetes.Bench.Server do
   @doc "Nanoseconds of CPU that each of its processes has used."
   def cpu(server), do: for({name, pid} <- processes(server), do: {name, Proc.cpu_ns(pid)})
 
-  @doc "Measures what each of its processes uses while nobody asks, per second: the median of so many seconds."
-  def measure_idle(server, seconds) do
+  @doc """
+  Measures what each of its processes uses while nobody asks, per second. Of so many seconds the median: what a short
+  window most often has. `&Stats.mean/1` is for a long one.
+  """
+  def measure_idle(server, seconds, summary \\ &Stats.median/1) do
     samples =
       for _ <- 1..seconds do
         before = cpu(server)
@@ -136,7 +139,7 @@ defmodule LibclusterKubernetes.Bench.Server do
         for {name, now} <- cpu(server), do: {name, now - before[name]}
       end
 
-    idle = for {name, _} <- hd(samples), into: %{}, do: {name, samples |> Enum.map(& &1[name]) |> Stats.median()}
+    idle = for {name, _} <- hd(samples), into: %{}, do: {name, samples |> Enum.map(& &1[name]) |> summary.()}
     %{server | idle: idle}
   end
 end

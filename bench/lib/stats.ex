@@ -5,6 +5,9 @@ defmodule LibclusterKubernetes.Bench.Stats do
   @spec median([number(), ...]) :: float()
   def median(values), do: percentile(values, 50)
 
+  @spec mean([number(), ...]) :: float()
+  def mean(values), do: Enum.sum(values) / length(values)
+
   @doc "The value below which so many percent lie, interpolated."
   @spec percentile([number(), ...], number()) :: float()
   def percentile(values, percent) do

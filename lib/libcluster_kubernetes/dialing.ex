@@ -55,6 +55,12 @@ defmodule LibclusterKubernetes.Dialing do
   @spec tried?(t(), name()) :: boolean()
   def tried?(dialing, name), do: is_map_key(dialing.failures, name) and name not in dialing.in_flight
 
+  @doc "Whether nobody is being tried, nor waits to be."
+  @spec settled?(t()) :: boolean()
+  def settled?(%{in_flight: in_flight, failures: failures, crowded?: crowded?}) do
+    Enum.empty?(in_flight) and failures == %{} and not crowded?
+  end
+
   @doc "When somebody is to be tried next, if that is known."
   @spec next_retry(t(), integer()) :: integer() | nil
   def next_retry(dialing, now) do

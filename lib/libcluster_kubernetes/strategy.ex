@@ -73,6 +73,8 @@ defmodule LibclusterKubernetes.Strategy do
     :review_timer,
     # The server's mark of the last snapshot.
     :resource_version,
+    # The nodes and members of the last review, if it left nothing to do.
+    :settled,
     # The failure that lasts, if one does. While it does, the membership is what it was before.
     incident: Incident.new(),
     activity: %Activity{},
@@ -283,10 +285,17 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | said: said}
   end
 
-  # What the known members mean for the connections of this moment.
+  # What the known members mean for the connections of this moment. Nearly every tick finds all as the last one left it.
   defp review(state) do
-    connected = connected(state)
-    state |> dial(connected) |> let_go(connected) |> schedule_review()
+    sight = {list_nodes(state), %{state.membership | observed_at: nil}}
+    if state.settled == sight, do: state, else: review(state, sight)
+  end
+
+  defp review(state, {nodes, _membership} = sight) do
+    connected = names(nodes)
+    state = state |> dial(connected) |> let_go(connected) |> schedule_review()
+    settled? = state.tasks == %{} and Membership.settled?(state.membership) and Dialing.settled?(state.dialing)
+    %{state | settled: if(settled?, do: sight)}
   end
 
   defp dial(state, connected) do
@@ -371,10 +380,11 @@ defmodule LibclusterKubernetes.Strategy do
   defp log_crash(state, what, {:crashed, text}), do: Logger.error(state.topology.topology, "#{what} failed: #{text}")
   defp log_crash(_state, _what, _result), do: :ok
 
-  defp connected(state) do
-    {module, function, args} = state.topology.list_nodes
-    module |> apply(function, args) |> MapSet.new(&Atom.to_string/1)
-  end
+  defp connected(state), do: state |> list_nodes() |> names()
+
+  defp list_nodes(%{topology: %{list_nodes: {module, function, args}}}), do: apply(module, function, args)
+
+  defp names(nodes), do: MapSet.new(nodes, &Atom.to_string/1)
 
   defp schedule_tick(state) do
     interval = state.options.values.polling_interval

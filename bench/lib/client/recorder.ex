@@ -33,7 +33,7 @@ defmodule LibclusterKubernetes.Bench.Client.Recorder do
   end
 
   @doc "Waits until a node is connected to, and answers when that was: microseconds of the system's clock."
-  def await_connect(topology, name, deadline_ms \\ 30_000) do
+  def await_connect(topology, name, deadline_ms \\ 100_000) do
     node = String.to_atom(name)
     await(deadline_ms, fn -> :ets.member(table(topology), node) end)
     :ets.lookup_element(table(topology), node, 2)

@@ -50,21 +50,21 @@ defmodule LibclusterKubernetes.Bench.Measure.Fresh do
     client
   end
 
-  @doc "Start-up, at one size."
-  def start_up(%{plan: plan} = setting, source) do
+  @doc "Start-up."
+  def start_up(%{plan: plan} = setting, source, members) do
     samples =
-      for _ <- 1..(plan.fresh_starts + 2), who <- Setting.subjects(setting, source) do
-        {who, start_sample(setting, who, source)}
+      for _ <- 1..plan.fresh_starts, who <- Setting.subjects(setting, source) do
+        {who, start_sample(setting, who, source, members)}
       end
 
     for {who, samples} <- grouped(samples),
         {measure, key} <- [start_blocked: :blocked, start_connected: :connected, start_nif_load: :nif],
         values = Enum.map(samples, & &1[key]),
         hd(values) != nil,
-        do: Figure.new(measure, {source, plan.size}, who, :us, values)
+        do: Figure.new(measure, {source, members}, who, :us, values)
   end
 
-  defp start_sample(%{plan: %{size: members}} = setting, who, source) do
+  defp start_sample(setting, who, source, members) do
     client = Client.start!()
     Client.call(client, Client.Vm, :load_modules, [])
     nif = if who == :ours, do: Client.call(client, Subject, :load_nif, [])

@@ -3,7 +3,8 @@ defmodule LibclusterKubernetes.Bench.Measure.Many do
   Many topologies in one VM, each with an Endpoints object of its own: CPU of the server and of the client in a window,
   while nothing changes and with a change every second; and the client's memory after it.
 
-  The same windows without any client show what the server uses by itself and for the changes; that is taken off.
+  In each round the same windows without any client come first: what the server uses by itself and for the changes is taken
+  off.
   """
 
   alias LibclusterKubernetes.Bench.{Client, Figure, Proc, Server, Setting}
@@ -20,12 +21,22 @@ defmodule LibclusterKubernetes.Bench.Measure.Many do
 
     # What follows the writing of so much is not what an idle server does.
     Process.sleep(2_000)
-    nobody = windows(setting, nil)
 
-    for who <- Setting.subjects(setting, :endpoints), figure <- figures(setting, who, topologies, nobody), do: figure
+    samples =
+      for _ <- 1..plan.many_rounds, nobody = windows(setting, nil), who <- Setting.subjects(setting, :endpoints) do
+        {who, sample(setting, who, topologies, nobody)}
+      end
+
+    at = {:endpoints, plan.topologies * plan.topology_members}
+
+    for {who, samples} <- Enum.group_by(samples, &elem(&1, 0), &elem(&1, 1)),
+        {measure, _value} <- hd(samples) do
+      unit = if measure == :many_memory, do: :bytes, else: :ns
+      Figure.new(measure, at, who, unit, Enum.map(samples, & &1[measure]))
+    end
   end
 
-  defp figures(%{plan: plan} = setting, who, topologies, nobody) do
+  defp sample(%{plan: plan} = setting, who, topologies, nobody) do
     client = Client.start!()
     before = Proc.resident(client.os_pid)
     Setting.start_topologies(setting, client, who, :endpoints, topologies, interval: @interval, watch?: true)
@@ -35,14 +46,11 @@ defmodule LibclusterKubernetes.Bench.Measure.Many do
     memory = Proc.resident(client.os_pid) - before
     Client.stop(client)
 
-    at = {:endpoints, plan.topologies * plan.topology_members}
-
-    [Figure.new(:many_memory, at, who, :bytes, [memory])] ++
-      for {kind, window} <- windows, side <- [:server, :client] do
-        net = if side == :server, do: max(window.server - nobody[kind].server, 0), else: window.client
-        # Per second, whatever the window.
-        Figure.new(:"many_#{kind}_#{side}_cpu", at, who, :ns, [net / plan.many_seconds])
-      end
+    # Per second, whatever the window. Less than nobody's is noise, which a median needs whole.
+    for {kind, window} <- windows, side <- [:server, :client], into: %{many_memory: memory} do
+      net = if side == :server, do: window.server - nobody[kind].server, else: window.client
+      {:"many_#{kind}_#{side}_cpu", net / plan.many_seconds}
+    end
   end
 
   defp windows(%{plan: plan} = setting, client) do
@@ -60,12 +68,14 @@ defmodule LibclusterKubernetes.Bench.Measure.Many do
   end
 
   defp change(%{plan: plan} = setting, count) do
+    began = System.monotonic_time(:millisecond)
+
     for number <- 1..count do
       namespace = "many-#{rem(number, plan.topologies) + 1}"
       unique = System.unique_integer([:positive, :monotonic])
       {_node, change} = Server.prepare_change!(setting.server, :endpoints, namespace, plan.topology_members, unique)
       change.()
-      Process.sleep(@change_every_ms)
+      Process.sleep(max(began + number * @change_every_ms - System.monotonic_time(:millisecond), 0))
     end
   end
 

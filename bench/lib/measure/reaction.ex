@@ -2,52 +2,60 @@ defmodule LibclusterKubernetes.Bench.Measure.Reaction do
   @moduledoc """
   From the sending of a write to the connect: ours watches, the stock strategy polls every 5 s. Both have their defaults.
 
-  Several clients of the stock strategy with phases at random see each write, and writes come at random, too, so that a
-  dozen samples do not take minutes. The time that the server takes for the write is in it.
+  The time that the server takes for the write is in it, and reported by itself, too: an Endpoints object of 1,000
+  addresses is read, checked and stored whole for each of them that comes. Writes come at random in the stock strategy's
+  interval; several of its clients see each of them where they are no load on the machine.
   """
 
   alias LibclusterKubernetes.Bench.{Client, Figure, Server, Setting}
   alias LibclusterKubernetes.Bench.Client.Recorder
 
   @interval 5_000
-  @stock_clients 4
+  @most_stock_clients 4
 
-  def run(%{plan: plan} = setting, source) do
-    at = {source, plan.size}
+  def run(%{plan: plan} = setting, source, members) do
+    at = {source, members}
     # Numbers never used before: each change brings a new member.
-    ours = samples(setting, :ours, source, 1, 1..plan.reactions)
+    {writes, ours} = samples(setting, :ours, at, 1, 1..plan.reactions)
+    clients = 1_000 |> div(members) |> max(1) |> min(@most_stock_clients)
+    changes = 1_001..(1_000 + div(plan.stock_reactions, clients))
 
-    theirs =
+    stock =
       if :stock in Setting.subjects(setting, source),
-        do:
-          samples(setting, :stock, source, @stock_clients, 1_001..(1_000 + div(plan.stock_reactions, @stock_clients))),
+        do: setting |> samples(:stock, at, clients, changes) |> elem(1),
         else: []
 
-    for {who, values} <- [ours: ours, stock: theirs], values != [], do: Figure.new(:reaction, at, who, :us, values)
+    for {who, values} <- [ours: ours, stock: stock, write: writes], values != [] do
+      Figure.new(:reaction, at, who, :us, values)
+    end
   end
 
-  defp samples(%{plan: plan} = setting, who, source, clients, numbers) do
-    namespace = Server.namespace(source, plan.size)
+  # How long the writes took, and the reactions to them.
+  defp samples(setting, who, {source, members}, count, numbers) do
+    namespace = Server.namespace(source, members)
 
     clients =
-      for _ <- 1..clients do
-        if who == :stock, do: Process.sleep(:rand.uniform(div(@interval, 2)))
+      for _ <- 1..count do
+        if count > 1, do: Process.sleep(:rand.uniform(div(@interval, 2)))
         # Changes of ours replaced one of the members, or came on top.
-        Setting.start_client!(setting, who, source, namespace, plan.size, interval: @interval, watch?: true)
+        Setting.start_client!(setting, who, source, namespace, members, interval: @interval, watch?: true)
       end
 
     Process.sleep(1_000)
-    samples = Enum.flat_map(numbers, &sample(setting, who, source, namespace, clients, &1))
+    {writes, reactions} = numbers |> Enum.map(&sample(setting, who, {source, members}, clients, &1)) |> Enum.unzip()
     Enum.each(clients, &Client.stop/1)
-    samples
+    {writes, Enum.concat(reactions)}
   end
 
-  defp sample(setting, who, source, namespace, clients, number) do
-    {node, change} = Server.prepare_change!(setting.server, source, namespace, setting.plan.size, number)
+  defp sample(setting, who, {source, members}, clients, number) do
+    namespace = Server.namespace(source, members)
+    {node, change} = Server.prepare_change!(setting.server, source, namespace, members, number)
     # The change before, and the pod without an address, are old news then.
     Process.sleep(if who == :stock, do: :rand.uniform(@interval), else: 50 + :rand.uniform(100))
     written = System.os_time(:microsecond)
     change.()
-    for client <- clients, do: Client.call(client, Recorder, :await_connect, [:k8s, node]) - written
+    answered = System.os_time(:microsecond)
+    reactions = for client <- clients, do: Client.call(client, Recorder, :await_connect, [:k8s, node]) - written
+    {answered - written, reactions}
   end
 end

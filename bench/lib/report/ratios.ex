@@ -4,10 +4,10 @@ defmodule LibclusterKubernetes.Bench.Report.Ratios do
   alias LibclusterKubernetes.Bench.{Figure, Plan}
   alias LibclusterKubernetes.Bench.Report.Unit
 
-  @doc "A line for each promise."
+  @doc "A line for each promise of which something was measured."
   @spec lines([Figure.t()], Plan.t()) :: [String.t()]
   def lines(figures, plan) do
-    for {text, demanded, reached} <- promises(figures, plan) do
+    for {text, demanded, reached} <- promises(figures, plan), reached != {nil, nil} do
       [String.pad_trailing(verdict(demanded, reached), 7), String.pad_trailing(text, 52)]
       |> Enum.concat(["demanded #{String.pad_trailing(say(demanded), 10)} reached #{say_reached(demanded, reached)}"])
       |> Enum.join(" ")

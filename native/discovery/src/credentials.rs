@@ -117,14 +117,25 @@ pub fn token(folder: &Path) -> Result<Token, Error> {
 
 /// Reads `ca.crt`: every certificate of it that can be a trust anchor, at least one.
 pub fn certificate_authority(folder: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let path = folder.join("ca.crt");
-    let text = read(&path, "the CA certificate to verify the API server with")?;
+    authority_text(folder).and_then(|text| trust_anchors(folder, &text))
+}
+
+/// The text of `ca.crt`, for [`trust_anchors`]. Where it has not changed, they have not.
+pub(crate) fn authority_text(folder: &Path) -> Result<String, Error> {
+    read(
+        &folder.join("ca.crt"),
+        "the CA certificate to verify the API server with",
+    )
+}
+
+/// Every certificate in this text of `ca.crt` that can be a trust anchor, at least one.
+pub(crate) fn trust_anchors(folder: &Path, text: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let usable: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes())
         .filter_map(Result::ok)
         .filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok())
         .collect();
     if usable.is_empty() {
-        return Err(unusable(&path, "holds no usable PEM certificate"));
+        return Err(unusable(&folder.join("ca.crt"), "holds no usable PEM certificate"));
     }
     Ok(usable)
 }

@@ -69,11 +69,11 @@ pub(crate) enum Extent {
     Stream { limit: Duration, silence: Duration },
 }
 
-/// The one connection of a discovery, with the credentials it was made for.
+/// The one connection of a discovery, with the text of the `ca.crt` it was made for.
 pub(crate) struct Client {
     config: Arc<Config>,
     signals: Arc<Signals>,
-    connected: Option<(Vec<CertificateDer<'static>>, Agent)>,
+    connected: Option<(String, Agent)>,
     use_fallback: bool,
     requests: u64,
 }
@@ -178,11 +178,13 @@ impl Client {
 
     /// The agent for the CA as it is on disk now. Keeps the connection as long as the CA stays the same.
     fn agent(&mut self) -> Result<Agent, Error> {
-        let authority = credentials::certificate_authority(&self.config.service_account)?;
+        let folder = &self.config.service_account;
+        let authority = credentials::authority_text(folder)?;
         match &self.connected {
             Some((known, agent)) if *known == authority => Ok(agent.clone()),
             _ => {
-                let agent = new_agent(&self.config, &self.signals, &authority);
+                let anchors = credentials::trust_anchors(folder, &authority)?;
+                let agent = new_agent(&self.config, &self.signals, &anchors);
                 self.connected = Some((authority, agent.clone()));
                 Ok(agent)
             }
