@@ -62,6 +62,7 @@ defmodule LibclusterKubernetes.Membership do
     draining = MapSet.new(snapshot.draining)
     present = ready |> MapSet.union(MapSet.new(snapshot.not_ready)) |> MapSet.union(draining)
     gone = membership.present |> MapSet.difference(present) |> Map.new(&{&1, now})
+    absent = for {name, since} <- Map.merge(gone, membership.absent), name not in present, into: %{}, do: {name, since}
 
     %{
       membership
@@ -72,7 +73,7 @@ defmodule LibclusterKubernetes.Membership do
         named?: self in present,
         left?: membership.left? and self not in present,
         observed_at: now,
-        absent: gone |> Map.merge(membership.absent) |> Map.drop(MapSet.to_list(present)) |> tracked(membership, self)
+        absent: tracked(absent, membership, self)
     }
   end
 
@@ -125,8 +126,8 @@ defmodule LibclusterKubernetes.Membership do
   end
 
   @doc "Whom another topology of this VM must not disconnect."
-  @spec held(t()) :: [name()]
-  def held(membership), do: Map.keys(membership.absent) ++ MapSet.to_list(membership.present)
+  @spec held(t()) :: MapSet.t(name())
+  def held(membership), do: membership.absent |> Map.keys() |> MapSet.new() |> MapSet.union(membership.present)
 
   @doc "Whom to disconnect: absent for long enough. Nobody, while this node is itself absent: then it leaves instead."
   @spec departed(t()) :: [name()]

@@ -46,6 +46,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   alias LibclusterKubernetes.{
     Activity,
+    Connections,
     Dialing,
     Holdings,
     Incident,
@@ -73,11 +74,12 @@ defmodule LibclusterKubernetes.Strategy do
     :review_timer,
     # The server's mark of the last snapshot.
     :resource_version,
-    # The nodes and members of the last review, if it left nothing to do.
+    # The connections and members of the last review, if it left nothing to do.
     :settled,
     # The failure that lasts, if one does. While it does, the membership is what it was before.
     incident: Incident.new(),
     activity: %Activity{},
+    connections: Connections.new(),
     dialing: Dialing.new(),
     said: MapSet.new(),
     # Whether it was said that there is no room for more names.
@@ -178,8 +180,9 @@ defmodule LibclusterKubernetes.Strategy do
     known = state.membership
     state = state |> notify(snapshot) |> observe(snapshot)
     {came, gone} = changes = Membership.changes(known, state.membership)
+    # Before all that takes time: whoever came is connected to.
+    state = state |> end_incident({:answer, came, gone}) |> review() |> hold() |> answer_waiters()
     Telemetry.snapshot(state.options, snapshot, changes)
-    state = state |> end_incident({:answer, came, gone}) |> review() |> answer_waiters()
     :ok = Native.acknowledge(state.worker, state.ref)
     state
   end
@@ -268,18 +271,22 @@ defmodule LibclusterKubernetes.Strategy do
   defp observe(state, snapshot) do
     membership = Membership.observe(state.membership, Atom.to_string(node()), snapshot, now())
     activity = Activity.heard(state.activity, DateTime.utc_now())
-    hold(%{state | membership: membership, activity: activity, resource_version: snapshot.resource_version})
+    %{state | membership: membership, activity: activity, resource_version: snapshot.resource_version}
   end
 
   # Tells the other topologies of this VM.
   defp hold(%{topology: topology, membership: membership} = state) do
-    names = MapSet.new(Membership.held(membership))
-    Holdings.hold(%Holdings{topology: topology.topology, names: names, gone?: Membership.gone?(membership)})
+    Holdings.hold(%Holdings{
+      topology: topology.topology,
+      names: Membership.held(membership),
+      gone?: Membership.gone?(membership)
+    })
+
     state
   end
 
   defp notify(state, snapshot) do
-    known_members? = Membership.held(state.membership) != []
+    known_members? = not Enum.empty?(Membership.held(state.membership))
     {texts, said} = Notices.new_ones(state.said, snapshot, known_members?)
     Enum.each(texts, &log(state, {:warn, &1}))
     %{state | said: said}
@@ -287,16 +294,17 @@ defmodule LibclusterKubernetes.Strategy do
 
   # What the known members mean for the connections of this moment. Nearly every tick finds all as the last one left it.
   defp review(state) do
-    sight = {list_nodes(state), %{state.membership | observed_at: nil}}
-    if state.settled == sight, do: state, else: review(state, sight)
+    state = %{state | connections: connections(state)}
+    if state.settled == sight(state), do: state, else: act(state, state.connections.names)
   end
 
-  defp review(state, {nodes, _membership} = sight) do
-    connected = names(nodes)
+  defp act(state, connected) do
     state = state |> dial(connected) |> let_go(connected) |> schedule_review()
     settled? = state.tasks == %{} and Membership.settled?(state.membership) and Dialing.settled?(state.dialing)
-    %{state | settled: if(settled?, do: sight)}
+    %{state | settled: if(settled?, do: sight(state))}
   end
+
+  defp sight(state), do: {state.connections, %{state.membership | observed_at: nil}}
 
   defp dial(state, connected) do
     missing = state.membership |> Membership.wanted() |> MapSet.difference(connected) |> MapSet.to_list()
@@ -380,11 +388,9 @@ defmodule LibclusterKubernetes.Strategy do
   defp log_crash(state, what, {:crashed, text}), do: Logger.error(state.topology.topology, "#{what} failed: #{text}")
   defp log_crash(_state, _what, _result), do: :ok
 
-  defp connected(state), do: state |> list_nodes() |> names()
+  defp connections(state), do: Connections.now(state.connections, state.topology.list_nodes)
 
-  defp list_nodes(%{topology: %{list_nodes: {module, function, args}}}), do: apply(module, function, args)
-
-  defp names(nodes), do: MapSet.new(nodes, &Atom.to_string/1)
+  defp connected(state), do: connections(state).names
 
   defp schedule_tick(state) do
     interval = state.options.values.polling_interval

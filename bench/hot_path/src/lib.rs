@@ -19,10 +19,11 @@ pub type Run = Box<dyn FnMut()>;
 pub type Workload = (&'static str, fn() -> Run);
 
 /// Every workload.
-pub fn all() -> [Workload; 4] {
+pub fn all() -> [Workload; 5] {
     [
         ("list_pods", list_pods),
         ("list_endpoints", list_endpoints),
+        ("list_endpoints_json", list_endpoints_json),
         ("watch_pods", watch_pods),
         ("longnames", longnames),
     ]
@@ -33,8 +34,13 @@ fn list_pods() -> Run {
     list(Source::Pods, protobuf::pod_list())
 }
 
-/// One Endpoints object with 1,000 addresses in JSON, the same.
+/// One Endpoints object with 1,000 addresses in protobuf, the same.
 fn list_endpoints() -> Run {
+    list(Source::Endpoints, protobuf::endpoints_list())
+}
+
+/// The same in JSON.
+fn list_endpoints_json() -> Run {
     list(Source::Endpoints, endpoints_json())
 }
 
@@ -163,9 +169,35 @@ fn endpoints_json() -> Vec<u8> {
     .into_bytes()
 }
 
-/// Pods as the server encodes them, with fillers where it says what does not count.
+/// Objects as the server encodes them, with fillers where it says what does not count.
 mod protobuf {
     use super::{MEMBERS, ip};
+
+    pub(super) fn endpoints_list() -> Vec<u8> {
+        let addresses = (0..MEMBERS).flat_map(|number| {
+            let target = [
+                text(1, "Pod"),
+                text(2, "production"),
+                text(3, &format!("web-6d4cf56db6-{number}")),
+                text(4, &format!("0a7f6a3c-5f0e-4b6a-9d0e-{number:012}")),
+                text(5, ""),
+                text(6, &number.to_string()),
+                text(7, ""),
+            ];
+            let address = [
+                text(1, &ip(number)),
+                bytes(2, &target.concat()),
+                text(3, ""),
+                text(4, &format!("worker-{}.example.internal", number % 100)),
+            ];
+            bytes(1, &address.concat())
+        });
+        let port = [text(1, "epmd"), vec![16, 145, 34], text(3, "TCP")].concat();
+        let subset: Vec<_> = addresses.chain(bytes(3, &port)).collect();
+        let metadata = [text(1, "web"), text(3, "production"), text(6, "6")].concat();
+        let object = [bytes(1, &metadata), bytes(2, &subset)].concat();
+        answer("EndpointsList", &[bytes(1, &text(2, "7")), bytes(2, &object)].concat())
+    }
 
     pub(super) fn pod_list() -> Vec<u8> {
         let items = (0..MEMBERS).flat_map(|number| bytes(2, &pod(number, number, true)));

@@ -11,13 +11,13 @@ use rustls::pki_types::CertificateDer;
 use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
-use ureq::{Agent, Timeout};
+use ureq::Agent;
 
 use crate::config::Config;
 use crate::credentials::{self, Token};
 use crate::error::{Error, Kind, printable};
 use crate::pieces::Delimiter;
-use crate::resolver::{SharedResolver, Unresolved};
+use crate::resolver::{Later, SharedResolver, Unresolved};
 use crate::signals::Signals;
 use crate::status::{self, Asked};
 use crate::transport::InterruptibleConnector;
@@ -269,8 +269,6 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .timeout_global(Some(config.request_timeout))
-        // A name server that does not answer leaves time for the fallback address.
-        .timeout_resolve(Some(config.request_timeout / 3))
         .max_response_header_size(MAX_HEADER_BYTES)
         .input_buffer_size(BUFFER_BYTES)
         .output_buffer_size(BUFFER_BYTES)
@@ -280,12 +278,12 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
         .user_agent(concat!("libcluster_kubernetes/", env!("CARGO_PKG_VERSION")))
         .build();
     let connector = InterruptibleConnector {
-        signals: Arc::clone(signals),
+        resolver: SharedResolver {
+            signals: Arc::clone(signals),
+        },
+        lookup_limit: config.request_timeout / 3,
     };
-    let resolver = SharedResolver {
-        signals: Arc::clone(signals),
-    };
-    Agent::with_parts(settings, connector.chain(RustlsConnector::default()), resolver)
+    Agent::with_parts(settings, connector.chain(RustlsConnector::default()), Later)
 }
 
 /// An answer with a status other than 200. The status counts, whether or not its body can be read.
@@ -305,7 +303,6 @@ fn at(server: &str, mut error: Error) -> Error {
 /// What ureq's error means to a user.
 fn classify(error: &ureq::Error, limit: Duration) -> Error {
     let (kind, why) = match error {
-        ureq::Error::Timeout(Timeout::Resolve) => (Kind::Dns, "the name server does not answer".to_owned()),
         ureq::Error::Timeout(phase) => (
             Kind::Timeout,
             format!(

@@ -133,7 +133,19 @@ impl<'a> Message<'a> for TypeMeta<'a> {
 }
 
 /// The next field, and what follows it.
+#[inline]
 fn field(bytes: &[u8]) -> Result<(u32, Value<'_>, &[u8]), Malformed> {
+    // Nearly every field that counts is bytes, with a number below 16 and a length below 128: two bytes of head.
+    if let [tag @ 0x0a..=0x7f, length @ ..=0x7f, rest @ ..] = bytes
+        && tag & 7 == 2
+    {
+        let (content, rest) = split(rest, usize::from(*length))?;
+        return Ok((u32::from(tag >> 3), Value::Bytes(content), rest));
+    }
+    any_field(bytes)
+}
+
+fn any_field(bytes: &[u8]) -> Result<(u32, Value<'_>, &[u8]), Malformed> {
     let (head, rest) = Head::read(bytes)?;
     let (value, rest) = match head.content {
         Content::Number(number) => (Value::Number(number), rest),

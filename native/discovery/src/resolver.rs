@@ -2,6 +2,9 @@
 //!
 //! `getaddrinfo` cannot be interrupted, so it runs on a thread of its own; at most one per name at a time in the whole
 //! VM, however many topologies ask, start and are killed meanwhile.
+//!
+//! ureq resolves before every request, also where a kept connection will serve. Here a name is looked up when a connection
+//! is made, and a name server that is down harms nobody who is connected: see `transport`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,23 +44,19 @@ impl fmt::Display for Unresolved {
 
 impl std::error::Error for Unresolved {}
 
+/// ureq's resolver: leaves it to the connector.
+#[derive(Debug)]
+pub(crate) struct Later;
+
+impl Resolver for Later {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        Ok(self.empty())
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct SharedResolver {
     pub(crate) signals: Arc<Signals>,
-}
-
-impl Resolver for SharedResolver {
-    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let authority = uri.authority().ok_or(ureq::Error::HostNotFound)?;
-        let found = self
-            .addresses(authority, *timeout.after)
-            .map_err(|unresolved| ureq::Error::Other(Box::new(unresolved)))?;
-        let mut addresses = self.empty();
-        for address in found.into_iter().take(MAX_ADDRESSES) {
-            addresses.push(address);
-        }
-        Ok(addresses)
-    }
 }
 
 impl SharedResolver {
@@ -77,7 +76,10 @@ impl SharedResolver {
         loop {
             let left = limit.saturating_sub(started.elapsed());
             match answer.recv_timeout(left.min(STOP_CHECK)) {
-                Ok(Ok(addresses)) if !addresses.is_empty() => return Ok(addresses),
+                Ok(Ok(mut addresses)) if !addresses.is_empty() => {
+                    addresses.truncate(MAX_ADDRESSES);
+                    return Ok(addresses);
+                }
                 Ok(Ok(_)) => return Err(unresolved(host, "no address")),
                 Ok(Err(reason)) => return Err(unresolved(host, &reason)),
                 Err(RecvTimeoutError::Timeout) if left.is_zero() => {
@@ -131,10 +133,16 @@ fn finish_lookup(name: &str, answer: &Answer) {
     }
 }
 
+/// A lookup of `name` that is under way, as if a name server did not answer; no test shares a name.
+#[cfg(test)]
+pub(crate) fn hold(name: &str) {
+    let mut in_flight = IN_FLIGHT.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(in_flight.insert(name.to_owned(), Vec::new()).is_none());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ureq::Timeout;
 
     const LIMIT: Duration = Duration::from_secs(5);
 
@@ -144,29 +152,9 @@ mod tests {
         }
     }
 
-    fn resolve(resolver: &SharedResolver, url: &str) -> Result<Vec<SocketAddr>, ureq::Error> {
-        let config = ureq::Agent::config_builder().build();
-        let timeout = NextTimeout {
-            after: LIMIT.into(),
-            reason: Timeout::Resolve,
-            per_read: None,
-            per_write: None,
-        };
-        let found = resolver.resolve(&url.parse().unwrap(), &config, timeout)?;
-        Ok(found.iter().copied().collect())
-    }
-
-    fn why(result: Result<Vec<SocketAddr>, ureq::Error>) -> String {
-        match result {
-            Err(ureq::Error::Other(cause)) if cause.is::<Unresolved>() => cause.to_string(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// A lookup of `name` that is under way, as if a name server did not answer; no test shares a name.
-    fn hold(name: &str) {
-        let mut in_flight = IN_FLIGHT.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(in_flight.insert(name.to_owned(), Vec::new()).is_none());
+    fn resolve(url: &str) -> Result<Vec<SocketAddr>, Unresolved> {
+        let url: Uri = url.parse().unwrap();
+        resolver().addresses(url.authority().unwrap(), LIMIT)
     }
 
     fn waiting(name: &str) -> usize {
@@ -176,20 +164,19 @@ mod tests {
 
     #[test]
     fn an_address_is_not_looked_up() {
-        let resolver = resolver();
         for (url, address) in [
             ("https://10.0.0.1", "10.0.0.1:443"),
             ("https://10.0.0.1:6443", "10.0.0.1:6443"),
             ("https://[fd00::1]", "[fd00::1]:443"),
             ("https://[fd00::1]:6443/path?query", "[fd00::1]:6443"),
         ] {
-            assert_eq!(resolve(&resolver, url).unwrap(), [address.parse().unwrap()]);
+            assert_eq!(resolve(url).unwrap(), [address.parse().unwrap()]);
         }
     }
 
     #[test]
     fn a_name_is_looked_up_with_its_port() {
-        let found = resolve(&resolver(), "https://localhost:6443").unwrap();
+        let found = resolve("https://localhost:6443").unwrap();
         assert!(
             found
                 .iter()
@@ -202,7 +189,7 @@ mod tests {
     fn an_unknown_name_is_named() {
         // No name server is asked for a label this long.
         let host = "x".repeat(64);
-        let why = why(resolve(&resolver(), &format!("https://{host}.invalid")));
+        let why = resolve(&format!("https://{host}.invalid")).unwrap_err().to_string();
         assert!(why.starts_with(&host), "{why}");
         assert_eq!(waiting(&format!("{host}.invalid:443")), 0);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 use ureq::{Error, Timeout};
 
+use crate::resolver::SharedResolver;
 use crate::signals::{Interrupt, Signals};
 
 // A peer behind a cut cable or a firewall that forgot the connection is given up after 10 + 3 * 5 = 25 seconds idle,
@@ -22,7 +23,9 @@ const USER_TIMEOUT: Duration = Duration::from_secs(25);
 
 #[derive(Debug)]
 pub(crate) struct InterruptibleConnector {
-    pub(crate) signals: Arc<Signals>,
+    pub(crate) resolver: SharedResolver,
+    /// A name server that does not answer leaves time for another address of the API.
+    pub(crate) lookup_limit: Duration,
 }
 
 impl Connector<()> for InterruptibleConnector {
@@ -31,30 +34,43 @@ impl Connector<()> for InterruptibleConnector {
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Self::Out>, Error> {
         let started = Instant::now();
         let budget = *details.timeout.after;
-        let mut last = Error::HostNotFound;
-        for (tried, address) in details.addrs.iter().enumerate() {
-            let left = budget.saturating_sub(started.elapsed());
-            let attempts = u32::try_from(details.addrs.len() - tried).unwrap_or(1);
-            let socket = Arc::new(Interruptible(new_socket(Domain::for_address(*address))?));
-            let handle: Weak<dyn Interrupt> = Arc::<Interruptible>::downgrade(&socket);
-            if !self.signals.connecting(handle) {
-                return Err(Error::Io(io::Error::other("stopped")));
-            }
-            if left.is_zero() {
-                return Err(Error::Timeout(details.timeout.reason));
-            }
-            match socket.0.connect_timeout(&(*address).into(), left / attempts) {
-                Ok(()) => {
-                    let buffers =
-                        LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-                    return Ok(Some(InterruptibleTransport { socket, buffers }));
-                }
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => last = Error::Timeout(Timeout::Connect),
-                Err(error) => last = Error::Io(error),
-            }
-        }
-        Err(last)
+        let authority = details.uri.authority().ok_or(Error::HostNotFound)?;
+        let found = self.resolver.addresses(authority, budget.min(self.lookup_limit));
+        let addresses = found.map_err(|unresolved| Error::Other(Box::new(unresolved)))?;
+        let left = budget.saturating_sub(started.elapsed());
+        let socket = connect_to_one(&addresses, left, details.timeout.reason, &self.resolver.signals)?;
+        let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        Ok(Some(InterruptibleTransport { socket, buffers }))
     }
+}
+
+/// Connects to the first of these that answers. One that does not leaves time for the next.
+fn connect_to_one(
+    addresses: &[SocketAddr],
+    budget: Duration,
+    reason: Timeout,
+    signals: &Signals,
+) -> Result<Arc<Interruptible>, Error> {
+    let started = Instant::now();
+    let mut last = Error::HostNotFound;
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = budget.saturating_sub(started.elapsed());
+        let attempts = u32::try_from(addresses.len() - tried).unwrap_or(1);
+        let socket = Arc::new(Interruptible(new_socket(Domain::for_address(*address))?));
+        let handle: Weak<dyn Interrupt> = Arc::<Interruptible>::downgrade(&socket);
+        if !signals.connecting(handle) {
+            return Err(Error::Io(io::Error::other("stopped")));
+        }
+        if left.is_zero() {
+            return Err(Error::Timeout(reason));
+        }
+        match socket.0.connect_timeout(&(*address).into(), left / attempts) {
+            Ok(()) => return Ok(socket),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => last = Error::Timeout(Timeout::Connect),
+            Err(error) => last = Error::Io(error),
+        }
+    }
+    Err(last)
 }
 
 fn new_socket(domain: Domain) -> io::Result<Socket> {
@@ -146,53 +162,24 @@ fn timed_out(error: io::Error, limit: NextTimeout) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{SocketAddr, TcpListener};
+    use crate::resolver::{self, Later};
+    use std::net::TcpListener;
     use std::thread;
     use ureq::Agent;
-    use ureq::config::Config;
-    use ureq::http::Uri;
-    use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 
-    /// A name with these addresses.
-    #[derive(Debug)]
-    struct Addresses(Vec<SocketAddr>);
-
-    impl Resolver for Addresses {
-        fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-            let mut found = self.empty();
-            for address in &self.0 {
-                found.push(*address);
-            }
-            Ok(found)
-        }
+    /// The peer of a connection to one of these.
+    fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<SocketAddr, Error> {
+        let socket = connect_to_one(addresses, limit, Timeout::Global, &Signals::default())?;
+        Ok(socket.0.peer_addr().unwrap().as_socket().unwrap())
     }
 
-    /// Asks a host with these addresses over this connector alone, without TLS.
-    fn get(addresses: &[SocketAddr], limit: Duration) -> Result<u16, Error> {
-        let config = Agent::config_builder().proxy(None).timeout_global(Some(limit)).build();
-        let connector = InterruptibleConnector {
-            signals: Arc::default(),
-        };
-        let agent = Agent::with_parts(config, connector, Addresses(addresses.to_vec()));
-        let response = agent.get("http://host.test").call()?;
-        Ok(response.status().as_u16())
-    }
-
-    /// A server for one request, which it answers without looking at it.
-    fn server() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
-        });
-        address
+    fn server() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").unwrap()
     }
 
     /// An address where nobody listens any more.
     fn closed() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+        server().local_addr().unwrap()
     }
 
     fn at_once(after: Duration) -> NextTimeout {
@@ -206,8 +193,12 @@ mod tests {
 
     #[test]
     fn the_next_address_is_tried_when_one_refuses() {
-        let addresses = [closed(), closed(), server()];
-        assert_eq!(get(&addresses, Duration::from_secs(5)).unwrap(), 204);
+        let server = server();
+        let open = server.local_addr().unwrap();
+        assert_eq!(
+            connect(&[closed(), closed(), open], Duration::from_secs(5)).unwrap(),
+            open
+        );
     }
 
     #[test]
@@ -216,18 +207,56 @@ mod tests {
         listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         listener.listen(1).unwrap();
         let blackhole = listener.local_addr().unwrap().as_socket().unwrap();
-        let connect = |_| std::net::TcpStream::connect_timeout(&blackhole, Duration::from_millis(100));
+        let fill = |_| std::net::TcpStream::connect_timeout(&blackhole, Duration::from_millis(100));
         // Filled to the brim, or else it answers without taking the connection, which is as good.
-        let _queue: Vec<_> = (0..16).map_while(|number| connect(number).ok()).collect();
-        assert_eq!(get(&[blackhole, server()], Duration::from_secs(1)).unwrap(), 204);
+        let _queue: Vec<_> = (0..16).map_while(|number| fill(number).ok()).collect();
+        let server = server();
+        let open = server.local_addr().unwrap();
+        assert_eq!(connect(&[blackhole, open], Duration::from_secs(1)).unwrap(), open);
     }
 
     #[test]
     fn when_all_addresses_refuse_the_last_one_says_why() {
-        match get(&[closed(), closed()], Duration::from_secs(5)) {
+        match connect(&[closed(), closed()], Duration::from_secs(5)) {
             Err(Error::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_kept_connection_needs_no_name_server() {
+        let server = server();
+        let authority = format!("localhost:{}", server.local_addr().unwrap().port());
+        let serving = thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut request = Vec::new();
+            for _ in 0..2 {
+                request.clear();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.extend(byte);
+                }
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+            }
+        });
+        let connector = InterruptibleConnector {
+            resolver: SharedResolver {
+                signals: Arc::default(),
+            },
+            lookup_limit: Duration::from_millis(100),
+        };
+        let config = Agent::config_builder()
+            .proxy(None)
+            .timeout_global(Some(Duration::from_secs(5)));
+        let agent = Agent::with_parts(config.build(), connector, Later);
+        let get = || agent.get(format!("http://{authority}")).call();
+        assert_eq!(get().unwrap().status(), 204);
+        resolver::hold(&authority);
+        assert_eq!(get().unwrap().status(), 204);
+        serving.join().unwrap();
+        // Now the connection is closed, and to make one needs the name server.
+        assert!(get().unwrap_err().to_string().contains("does not answer"));
     }
 
     #[test]
