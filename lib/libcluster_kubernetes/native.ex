@@ -68,7 +68,8 @@ defmodule LibclusterKubernetes.Native do
   end
 
   @doc """
-  Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. Never blocks.
+  Asks for a list of what is true at the last snapshot or later; one that is running or scheduled after a failure serves,
+  and so does a watch. Never blocks.
 
   `:outdated` is a worker of another version's library, or of one that was unloaded: to be stopped, and replaced. The other
   functions do nothing for a worker whose library was unloaded. Its thread runs until nobody holds the worker any more.
@@ -77,12 +78,13 @@ defmodule LibclusterKubernetes.Native do
   def refresh({library, _handle}) when library != @library, do: :outdated
   def refresh(worker), do: call(worker, :refresh, [])
 
-  @doc "Asks for a list also while a watch is open, which is opened anew after it. Never blocks."
-  @spec relist(worker()) :: :ok
-  def relist(worker) do
-    _ = call(worker, :relist, [])
-    :ok
-  end
+  @doc """
+  Asks for a list of what is true now, also while a watch is open, which is opened anew after it. Never blocks. `:outdated`
+  as with `refresh/1`.
+  """
+  @spec relist(worker()) :: :ok | :outdated
+  def relist({library, _handle}) when library != @library, do: :outdated
+  def relist(worker), do: call(worker, :relist, [])
 
   @doc "Stops the thread and closes its connection. Never blocks; the death of the process does the same."
   @spec stop(worker()) :: :ok

@@ -145,7 +145,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   @impl GenServer
   def handle_info(:tick, state) do
-    case Native.refresh(state.worker) do
+    case ask(state) do
       :ok -> {:noreply, tick(state)}
       # To hibernate collects the garbage: a worker that cannot be stopped, because its library is gone, ends with that.
       :outdated -> {:noreply, state |> replace_worker() |> tick(), :hibernate}
@@ -217,6 +217,13 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | activity: Activity.watched(state.activity, watched)}
   end
 
+  # A poll may be answered from a server's cache, but not while it decides about a disconnect.
+  defp ask(%{activity: %{mode: :poll}} = state) do
+    if Membership.settled?(state.membership), do: Native.refresh(state.worker), else: Native.relist(state.worker)
+  end
+
+  defp ask(state), do: Native.refresh(state.worker)
+
   defp tick(state), do: state |> confirm() |> review() |> schedule_tick()
 
   defp start_worker(state), do: state.options |> Options.to_native() |> Native.start(self())
@@ -264,7 +271,8 @@ defmodule LibclusterKubernetes.Strategy do
   # Whoever is to be disconnected must be absent from an answer of now. While polling the next poll would tell as well;
   # a watch only speaks of changes.
   defp confirm(state) do
-    if Membership.unconfirmed?(state.membership, now()), do: :ok = Native.relist(state.worker)
+    # A worker that is outdated is replaced by the next tick, and its successor begins with a list.
+    if Membership.unconfirmed?(state.membership, now()), do: _ = Native.relist(state.worker)
     state
   end
 

@@ -61,7 +61,7 @@ impl Discovery {
         self.signals.refresh();
     }
 
-    /// Asks for a list also while a watch is open, which is opened anew after it. Never blocks.
+    /// Asks for a list of what is true now, also while a watch is open, which is opened anew after it. Never blocks.
     pub fn list(&self) {
         self.signals.list();
     }
@@ -167,8 +167,9 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 let bytes = self.api.bytes();
                 let listing = self.listing.get_or_insert_with(|| Listing::begin(bytes));
                 listing.page();
+                let consistent = !matches!(position, Position::Since(_));
                 let page = self.api.list_page(position);
-                self.signals.listed();
+                self.signals.listed(consistent);
                 Input::Page(page)
             }
             Request::Watch(version, patience) => match self.api.open_watch(version, patience) {
@@ -180,10 +181,10 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 Err(error) => Input::Opened(Err(error)),
             },
             Request::Read => self.read(),
-            Request::Rest => {
-                self.signals.wait(None);
-                Input::ListWanted
-            }
+            Request::Rest => match self.signals.wait(None) {
+                Wake::Refresh => Input::RefreshWanted,
+                Wake::List | Wake::Stop | Wake::TimeIsUp => Input::ListWanted,
+            },
         }
     }
 
@@ -224,7 +225,8 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
     fn report(&mut self, step: &Step, ending: Ending) -> bool {
         let next = self.watcher.request();
         let requests = self.api.requests();
-        let report = if next == Request::Read || matches!(next, Request::List(Position::Page(_))) {
+        let list_goes_on = self.listing.is_some() && step.tell.is_none() && matches!(next, Request::List(_));
+        let report = if next == Request::Read || list_goes_on {
             None
         } else if let Some(listing) = self.listing.take() {
             Some(listing.end(self.api.bytes(), requests, step.failure()))

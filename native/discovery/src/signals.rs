@@ -9,7 +9,7 @@ use std::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
     Stop,
-    /// A list is wanted, even in place of an open stream.
+    /// A list of what is true now is wanted, even in place of an open stream.
     List,
     /// A list is wanted, if there is no stream.
     Refresh,
@@ -71,11 +71,11 @@ impl Signals {
         self.changed.notify_all();
     }
 
-    /// A list is done: it answers everything that was asked meanwhile.
-    pub(crate) fn listed(&self) {
+    /// A list is done: it answers everything that was asked meanwhile, if it told what is true now.
+    pub(crate) fn listed(&self, consistent: bool) {
         let mut state = self.lock();
         state.refresh = false;
-        state.list = false;
+        state.list &= !consistent;
     }
 
     /// From now on, what is read is a stream, which a wanted list interrupts. Whether one is wanted already.
@@ -191,7 +191,7 @@ mod tests {
         signals.list();
         assert_eq!(connection.0.load(Ordering::SeqCst), 0);
         assert!(signals.begin_stream(), "asked for before the stream began");
-        signals.listed();
+        signals.listed(true);
         signals.list();
         assert_eq!(connection.0.load(Ordering::SeqCst), 1);
         assert!(signals.end_stream());
@@ -205,7 +205,15 @@ mod tests {
         assert_eq!(signals.wait(None), Wake::Refresh);
         signals.refresh();
         signals.list();
-        signals.listed();
+        signals.listed(false);
+        assert_eq!(
+            signals.wait(None),
+            Wake::List,
+            "what a cache told does not tell what is true now"
+        );
+        signals.refresh();
+        signals.list();
+        signals.listed(true);
         assert_eq!(signals.wait(Some(Instant::now())), Wake::TimeIsUp);
     }
 }

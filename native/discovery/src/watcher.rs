@@ -7,8 +7,9 @@
 //!    │             Paging ──┐ page                                                   │
 //!    │                │ ◀───┘                                                        │
 //!    │                │ last page: publish                                           │
-//!    │ asked          ├──── cannot be watched, or refused lately ──▶ Polling         │
-//!    │ to list        ▼                                                              │
+//!    │ asked to list  ├──── cannot be watched, or refused lately ──▶ Polling         │
+//!    │                │ ◀──── page ─── Refreshing ◀──── asked to refresh ─── Polling │
+//!    │                ▼                                                              │
 //!    └─ Polling    Listed ──── watch refused, or failing for long ───────────────────┤
 //!                   │  ▲                                                             │
 //!            opened │  │ stream ended or broke: go on from the last version          │
@@ -19,6 +20,10 @@
 //!
 //! The objects of the last complete list, with every event since, stay in force through all of it: an error replaces
 //! nothing, and a list replaces them only when its last page is there.
+//!
+//! A list that refreshes what is known may be answered from the server's cache, like a watch, as long as that is not older
+//! than what is known: it costs a server a third of reading its database. Where that cannot be had, and where somebody asks
+//! for what is true now, the list is a consistent one.
 //!
 //! Versions of one resource are numbers that grow, and may be compared:
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>. Elsewhere they are opaque.
@@ -53,6 +58,9 @@ pub(crate) enum Position<'w> {
     First,
     /// With the first page of what is true now: a cache may be older than what a watch has told.
     Present,
+    /// With the first page of what was true at this version or later.
+    /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list>
+    Since(&'w str),
     /// With the page that this token stands for.
     Page(&'w str),
 }
@@ -102,6 +110,8 @@ pub(crate) enum Input {
     Silent,
     /// Somebody asks for a list.
     ListWanted,
+    /// A tick of somebody who polls.
+    RefreshWanted,
 }
 
 /// What follows from it.
@@ -163,6 +173,8 @@ enum State {
     Watching(Stream),
     /// Complete, and not to be watched.
     Polling,
+    /// Complete, and asked for anew.
+    Refreshing,
 }
 
 /// What there is to say of an open stream.
@@ -244,6 +256,7 @@ impl<'c> Watcher<'c> {
             State::Listed => Request::Watch(&self.version, self.patience),
             State::Watching(_) => Request::Read,
             State::Polling => Request::Rest,
+            State::Refreshing => Request::List(Position::Since(&self.version)),
         }
     }
 
@@ -263,11 +276,12 @@ impl<'c> Watcher<'c> {
 
             (State::Unlisted, Input::Page(Ok(page))) => self.page(Vec::new(), 0, page, now),
             (State::Paging { objects, pages, .. }, Input::Page(Ok(page))) => self.page(objects, pages, page, now),
-            (State::Unlisted | State::Paging { .. }, Input::Page(Err(error))) => {
-                // It was not watching that was refused, but everything: watching is tried again with the next list.
-                self.no_longer_refused();
-                Step::failed(error)
+            (State::Polling, Input::RefreshWanted) => {
+                self.state = State::Refreshing;
+                Step::default()
             }
+            (State::Refreshing, Input::Page(page)) => self.refreshed(page, now),
+            (State::Unlisted | State::Paging { .. }, Input::Page(Err(error))) => self.not_listed(error),
 
             (State::Listed, Input::Opened(Ok(()))) => {
                 self.no_longer_refused();
@@ -324,6 +338,22 @@ impl<'c> Watcher<'c> {
                 Step::default()
             }
         }
+    }
+
+    /// What a cache cannot tell is asked for as it is now.
+    fn refreshed(&mut self, page: Result<Page, Error>, now: Instant) -> Step {
+        match page {
+            Ok(page) if may_follow(&page.version, &self.version) => self.page(Vec::new(), 0, page, now),
+            Ok(_) => Step::default(),
+            Err(error) if matches!(error.status, Some(400 | 410 | 504)) => Step::default(),
+            Err(error) => self.not_listed(error),
+        }
+    }
+
+    fn not_listed(&mut self, error: Error) -> Step {
+        // It was not watching that was refused, but everything: watching is tried again with the next list.
+        self.no_longer_refused();
+        Step::failed(error)
     }
 
     fn page(&mut self, mut objects: Vec<(String, Entry)>, pages: usize, page: Page, now: Instant) -> Step {

@@ -95,7 +95,7 @@ fn refresh(worker: ResourceArc<Worker>) -> Atom {
     atoms::ok()
 }
 
-/// Asks for a list, also while a watch is open.
+/// Asks for a list of what is true now, also while a watch is open.
 #[rustler::nif]
 #[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
 fn relist(worker: ResourceArc<Worker>) -> Atom {

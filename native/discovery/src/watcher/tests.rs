@@ -204,6 +204,9 @@ fn every_state() -> Vec<(&'static str, Watcher<'static>)> {
     let mut refused = listed();
     refused.feed(Input::Opened(Err(with_status(403))));
     refused.feed(page(&["a", "b"], "10", None));
+    let mut refreshing = not_to_watch();
+    refreshing.feed(page(&["a", "b"], "10", None));
+    refreshing.feed(Input::RefreshWanted);
     vec![
         ("unlisted", unlisted),
         ("paging", paging),
@@ -212,6 +215,7 @@ fn every_state() -> Vec<(&'static str, Watcher<'static>)> {
         ("hearing", hearing()),
         ("polling", polling),
         ("refused", refused),
+        ("refreshing", refreshing),
     ]
 }
 
@@ -416,6 +420,64 @@ fn without_watching_it_rests_until_a_list_is_wanted() {
         assert_eq!((&*snapshot.resource_version, snapshot.warnings.len()), (version, 0));
         assert_eq!(watcher.feed(Input::ListWanted), quiet(Then::GoOn));
         assert_eq!(watcher.request(), Request::List(Position::First));
+    }
+}
+
+/// One that polls, and was just asked to refresh what it knows: `a` at version 10.
+fn refreshing() -> Watcher<'static> {
+    let mut watcher = not_to_watch();
+    watcher.feed(page(&["a"], "10", None));
+    assert_eq!(watcher.feed(Input::RefreshWanted), quiet(Then::GoOn));
+    assert_eq!(watcher.request(), Request::List(Position::Since("10")));
+    watcher
+}
+
+#[test]
+fn a_refresh_asks_for_nothing_older_than_what_is_known() {
+    let mut watcher = refreshing();
+    assert_eq!(watcher.feed(page(&["b"], "12", Some("two"))), quiet(Then::GoOn));
+    assert_eq!(watcher.request(), Request::List(Position::Page("two")));
+    assert_eq!(watcher.feed(page(&["c"], "12", None)), completed());
+    assert_eq!(watcher.ready(), ["b", "c"]);
+    watcher.feed(Input::RefreshWanted);
+    assert_eq!(watcher.request(), Request::List(Position::Since("12")));
+    assert_eq!(watcher.feed(page(&["b", "c"], "12", None)), confirmed());
+}
+
+/// Its cache is behind for longer than it waits, or its history was replaced; and nothing has failed yet.
+#[test]
+fn what_a_cache_cannot_tell_is_asked_for_as_it_is_now() {
+    for answer in [
+        Input::Page(Err(with_status(504))),
+        Input::Page(Err(with_status(410))),
+        Input::Page(Err(with_status(400))),
+        page(&[], "9", None),
+    ] {
+        let mut watcher = refreshing();
+        let what = format!("{answer:?}");
+        assert_eq!(watcher.feed(answer), quiet(Then::GoOn), "{what}");
+        assert_eq!(watcher.ready(), ["a"], "{what}");
+        assert_eq!(watcher.request(), Request::List(Position::First), "{what}");
+        assert_eq!(watcher.feed(page(&["b"], "9", None)), completed(), "{what}");
+        assert_eq!(watcher.ready(), ["b"], "{what}");
+    }
+}
+
+#[test]
+fn a_refresh_that_fails_is_followed_by_a_consistent_list() {
+    let mut watcher = refreshing();
+    let step = watcher.feed(Input::Page(Err(with_status(500))));
+    assert_eq!((step.failure().is_some(), step.then), (true, Then::BackOff));
+    assert_eq!(watcher.request(), Request::List(Position::First));
+}
+
+#[test]
+fn only_who_polls_refreshes() {
+    for (state, mut watcher) in every_state() {
+        let polling = watcher.request() == Request::Rest;
+        let before = format!("{:?}", watcher.request());
+        assert_eq!(watcher.feed(Input::RefreshWanted), quiet(Then::GoOn), "{state}");
+        assert_eq!(format!("{:?}", watcher.request()) == before, !polling, "{state}");
     }
 }
 
@@ -948,11 +1010,13 @@ enum Happening {
     Broken,
     Silent,
     ListWanted,
+    RefreshWanted,
+    Refused(u16),
     TimePasses,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let code = prop::sample::select(vec![400, 401, 403, 404, 410, 429, 500, 501, 503]);
+    let code = prop::sample::select(vec![400, 401, 403, 404, 410, 429, 500, 501, 503, 504]);
     prop_oneof![
         6 => (prop::collection::vec(0_u8..6, 0..6), prop::bool::weighted(0.3))
             .prop_map(|(objects, more)| Happening::Page(objects, more)),
@@ -961,13 +1025,15 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => (0_u8..6, 0_u8..3).prop_map(|(key, value)| Happening::Upsert(key, value)),
         3 => (0_u8..6).prop_map(Happening::Delete),
         1 => Just(Happening::Bookmark),
-        1 => code.prop_map(Happening::ErrorFrame),
+        1 => code.clone().prop_map(Happening::ErrorFrame),
+        1 => code.prop_map(Happening::Refused),
         1 => Just(Happening::NoFrame),
         1 => Just(Happening::Failed),
         1 => Just(Happening::Ended),
         1 => Just(Happening::Broken),
         1 => Just(Happening::Silent),
         1 => Just(Happening::ListWanted),
+        3 => Just(Happening::RefreshWanted),
         1 => Just(Happening::TimePasses),
     ]
 }
@@ -1054,6 +1120,8 @@ fn input(happening: &Happening, version: &str) -> Input {
         Happening::Broken => Input::Broken(error(Kind::Connect)),
         Happening::Silent => Input::Silent,
         Happening::ListWanted | Happening::TimePasses => Input::ListWanted,
+        Happening::RefreshWanted => Input::RefreshWanted,
+        Happening::Refused(code) => Input::Page(Err(with_status(*code))),
     }
 }
 
