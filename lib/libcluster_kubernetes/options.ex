@@ -64,7 +64,10 @@ defmodule LibclusterKubernetes.Options do
     kubernetes_use_cached_resources: [
       type: :boolean,
       default: false,
-      doc: "Lets the API server answer from its cache: adds `resourceVersion=0` to the list"
+      doc:
+        "`true`: adds `resourceVersion=0` to the list, so that the API server may answer with any state that it has in its " <>
+          "cache. `false`: the first list is what is true now, and so is each that decides about a disconnect; what a poll " <>
+          "in between is answered with is never older than what is known"
     ],
     polling_interval: [
       type: {:integer, 1},

@@ -112,8 +112,8 @@ defmodule LibclusterKubernetes.NativeTest do
     assert {:module, ^library} = :code.load_file(library)
     assert {:ok, %{ready: ["app@10.0.0.1"]}} = Native.list(options(server))
     # Nobody but the worker's own thread knows it any more.
-    assert Native.refresh(worker) == :outdated
-    for function <- [:relist, :stop], do: assert(apply(Native, function, [worker]) == :ok)
+    for function <- [:refresh, :relist], do: assert(apply(Native, function, [worker]) == :outdated)
+    assert Native.stop(worker) == :ok
 
     FakeApiserver.no_faults(server)
     assert_receive {:libcluster_kubernetes, ^ref, {event, _}} when event in [:snapshot, :error]

@@ -363,6 +363,26 @@ defmodule LibclusterKubernetes.StrategyTest do
         assert request["headers"]["authorization"] == true
       end
     end
+
+    test "takes what is as new as what is known, until somebody is missing", context do
+      members(context, ["10.0.0.1", "10.0.0.2"])
+      start(context, kubernetes_disconnect_after: 60_000)
+      assert_receive {:connect, :"app@10.0.0.2", true}
+      wait_until(fn -> nil not in versions(context, 2) end)
+
+      members(context, ["10.0.0.1"])
+      wait_until(fn -> Enum.all?(versions(context, 2), &is_nil/1) end)
+
+      members(context, ["10.0.0.1", "10.0.0.2"])
+      wait_until(fn -> nil not in versions(context, 2) end)
+    end
+  end
+
+  # Those that the next lists name.
+  defp versions(context, count) do
+    FakeApiserver.clear_journal(context.server)
+    await_lists(context.server, count)
+    Enum.map(FakeApiserver.journal(context.server), & &1["query"]["resourceVersion"])
   end
 
   defp assert_tls_error(pid, context, reason) do
