@@ -7,8 +7,9 @@ defmodule LibclusterKubernetes.Bench.BareGet do
   @enforce_keys [:port, :os_pid]
   defstruct @enforce_keys
 
-  def start!(server, namespace) do
-    path = "/api/v1/namespaces/#{namespace}/endpoints?labelSelector=app%3Dapp"
+  @doc "`query` is what the URL has beyond the selector."
+  def start!(server, namespace, query) do
+    path = "/api/v1/namespaces/#{namespace}/endpoints?labelSelector=app%3Dapp#{query}"
     args = ["https://localhost:#{server.port}#{path}", server.account]
     program = System.fetch_env!("BARE_GET")
     port = Port.open({:spawn_executable, program}, [:binary, args: args, line: 1_000_000])

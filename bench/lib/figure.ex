@@ -2,7 +2,8 @@ defmodule LibclusterKubernetes.Bench.Figure do
   @moduledoc """
   One result: the median of samples with their spread, the 10th and the 90th percentile.
 
-  `who` is `:ours`, `:stock`, `:bare` (a GET alone), `:write` (the write that is reacted to) or `:nobody`. `members` and `source` are nil where there are none.
+  `who` is `:ours`, `:stock`, `:bare` (a GET alone), `:bare_cached` (one from the
+  server's cache), `:write` (the write that is reacted to) or `:nobody`. `members` and `source` are nil where there are none.
   """
 
   alias LibclusterKubernetes.Bench.Stats

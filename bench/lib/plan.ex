@@ -10,20 +10,24 @@ defmodule LibclusterKubernetes.Bench.Plan do
             sources: [:endpoints, :endpoint_slices, :pods],
             # Each round measures every client once.
             rounds: 5,
-            # How long one client polls in a round; at least once.
-            round_ms: 400,
+            # How long one client polls in a round, at least once; and at the size that is compared, so long that the server's
+            # garbage collector has its share in every round.
+            round_ms: 500,
+            compared_round_ms: 3_000,
             fresh_starts: 3,
             # What the server does by itself: beside polls, and beside an idle hour.
             idle_seconds: 8,
             baseline_seconds: 60,
             # The stock strategy's part of an idle hour.
             window_seconds: 30,
-            # How many of our topologies of each source watch in the idle window, so that what one costs can be seen.
+            # How many of our topologies of each source watch in the idle window, so that what one costs can be seen; each
+            # watch ends once in it.
             watchers: 100,
+            watch_seconds: 300,
             reactions: 40,
             stock_reactions: 8,
-            lateness_rounds: 4,
-            lateness_ms: 2_500,
+            lateness_rounds: 9,
+            lateness_ms: 1_500,
             topologies: 200,
             topology_members: 200,
             many_rounds: 3,
@@ -39,12 +43,13 @@ defmodule LibclusterKubernetes.Bench.Plan do
       sources: [:endpoints],
       rounds: 3,
       round_ms: 200,
+      compared_round_ms: 500,
       fresh_starts: 1,
       idle_seconds: 3,
       reactions: 20,
       stock_reactions: 4,
-      lateness_rounds: 2,
-      lateness_ms: 1_500,
+      lateness_rounds: 3,
+      lateness_ms: 1_000,
       topologies: 50,
       topology_members: 50,
       many_rounds: 1,

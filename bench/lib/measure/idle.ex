@@ -17,7 +17,6 @@ defmodule LibclusterKubernetes.Bench.Measure.Idle do
   @interval 5_000
   # WATCH_FOR and WATCH_FOR_MORE in native/discovery/src/api.rs.
   @mean_watch_seconds 270
-  @longest_watch_seconds 300
   # What follows a start is over then.
   @settle_seconds 4
 
@@ -54,7 +53,7 @@ defmodule LibclusterKubernetes.Bench.Measure.Idle do
   defp ours(%{plan: plan} = setting) do
     started = for source <- plan.sources, do: {source, start(setting, :ours, source, plan.watchers)}
     clients = for {_source, {client, wire, _start}} <- started, do: {client, wire}
-    window = observe(setting, clients, @longest_watch_seconds)
+    window = observe(setting, clients, plan.watch_seconds)
     Enum.each(clients, &stop/1)
 
     for {{source, {_client, _wire, start}}, side} <- Enum.zip(started, window.clients) do

@@ -4,7 +4,8 @@ defmodule LibclusterKubernetes.Bench.Measure.Lateness do
   is. See `Client.Lateness`.
 
   The scheduler's thread has a CPU of its own, and everything else the others: else the lateness would be that of the
-  operating system, which shares a CPU between the server and the scheduler.
+  operating system, which shares a CPU between the server and the scheduler. A figure is the median of the rounds' worst: what
+  lists do to a scheduler they do in every round, a machine that takes the CPU away does it in some.
   """
 
   alias LibclusterKubernetes.Bench.{Client, Figure, Plan, Proc, Server, Setting}
@@ -25,7 +26,7 @@ defmodule LibclusterKubernetes.Bench.Measure.Lateness do
 
       for {who, samples} <- Enum.group_by(samples, &elem(&1, 0), &elem(&1, 1)),
           {measure, key} <- [lateness_worst: :worst, lateness_long_schedule: :long_schedule],
-          do: worst(measure, at, who, Enum.map(samples, & &1[key]))
+          do: Figure.new(measure, at, who, :us, Enum.map(samples, & &1[key]))
     end)
     |> tap(fn _ -> for {_, %{client: client}} <- clients, do: Client.stop(client) end)
   end
@@ -35,12 +36,6 @@ defmodule LibclusterKubernetes.Bench.Measure.Lateness do
     client = Setting.start_client!(setting, who, :pods, namespace, members, flags: ["+S", "1"])
     [time] = Client.call(client, Client.Subject, :polls, [1, 0])
     %{client: client, count: max(div(plan.lateness_ms * 1_000, time), 1)}
-  end
-
-  # The worst of all rounds counts; the others show how much it means.
-  defp worst(measure, at, who, values) do
-    figure = Figure.new(measure, at, who, :us, values)
-    %{figure | median: Enum.max(values), low: Enum.min(values), high: Enum.max(values)}
   end
 
   defp pinned(setting, clients, fun) do

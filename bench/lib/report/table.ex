@@ -57,7 +57,9 @@ defmodule LibclusterKubernetes.Bench.Report.Table do
     |> Enum.sort()
     |> Enum.map(fn {{source, members}, figures} ->
       by_who = Map.new(figures, &{&1.who, &1})
-      others = for who <- [:bare, :nobody, :write], figure = by_who[who], do: "#{other(who)} #{cell(figure)}"
+
+      others =
+        for who <- [:bare, :bare_cached, :nobody, :write], figure = by_who[who], do: "#{other(who)} #{cell(figure)}"
 
       [title, "#{source}", "#{members}", cell(by_who[:ours]), cell(by_who[:stock])] ++
         [ratio(by_who[:ours], by_who[:stock]), Enum.join(others, ", ")]
@@ -65,6 +67,7 @@ defmodule LibclusterKubernetes.Bench.Report.Table do
   end
 
   defp other(:bare), do: "a bare GET:"
+  defp other(:bare_cached), do: "from the cache:"
   defp other(:nobody), do: "nothing listed:"
   defp other(:write), do: "the write itself:"
 
