@@ -223,6 +223,31 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
       assert_receive {:disconnect, :"app@10.1.0.2"}
     end
 
+    # A cache never hears that others have changed: it would wait for three seconds for the version of the list before.
+    test "a poll is answered by the server's cache, whatever else has changed", context do
+      KubeApiserver.pod!(context.server, context.namespace, "a", ip: "10.1.0.1")
+      KubeApiserver.namespace!(context.server, context.namespace <> "-changed")
+      %{config: config} = state(context, kubernetes_ip_lookup_mode: :pods)
+      options = :kube |> Options.new!(config) |> Options.to_native()
+      {:ok, {worker, ref}} = Native.start(options, self())
+      assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.1.0.1"]}}}
+      :ok = Native.acknowledge(worker, ref)
+      assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{pages: 1, kind: nil}}}
+
+      for namespace <- ["-1", "-2"] do
+        KubeApiserver.namespace!(context.server, context.namespace <> namespace)
+        :ok = Native.refresh(worker)
+        assert_receive {:libcluster_kubernetes, ^ref, :unchanged}
+        # A second request would be the one that reads the database.
+        assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{pages: 1, kind: nil}}}
+      end
+
+      KubeApiserver.pod!(context.server, context.namespace, "b", ip: "10.1.0.2")
+      :ok = Native.relist(worker)
+      assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.1.0.1", "app@10.1.0.2"]}}}
+      Native.stop(worker)
+    end
+
     test "a thousand", context do
       pods = for i <- 1..1_000, do: {"pod-#{i}", [ip: "10.2.#{div(i, 250)}.#{rem(i, 250) + 1}"]}
       {creating, _} = timed(fn -> KubeApiserver.pods!(context.server, context.namespace, pods) end)

@@ -56,7 +56,7 @@ impl Api {
             // The token stands for the version, too: the API refuses both together.
             Position::Page(token) => format!("&continue={}", encode(token)),
             Position::First | Position::Since(_) if self.config.cached => "&resourceVersion=0".to_owned(),
-            Position::Since(version) => format!("&resourceVersion={}", encode(version)),
+            Position::Since(version) => format!("&resourceVersion={version}"),
             Position::First | Position::Present => String::new(),
         };
         let config = Arc::clone(&self.config);

@@ -32,6 +32,8 @@ pub(crate) struct Page {
     pub(crate) version: String,
     /// The token of the next page, if this is not the last.
     pub(crate) next: Option<String>,
+    /// The latest version of an object; 0 where no version is a number.
+    pub(crate) newest: u64,
 }
 
 impl Page {
@@ -67,22 +69,28 @@ impl Page {
     fn of_json<K: ResourceKind>(body: &[u8], token: &Token, config: &Config) -> Result<Self, Error> {
         let Object(answer): Object<Answer<'_, K::Object<'_>>> = serde_json::from_slice(body).map_err(malformed)?;
         check_kind::<K>(answer.kind.as_str())?;
-        let objects = answer.items.iter().map(|object| named(object, token, config));
-        Ok(Self {
-            objects: objects.collect(),
+        let mut page = Self {
             version: answer.metadata.resource_version.as_str().to_owned(),
             next: text(answer.metadata.next.as_ref())
                 .filter(|token| !token.is_empty())
                 .map(str::to_owned),
-        })
+            ..Self::default()
+        };
+        for object in &answer.items {
+            page.add(object, token, config);
+        }
+        Ok(page)
     }
-}
 
-/// What is kept of an object: its name, where it has one, and what it gives.
-pub(crate) fn named<'a>(object: &impl Resource<'a>, token: &Token, config: &Config) -> (Option<String>, Entry) {
-    let mut entry = Entry::read(object, config);
-    entry.conceal(token);
-    (object.metadata().name().map(str::to_owned), entry)
+    /// Takes what is kept of an object: its name, where it has one, and what it gives.
+    pub(crate) fn add<'a>(&mut self, object: &impl Resource<'a>, token: &Token, config: &Config) {
+        let mut entry = Entry::read(object, config);
+        entry.conceal(token);
+        let metadata = object.metadata();
+        let version = metadata.resource_version().and_then(|version| version.parse().ok());
+        self.newest = self.newest.max(version.unwrap_or_default());
+        self.objects.push((metadata.name().map(str::to_owned), entry));
+    }
 }
 
 pub(crate) fn check_kind<K: ResourceKind>(kind: &str) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use crate::config::Config;
 use crate::credentials::{Echo, Token};
 use crate::error::{Error, Kind};
-use crate::list::{Page, broken, check_kind, malformed, named};
+use crate::list::{Page, broken, check_kind, malformed};
 use crate::pieces::MAX_PIECE_BYTES;
 use crate::protobuf::{Content, Head, LONGER, MAGIC, Malformed, Message, TypeMeta, Value};
 use crate::resource::{ResourceKind, Text, text};
@@ -97,7 +97,7 @@ impl<R: Read> List<'_, '_, R> {
                 (2, Content::Bytes(length)) => {
                     let (token, config) = (self.token, self.config);
                     let object = K::Object::decode(self.content(length)?)?;
-                    page.objects.push(named(&object, token, config));
+                    page.add(&object, token, config);
                 }
                 (1 | 2, _) => return Err(Malformed("a field has the wrong type").into()),
                 _ => self.step_over(head.content)?,

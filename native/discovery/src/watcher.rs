@@ -21,9 +21,9 @@
 //! The objects of the last complete list, with every event since, stay in force through all of it: an error replaces
 //! nothing, and a list replaces them only when its last page is there.
 //!
-//! A list that refreshes what is known may be answered from the server's cache, like a watch, as long as that is not older
-//! than what is known: it costs a server a third of reading its database. Where that cannot be had, and where somebody asks
-//! for what is true now, the list is a consistent one.
+//! A list that refreshes what is known may be answered from the server's cache, like a watch, if all objects that are known
+//! are in it: it costs a server a third of reading its database. Where that cannot be had, and where somebody asks for what is
+//! true now, the list is a consistent one.
 //!
 //! Versions of one resource are numbers that grow, and may be compared:
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>. Elsewhere they are opaque.
@@ -60,7 +60,7 @@ pub(crate) enum Position<'w> {
     Present,
     /// With the first page of what was true at this version or later.
     /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list>
-    Since(&'w str),
+    Since(u64),
     /// With the page that this token stands for.
     Page(&'w str),
 }
@@ -165,6 +165,7 @@ enum State {
     Paging {
         next: String,
         objects: Vec<(String, Entry)>,
+        newest: u64,
         pages: usize,
     },
     /// Complete, and to be watched.
@@ -220,6 +221,9 @@ pub(crate) struct Watcher<'c> {
     reflector: Reflector,
     /// Up to where the reflector is complete; empty before the first list.
     version: String,
+    /// The latest version of an object in the last list, or 0. What is older than that would be a step back, and to be as
+    /// new a cache waits for nothing: the version of a list can be one of other resources, of which it never hears.
+    newest: u64,
     refused: Option<Refused>,
     /// Whether what was said of a refusal is no longer true.
     warning_changed: bool,
@@ -239,6 +243,7 @@ impl<'c> Watcher<'c> {
             state: State::Unlisted,
             reflector: Reflector::default(),
             version: String::new(),
+            newest: 0,
             refused: None,
             warning_changed: false,
             patience: Patience::default(),
@@ -256,7 +261,7 @@ impl<'c> Watcher<'c> {
             State::Listed => Request::Watch(&self.version, self.patience),
             State::Watching(_) => Request::Read,
             State::Polling => Request::Rest,
-            State::Refreshing => Request::List(Position::Since(&self.version)),
+            State::Refreshing => Request::List(Position::Since(self.newest)),
         }
     }
 
@@ -275,9 +280,22 @@ impl<'c> Watcher<'c> {
             (_, Input::ListWanted) => Step::default(),
 
             (State::Unlisted, Input::Page(Ok(page))) => self.page(Vec::new(), 0, page, now),
-            (State::Paging { objects, pages, .. }, Input::Page(Ok(page))) => self.page(objects, pages, page, now),
+            (
+                State::Paging {
+                    objects, newest, pages, ..
+                },
+                Input::Page(Ok(mut page)),
+            ) => {
+                page.newest = page.newest.max(newest);
+                self.page(objects, pages, page, now)
+            }
             (State::Polling, Input::RefreshWanted) => {
-                self.state = State::Refreshing;
+                // Without an object there is nothing to be as new as.
+                self.state = if self.newest > 0 {
+                    State::Refreshing
+                } else {
+                    State::Unlisted
+                };
                 Step::default()
             }
             (State::Refreshing, Input::Page(page)) => self.refreshed(page, now),
@@ -343,7 +361,9 @@ impl<'c> Watcher<'c> {
     /// What a cache cannot tell is asked for as it is now.
     fn refreshed(&mut self, page: Result<Page, Error>, now: Instant) -> Step {
         match page {
-            Ok(page) if may_follow(&page.version, &self.version) => self.page(Vec::new(), 0, page, now),
+            Ok(page) if page.version.parse().is_ok_and(|version: u64| version >= self.newest) => {
+                self.page(Vec::new(), 0, page, now)
+            }
             Ok(_) => Step::default(),
             Err(error) if matches!(error.status, Some(400 | 410 | 504)) => Step::default(),
             Err(error) => self.not_listed(error),
@@ -370,7 +390,12 @@ impl<'c> Watcher<'c> {
             if let Err(error) = check_size(size(objects.iter().map(|(_, entry)| entry))) {
                 return Step::failed(error);
             }
-            self.state = State::Paging { next, objects, pages };
+            self.state = State::Paging {
+                next,
+                objects,
+                newest: page.newest,
+                pages,
+            };
             return Step::default();
         }
         // Events name the object that they change: one without a name would stay for ever.
@@ -382,6 +407,7 @@ impl<'c> Watcher<'c> {
         };
         let news = first || changed || mem::take(&mut self.warning_changed);
         self.version = page.version;
+        self.newest = page.newest;
         self.listed_at = Some(now);
         self.watched = false;
         let watch = self.config.watch && all_named && self.refused.as_ref().is_none_or(|refused| refused.until <= now);

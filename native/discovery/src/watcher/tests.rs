@@ -55,6 +55,8 @@ fn page(objects: &[&str], version: &str, next: Option<&str>) -> Input {
             .collect(),
         version: version.to_owned(),
         next: next.map(str::to_owned),
+        // Other resources have versions, too.
+        newest: version.parse().map_or(0, |version: u64| version.saturating_sub(1)) * u64::from(!objects.is_empty()),
     }))
 }
 
@@ -261,6 +263,7 @@ fn an_object_that_is_on_two_pages_counts_once_as_it_came_last() {
         objects: vec![(Some("a".to_owned()), entry("newer"))],
         version: "11".to_owned(),
         next: None,
+        newest: 0,
     })));
     assert_eq!(watcher.ready(), ["newer"]);
     assert_eq!(watcher.request(), from("11"));
@@ -283,6 +286,7 @@ fn objects_without_names_do_not_take_each_others_place() {
             objects: objects(&names),
             version: "10".to_owned(),
             next: next.map(str::to_owned),
+            newest: 0,
         })));
     }
     assert_eq!(watcher.reflector.objects().len(), 6);
@@ -329,6 +333,7 @@ fn a_list_with_too_many_names_is_told_and_the_old_snapshot_stays() {
         objects: vec![(Some("crowd".to_owned()), crowd(20_001))],
         version: "20".to_owned(),
         next: None,
+        newest: 0,
     };
     let step = watcher.feed(Input::Page(Ok(too_large)));
     assert!(matches!(&step.tell, Some(Tell::Error(error)) if error.kind == Kind::TooLarge));
@@ -339,6 +344,7 @@ fn a_list_with_too_many_names_is_told_and_the_old_snapshot_stays() {
         objects: vec![(Some("crowd".to_owned()), crowd(20_000))],
         version: "21".to_owned(),
         next: None,
+        newest: 0,
     };
     assert_eq!(watcher.feed(Input::Page(Ok(at_the_limit))), completed());
 }
@@ -358,6 +364,7 @@ fn a_list_without_end_has_one() {
                     .collect(),
                 version: "20".to_owned(),
                 next: Some("more".to_owned()),
+                newest: 0,
             };
             if let Some(Tell::Error(error)) = watcher.feed(Input::Page(Ok(page))).tell {
                 break error;
@@ -428,7 +435,7 @@ fn refreshing() -> Watcher<'static> {
     let mut watcher = not_to_watch();
     watcher.feed(page(&["a"], "10", None));
     assert_eq!(watcher.feed(Input::RefreshWanted), quiet(Then::GoOn));
-    assert_eq!(watcher.request(), Request::List(Position::Since("10")));
+    assert_eq!(watcher.request(), Request::List(Position::Since(9)));
     watcher
 }
 
@@ -440,7 +447,7 @@ fn a_refresh_asks_for_nothing_older_than_what_is_known() {
     assert_eq!(watcher.feed(page(&["c"], "12", None)), completed());
     assert_eq!(watcher.ready(), ["b", "c"]);
     watcher.feed(Input::RefreshWanted);
-    assert_eq!(watcher.request(), Request::List(Position::Since("12")));
+    assert_eq!(watcher.request(), Request::List(Position::Since(11)));
     assert_eq!(watcher.feed(page(&["b", "c"], "12", None)), confirmed());
 }
 
@@ -451,7 +458,8 @@ fn what_a_cache_cannot_tell_is_asked_for_as_it_is_now() {
         Input::Page(Err(with_status(504))),
         Input::Page(Err(with_status(410))),
         Input::Page(Err(with_status(400))),
-        page(&[], "9", None),
+        page(&[], "8", None),
+        page(&[], "opaque", None),
     ] {
         let mut watcher = refreshing();
         let what = format!("{answer:?}");
@@ -461,6 +469,31 @@ fn what_a_cache_cannot_tell_is_asked_for_as_it_is_now() {
         assert_eq!(watcher.feed(page(&["b"], "9", None)), completed(), "{what}");
         assert_eq!(watcher.ready(), ["b"], "{what}");
     }
+}
+
+#[test]
+fn without_objects_there_is_nothing_to_be_as_new_as() {
+    let mut watcher = not_to_watch();
+    watcher.feed(page(&[], "10", None));
+    watcher.feed(Input::RefreshWanted);
+    assert_eq!(watcher.request(), Request::List(Position::First));
+}
+
+/// As one of a cache that has heard of no other resource has.
+#[test]
+fn a_refresh_may_have_a_lower_version_than_the_list_before() {
+    let mut watcher = refreshing();
+    assert_eq!(watcher.feed(page(&["a", "b"], "9", None)), completed());
+    assert_eq!(watcher.snapshot().resource_version, "9");
+}
+
+#[test]
+fn the_newest_object_of_all_pages_counts() {
+    let mut watcher = not_to_watch();
+    watcher.feed(page(&["a"], "20", Some("two")));
+    watcher.feed(page(&["b"], "10", None));
+    watcher.feed(Input::RefreshWanted);
+    assert_eq!(watcher.request(), Request::List(Position::Since(19)));
 }
 
 #[test]
@@ -1107,6 +1140,7 @@ fn input(happening: &Happening, version: &str) -> Input {
                 .collect(),
             version: version.to_owned(),
             next: more.then(|| format!("after {version}")),
+            newest: version.parse().unwrap_or_default(),
         })),
         Happening::Opened(None) => Input::Opened(Ok(())),
         Happening::Opened(Some(code)) => Input::Opened(Err(with_status(*code))),
