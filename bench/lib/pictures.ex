@@ -38,7 +38,7 @@ defmodule LibclusterKubernetes.Bench.Pictures do
         {"requests an hour", :idle_requests, at},
         {"bytes an hour", :idle_bytes, at},
         {"server CPU an hour", :idle_server_cpu, at},
-        {"server CPU, #{plan.topologies} at once", :many_still_server_cpu, many}
+        {"server CPU, #{plan.topologies} at once", :many_changing_server_cpu, many}
       ])
     )
   end

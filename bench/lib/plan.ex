@@ -17,7 +17,7 @@ defmodule LibclusterKubernetes.Bench.Plan do
             fresh_starts: 3,
             # What the server does by itself: beside polls, and beside an idle hour.
             idle_seconds: 8,
-            baseline_seconds: 60,
+            baseline_seconds: 240,
             # The stock strategy's part of an idle hour.
             window_seconds: 30,
             # How many of our topologies of each source watch in the idle window, so that what one costs can be seen; each
@@ -25,7 +25,7 @@ defmodule LibclusterKubernetes.Bench.Plan do
             watchers: 100,
             watch_seconds: 300,
             reactions: 40,
-            stock_reactions: 8,
+            stock_reactions: 16,
             lateness_rounds: 9,
             lateness_ms: 1_500,
             topologies: 200,
@@ -46,6 +46,7 @@ defmodule LibclusterKubernetes.Bench.Plan do
       compared_round_ms: 500,
       fresh_starts: 1,
       idle_seconds: 3,
+      baseline_seconds: 10,
       reactions: 20,
       stock_reactions: 4,
       lateness_rounds: 3,

@@ -66,8 +66,8 @@ defmodule LibclusterKubernetes.Options do
       default: false,
       doc:
         "`true`: adds `resourceVersion=0` to the list, so that the API server may answer with any state that it has in its " <>
-          "cache. `false`: the first list is what is true now, and so is each that decides about a disconnect; what a poll " <>
-          "in between is answered with is never older than what is known"
+          "cache. `false`: the first list is what is true now, and so is each that decides about a disconnect; a poll in " <>
+          "between may be answered from the cache, if all that is known is in it"
     ],
     polling_interval: [
       type: {:integer, 1},

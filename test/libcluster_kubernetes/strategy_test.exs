@@ -364,7 +364,7 @@ defmodule LibclusterKubernetes.StrategyTest do
       end
     end
 
-    test "takes what is as new as what is known, until somebody is missing", context do
+    test "takes what the cache has, until somebody is missing", context do
       members(context, ["10.0.0.1", "10.0.0.2"])
       start(context, kubernetes_disconnect_after: 60_000)
       assert_receive {:connect, :"app@10.0.0.2", true}

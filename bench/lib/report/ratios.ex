@@ -7,7 +7,7 @@ defmodule LibclusterKubernetes.Bench.Report.Ratios do
   @doc "A line for each promise of which something was measured."
   @spec lines([Figure.t()], Plan.t()) :: [String.t()]
   def lines(figures, plan) do
-    for {text, demanded, reached} <- promises(figures, plan), reached != {nil, nil} do
+    for {text, demanded, {ours, other} = reached} <- promises(figures, plan), ours || other do
       [String.pad_trailing(verdict(demanded, reached), 7), String.pad_trailing(text, 52)]
       |> Enum.concat(["demanded #{String.pad_trailing(say(demanded), 10)} reached #{say_reached(demanded, reached)}"])
       |> Enum.join(" ")
@@ -29,6 +29,9 @@ defmodule LibclusterKubernetes.Bench.Report.Ratios do
       {"poll, #{plan.size} endpoints: time over a bare GET's", {:over, 0.1},
        {value(figures, :poll_time, endpoints, :ours), value(figures, :poll_time, endpoints, :bare)}}
     ] ++
+      for source <- [:endpoints, :pods], members <- plan.sizes do
+        {"watch, #{members} #{source}: reaction", {:ratio, 200}, to_stock.(:reaction, {source, members})}
+      end ++
       for source <- [:endpoints, :pods], {measure, what, ratio} <- watched() do
         {"watch, #{plan.size} #{source}: #{what}", {:ratio, ratio}, to_stock.(measure, {source, plan.size})}
       end ++
@@ -43,7 +46,6 @@ defmodule LibclusterKubernetes.Bench.Report.Ratios do
 
   defp watched do
     [
-      {:reaction, "reaction", 200},
       {:idle_requests, "requests of an idle hour", 30},
       {:idle_bytes, "bytes of an idle hour", 100},
       {:idle_server_cpu, "server CPU of an idle hour", 100}

@@ -3,6 +3,7 @@ defmodule LibclusterKubernetes.Bench.Report.Unit do
 
   @doc "A value with its unit, in three digits."
   @spec text(number(), :ns | :us | :bytes | :count) :: String.t()
+  def text(value, unit) when value < 0, do: "-" <> text(-value, unit)
   def text(value, :ns), do: text(value / 1_000, :us)
   def text(value, :us) when value >= 1_000_000, do: digits(value / 1_000_000) <> " s"
   def text(value, :us) when value >= 1_000, do: digits(value / 1_000) <> " ms"
