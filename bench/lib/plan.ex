@@ -61,6 +61,10 @@ defmodule LibclusterKubernetes.Bench.Plan do
   @doc "What there is to measure."
   def parts, do: @parts
 
+  @doc "How long one client polls in a round, of so many members."
+  def round_ms(%{size: members} = plan, members), do: plan.compared_round_ms
+  def round_ms(plan, _members), do: plan.round_ms
+
   @doc "The largest number of members."
   def largest(plan), do: Enum.max(plan.sizes)
 end

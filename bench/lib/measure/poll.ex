@@ -6,7 +6,7 @@ defmodule LibclusterKubernetes.Bench.Measure.Poll do
   used beyond what it uses while nobody asks.
   """
 
-  alias LibclusterKubernetes.Bench.{BareGet, Client, Figure, Proc, Server, Setting, Stats}
+  alias LibclusterKubernetes.Bench.{BareGet, Client, Figure, Plan, Proc, Server, Setting, Stats}
   alias LibclusterKubernetes.Bench.Client.Subject
 
   # Between polls, so that what the last one left to do is done.
@@ -16,12 +16,6 @@ defmodule LibclusterKubernetes.Bench.Measure.Poll do
   def run(%{plan: plan} = setting, source, members) do
     namespace = Server.namespace(source, members)
     at = {source, members}
-
-    setting = %{
-      setting
-      | plan: %{plan | round_ms: if(members == plan.size, do: plan.compared_round_ms, else: plan.round_ms)}
-    }
-
     clients = for who <- Setting.subjects(setting, source), do: {who, polling_client(setting, who, at, namespace)}
     clients = clients ++ bare(setting, at, namespace)
 
@@ -35,7 +29,7 @@ defmodule LibclusterKubernetes.Bench.Measure.Poll do
   defp polling_client(setting, who, {source, members}, namespace) do
     client = Setting.start_client!(setting, who, source, namespace, members)
     polls = fn count -> Client.call(client, Subject, :polls, [count, @pause_ms], 600_000) end
-    poller(setting, client.os_pid, polls, fn -> Client.stop(client) end)
+    poller(Plan.round_ms(setting.plan, members), client.os_pid, polls, fn -> Client.stop(client) end)
   end
 
   # The same body over the same TLS and HTTP, and nothing made of it: read from the database, as the stock strategy has it,
@@ -43,16 +37,17 @@ defmodule LibclusterKubernetes.Bench.Measure.Poll do
   defp bare(%{plan: %{size: members}} = setting, {:endpoints, members}, namespace) do
     for {who, query} <- [bare: "", bare_cached: "&resourceVersion=0"] do
       get = BareGet.start!(setting.server, namespace, query)
-      {who, poller(setting, get.os_pid, &BareGet.gets(get, &1), fn -> BareGet.stop(get) end)}
+      round_ms = Plan.round_ms(setting.plan, members)
+      {who, poller(round_ms, get.os_pid, &BareGet.gets(get, &1), fn -> BareGet.stop(get) end)}
     end
   end
 
   defp bare(_setting, _at, _namespace), do: []
 
-  defp poller(setting, os_pid, polls, stop) do
+  defp poller(round_ms, os_pid, polls, stop) do
     # The first one warms it up, and tells how many fit.
     [_, typical] = polls.(2)
-    count = round(setting.plan.round_ms * 1_000 / typical)
+    count = round(round_ms * 1_000 / typical)
     %{os_pid: os_pid, polls: polls, stop: stop, count: count |> max(1) |> min(@most_polls)}
   end
 
