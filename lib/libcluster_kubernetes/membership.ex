@@ -92,6 +92,10 @@ defmodule LibclusterKubernetes.Membership do
   @spec settled?(t()) :: boolean()
   def settled?(membership), do: map_size(membership.absent) == 0
 
+  @doc "Whether the next answer may decide about a disconnect."
+  @spec deciding?(t()) :: boolean()
+  def deciding?(membership), do: membership.disconnect_after == 0 or not settled?(membership)
+
   @doc "Whom to be connected to. Nobody, while this node drains or is itself absent."
   @spec wanted(t()) :: MapSet.t(name())
   def wanted(%{absent: absent, self: self}) when is_map_key(absent, self), do: MapSet.new()

@@ -217,9 +217,10 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | activity: Activity.watched(state.activity, watched)}
   end
 
-  # A poll may be answered from a server's cache, but not while it decides about a disconnect.
-  defp ask(%{activity: %{mode: :poll}} = state) do
-    if Membership.settled?(state.membership), do: Native.refresh(state.worker), else: Native.relist(state.worker)
+  # A poll may be answered from a server's cache, but not when it decides about a disconnect. Nor may the first poll after a
+  # watch, when the mode is not known to have changed yet; an open watch is left alone.
+  defp ask(%{activity: %{listed?: true}} = state) do
+    if Membership.deciding?(state.membership), do: Native.relist(state.worker), else: Native.refresh(state.worker)
   end
 
   defp ask(state), do: Native.refresh(state.worker)

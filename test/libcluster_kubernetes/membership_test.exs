@@ -67,6 +67,14 @@ defmodule LibclusterKubernetes.MembershipTest do
       assert Membership.held(membership(answers, :never)) == MapSet.new([@self])
     end
 
+    test "may be decided by the next answer where somebody is absent, and always with 0" do
+      complete = [{0, snapshot([@self, "app@2"])}]
+      refute Membership.deciding?(membership(complete, 1_000))
+      assert Membership.deciding?(membership(complete ++ [{100, snapshot([@self])}], 1_000))
+      refute Membership.deciding?(membership(complete ++ [{100, snapshot([@self])}], :never))
+      assert Membership.deciding?(membership(complete, 0))
+    end
+
     test "is nobody while this node is itself absent" do
       assert departed([{0, snapshot([@self, "app@2", "app@3"])}, {1, snapshot([])}], 1_000_000) == []
     end

@@ -376,13 +376,42 @@ defmodule LibclusterKubernetes.StrategyTest do
       members(context, ["10.0.0.1", "10.0.0.2"])
       wait_until(fn -> nil not in versions(context, 2) end)
     end
+
+    test "takes nothing from the cache where one answer decides", context do
+      members(context, ["10.0.0.1", "10.0.0.2"])
+      start(context, kubernetes_disconnect_after: 0)
+      assert_receive {:connect, :"app@10.0.0.2", true}
+      assert Enum.all?(versions(context, 5), &is_nil/1)
+    end
+
+    test "takes nothing from the cache while somebody is missing, from the first poll after a watch", context do
+      members(context, ["10.0.0.1", "10.0.0.2"])
+      pid = start(context, kubernetes_watch: :auto, kubernetes_disconnect_after: 60_000)
+      wait_until(fn -> :sys.get_state(pid).activity.mode == :watch end)
+      members(context, ["10.0.0.1"])
+      wait_until(fn -> map_size(:sys.get_state(pid).membership.absent) == 1 end)
+
+      # The watch ends and is refused.
+      rule = %{verbs: ["list"], resources: ["endpoints"], namespaces: ["default"]}
+
+      FakeApiserver.token(context.server, String.trim(File.read!(Path.join(context.server.service_account, "token"))), [
+        rule
+      ])
+
+      versions = versions(context, 4, fn -> FakeApiserver.end_watches(context.server) end)
+      assert Enum.all?(versions, &is_nil/1)
+    end
   end
 
   # Those that the next lists name.
-  defp versions(context, count) do
+  defp versions(context, count, cause \\ fn -> :ok end) do
     FakeApiserver.clear_journal(context.server)
+    cause.()
     await_lists(context.server, count)
-    Enum.map(FakeApiserver.journal(context.server), & &1["query"]["resourceVersion"])
+
+    for %{"query" => query} <- FakeApiserver.journal(context.server),
+        query["watch"] == nil,
+        do: query["resourceVersion"]
   end
 
   defp assert_tls_error(pid, context, reason) do
