@@ -225,8 +225,8 @@ pub(crate) struct Watcher<'c> {
     /// new a cache waits for nothing: the version of a list can be one of other resources, of which it never hears.
     newest: u64,
     refused: Option<Refused>,
-    /// Whether what was said of a refusal is no longer true.
-    warning_changed: bool,
+    /// What the owner was last told of a refusal.
+    told_warning: Option<String>,
     patience: Patience,
     /// When the last list was complete.
     listed_at: Option<Instant>,
@@ -245,7 +245,7 @@ impl<'c> Watcher<'c> {
             version: String::new(),
             newest: 0,
             refused: None,
-            warning_changed: false,
+            told_warning: None,
             patience: Patience::default(),
             listed_at: None,
             watched: false,
@@ -302,7 +302,7 @@ impl<'c> Watcher<'c> {
             (State::Unlisted | State::Paging { .. }, Input::Page(Err(error))) => self.not_listed(error),
 
             (State::Listed, Input::Opened(Ok(()))) => {
-                self.no_longer_refused();
+                self.refused = None;
                 self.without_watch_since = None;
                 self.watched = true;
                 self.state = State::Watching(Stream {
@@ -372,7 +372,7 @@ impl<'c> Watcher<'c> {
 
     fn not_listed(&mut self, error: Error) -> Step {
         // It was not watching that was refused, but everything: watching is tried again with the next list.
-        self.no_longer_refused();
+        self.refused = None;
         Step::failed(error)
     }
 
@@ -405,7 +405,7 @@ impl<'c> Watcher<'c> {
             Ok(changed) => changed,
             Err(error) => return Step::failed(error),
         };
-        let news = first || changed || mem::take(&mut self.warning_changed);
+        let news = self.tell_of_refusal() || first || changed;
         self.version = page.version;
         self.newest = page.newest;
         self.listed_at = Some(now);
@@ -440,7 +440,6 @@ impl<'c> Watcher<'c> {
             Some(refused) => (refused.wait * 2).min(longest),
         };
         let warning = format!("{error}. Until then it polls every polling_interval");
-        self.warning_changed |= self.refused.as_ref().is_none_or(|refused| refused.warning != warning);
         self.refused = Some(Refused {
             warning,
             until: now + wait,
@@ -449,8 +448,14 @@ impl<'c> Watcher<'c> {
         Step::default()
     }
 
-    fn no_longer_refused(&mut self) {
-        self.warning_changed |= self.refused.take().is_some();
+    /// Whether the owner has to hear something else of a refusal than before; it is taken as told.
+    fn tell_of_refusal(&mut self) -> bool {
+        let warning = self.refused.as_ref().map(|refused| &refused.warning);
+        let news = warning != self.told_warning.as_ref();
+        if news {
+            self.told_warning = warning.cloned();
+        }
+        news
     }
 
     fn too_long_without_watch(&mut self, error: &Error, now: Instant) -> bool {
@@ -495,6 +500,9 @@ impl<'c> Watcher<'c> {
             Ok(changed) => {
                 self.state = State::Watching(stream);
                 self.version = version;
+                if changed {
+                    self.tell_of_refusal();
+                }
                 Step {
                     tell: changed.then_some(Tell::Snapshot),
                     progress: stream.progress(now),

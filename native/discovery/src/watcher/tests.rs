@@ -859,8 +859,25 @@ fn when_the_list_is_refused_too_it_is_not_watching_that_was() {
     assert_eq!(step, failed(with_status(403)));
     assert!(watcher.snapshot().warnings.is_empty());
     assert_eq!(watcher.ready(), ["a", "b"]);
-    watcher.feed(page(&["a"], "20", None));
+    assert_eq!(
+        watcher.feed(page(&["a", "b"], "20", None)),
+        confirmed(),
+        "nobody was told of a refusal"
+    );
     assert_eq!(watcher.request(), from("20"), "tried again at once");
+}
+
+#[test]
+fn a_warning_is_news_when_it_comes_and_when_it_goes() {
+    let mut watcher = listed();
+    watcher.feed(Input::Opened(Err(with_status(403))));
+    assert_eq!(watcher.feed(page(&["a", "b"], "20", None)), completed());
+    watcher.feed(Input::ListWanted);
+    assert_eq!(watcher.feed(page(&["a", "b"], "21", None)), confirmed());
+    watcher.feed(Input::ListWanted);
+    watcher.feed(Input::Page(Err(with_status(403))));
+    assert_eq!(watcher.feed(page(&["a", "b"], "22", None)), completed());
+    assert!(watcher.snapshot().warnings.is_empty());
 }
 
 #[test]
