@@ -62,29 +62,6 @@ defmodule LibclusterKubernetes.WatchKubeTest do
     end
   end
 
-  @tag :slow
-  test "at rest, nothing is asked for but the next watch", %{server: server} do
-    asked = at_rest(server, 60_000)
-    assert Enum.all?(asked, &match?([%{verb: "list"}, %{verb: "watch"}], &1))
-
-    sessions =
-      for [_list, watch] <- asked do
-        [_, seconds] = Regex.run(~r/timeoutSeconds=([0-9]+)/, watch.uri)
-        String.to_integer(seconds)
-      end
-
-    {shortest, longest} = Enum.min_max(sessions)
-    # One for each session, and the list.
-    hourly = ceil(3_600 / shortest) + 1
-
-    IO.puts(
-      "\n#{length(asked)} topologies at rest for 60 s: one list and one watch each at the start, then no request; " <>
-        "sessions of #{shortest}..#{longest} s, so at most #{hourly} requests per node and hour"
-    )
-
-    assert hourly <= 20
-  end
-
   describe "a server that is killed and comes back" do
     test "disconnects nobody, and what changes then is acted on within 5 s", %{server: server} do
       killed(server, "kube-apiserver and etcd")
@@ -163,24 +140,6 @@ defmodule LibclusterKubernetes.WatchKubeTest do
     assert Api.lists(api) == 1
   end
 
-  # What each of several topologies has asked for after such a time in which nothing changes, with the defaults of
-  # everything that has to do with time.
-  defp at_rest(server, milliseconds) do
-    topologies =
-      for source <- @sources, number <- 1..3 do
-        api = Api.new(server, source)
-        Api.members(api, ["10.1.0.1"])
-        name = :"rest_#{source}_#{number}"
-        start_with_defaults(api, name)
-        assert_connect("#{name}@10.1.0.1", 10_000)
-        api
-      end
-
-    for api <- topologies, do: Topology.wait_until(fn -> Api.watching?(api) end)
-    refute_receive _, milliseconds
-    Enum.map(topologies, &KubeApiserver.requests(server, &1.namespace))
-  end
-
   defp killed(server, what, opts \\ []) do
     apis = Enum.map(@sources, &Api.new(server, &1))
 
@@ -247,13 +206,6 @@ defmodule LibclusterKubernetes.WatchKubeTest do
   def connect(test, recorder, node) do
     send(test, {:connected, node, System.monotonic_time(:microsecond)})
     Recorder.connect(recorder, node)
-  end
-
-  defp start_with_defaults(api, name) do
-    {:ok, recorder} = Recorder.start_link()
-    state = state(api, recorder, [kubernetes_node_basename: name], name)
-    defaults = [:polling_interval, :kubernetes_disconnect_after, :kubernetes_watch]
-    start_supervised!(Topology.child_spec(%{state | config: Keyword.drop(state.config, defaults)}))
   end
 
   defp start_one_of_many(api, number) do
