@@ -29,6 +29,7 @@ defmodule LibclusterKubernetes.Membership do
     # Whether the last answer names this node, which may have been dismissed since.
     named?: false,
     left?: false,
+    # When an answer last told what was true then.
     observed_at: nil
   ]
 
@@ -72,21 +73,28 @@ defmodule LibclusterKubernetes.Membership do
         present: present,
         named?: self in present,
         left?: membership.left? and self not in present,
-        observed_at: now,
+        observed_at: observed_at(membership, snapshot.freshness, now),
         absent: tracked(absent, membership, self)
     }
   end
 
   @doc "Takes in an answer that says the same as the last one."
-  @spec confirm(t(), integer()) :: t()
-  def confirm(%{named?: true, absent: absent, self: self} = membership, now) when is_map_key(absent, self) do
+  @spec confirm(t(), LibclusterKubernetes.Native.freshness(), integer()) :: t()
+  def confirm(%{named?: true, absent: absent, self: self} = membership, freshness, now) when is_map_key(absent, self) do
     present = MapSet.put(membership.present, self)
-    %{membership | present: present, absent: Map.delete(absent, self), left?: false, observed_at: now}
+    absent = Map.delete(absent, self)
+    observed_at = observed_at(membership, freshness, now)
+    %{membership | present: present, absent: absent, left?: false, observed_at: observed_at}
   end
 
-  def confirm(membership, now) do
-    %{membership | left?: membership.left? and not membership.named?, observed_at: now}
+  def confirm(membership, freshness, now) do
+    observed_at = observed_at(membership, freshness, now)
+    %{membership | left?: membership.left? and not membership.named?, observed_at: observed_at}
   end
+
+  # What a cache tells says who is absent, and not that they still are.
+  defp observed_at(_membership, :present, now), do: now
+  defp observed_at(membership, :known, _now), do: membership.observed_at
 
   @doc "Whether an answer that says the same again can change nothing but its time."
   @spec settled?(t()) :: boolean()

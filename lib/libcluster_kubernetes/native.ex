@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.Native do
   @moduledoc false
   # The boundary to Rust. `options` is what `LibclusterKubernetes.Options.to_native/1` makes. The library itself is behind
   # native/library.ex. A worker knows the library that it was started with, so that it is served by that one when another
-  # version is loaded beside it; and `refresh/1` says that it is time for another worker.
+  # version is loaded beside it; and `refresh/2` says that it is time for another worker.
 
   # As in native/library.ex.
   @library Module.concat(__MODULE__, "V" <> String.replace(Mix.Project.config()[:version], ~r/[^[:alnum:]]/, "_"))
@@ -36,13 +36,19 @@ defmodule LibclusterKubernetes.Native do
           draining: [String.t()],
           dropped: [%{reason: String.t(), count: pos_integer(), example: String.t()}],
           warnings: [String.t()],
-          resource_version: String.t()
+          resource_version: String.t(),
+          freshness: freshness()
         }
+  @typedoc """
+  `:present` is what was true when it was asked for, or what a watch told; `:known` is at least as new as what was known
+  before, and decides about no disconnect.
+  """
+  @type freshness :: :present | :known
 
   @doc """
   Starts a thread that sends `{:libcluster_kubernetes, ref, event}` to `pid`, where `event` is
 
-    * `{:snapshot, snapshot()}`, or `:unchanged` when a list said the same as the last snapshot,
+    * `{:snapshot, snapshot()}`, or `{:unchanged, freshness()}` when a list said the same as the last snapshot,
     * `:watching` when a watch is open,
     * `{:error, error()}`,
     * `{:listed, listed()}` and `{:watched, watched()}` when a list or a watch has ended, for those who measure.
@@ -68,19 +74,20 @@ defmodule LibclusterKubernetes.Native do
   end
 
   @doc """
-  Asks for a list of what is true at the last snapshot or later; one that is running or scheduled after a failure serves,
-  and so does a watch. Never blocks.
+  Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. With `present?` it is one of
+  what is true now, else it may come from a server's cache that has all objects that are known. Never blocks.
 
   `:outdated` is a worker of another version's library, or of one that was unloaded: to be stopped, and replaced. The other
   functions do nothing for a worker whose library was unloaded. Its thread runs until nobody holds the worker any more.
   """
-  @spec refresh(worker()) :: :ok | :outdated
-  def refresh({library, _handle}) when library != @library, do: :outdated
-  def refresh(worker), do: call(worker, :refresh, [])
+  @spec refresh(worker(), present? :: boolean()) :: :ok | :outdated
+  def refresh(worker, present? \\ false)
+  def refresh({library, _handle}, _present?) when library != @library, do: :outdated
+  def refresh(worker, present?), do: call(worker, :refresh, [present?])
 
   @doc """
   Asks for a list of what is true now, also while a watch is open, which is opened anew after it. Never blocks. `:outdated`
-  as with `refresh/1`.
+  as with `refresh/2`.
   """
   @spec relist(worker()) :: :ok | :outdated
   def relist({library, _handle}) when library != @library, do: :outdated

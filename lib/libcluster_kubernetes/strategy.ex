@@ -180,16 +180,15 @@ defmodule LibclusterKubernetes.Strategy do
     known = state.membership
     state = state |> notify(snapshot) |> observe(snapshot)
     {came, gone} = changes = Membership.changes(known, state.membership)
-    # Before all that takes time: whoever came is connected to.
-    state = state |> end_incident({:answer, came, gone}) |> review() |> hold() |> answer_waiters()
+    state = state |> end_incident({:answer, came, gone}) |> hold() |> review() |> answer_waiters()
     Telemetry.snapshot(state.options, snapshot, changes)
     :ok = Native.acknowledge(state.worker, state.ref)
     state
   end
 
-  defp heard(:unchanged, state) do
+  defp heard({:unchanged, freshness}, state) do
     settled? = Membership.settled?(state.membership) and not Incident.lasts?(state.incident)
-    state = %{state | membership: Membership.confirm(state.membership, now())}
+    state = %{state | membership: Membership.confirm(state.membership, freshness, now())}
     # Nearly every poll ends here: nothing in it grows with the number of members.
     if settled?, do: state, else: state |> hold() |> end_incident({:answer, 0, 0}) |> review()
   end
@@ -217,13 +216,8 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | activity: Activity.watched(state.activity, watched)}
   end
 
-  # A poll may be answered from a server's cache, but not when it decides about a disconnect. Nor may the first poll after a
-  # watch, when the mode is not known to have changed yet; an open watch is left alone.
-  defp ask(%{activity: %{listed?: true}} = state) do
-    if Membership.deciding?(state.membership), do: Native.relist(state.worker), else: Native.refresh(state.worker)
-  end
-
-  defp ask(state), do: Native.refresh(state.worker)
+  # A poll may be answered from a server's cache, but not when it decides about a disconnect.
+  defp ask(state), do: Native.refresh(state.worker, Membership.deciding?(state.membership))
 
   defp tick(state), do: state |> confirm() |> review() |> schedule_tick()
 
@@ -269,8 +263,8 @@ defmodule LibclusterKubernetes.Strategy do
     state.membership.observed_at != nil and Enum.all?(missing, &Dialing.tried?(state.dialing, &1))
   end
 
-  # Whoever is to be disconnected must be absent from an answer of now. While polling the next poll would tell as well;
-  # a watch only speaks of changes.
+  # Whoever is to be disconnected must be absent from an answer of now. The next poll would tell as well, as it is one that
+  # decides; a watch only speaks of changes.
   defp confirm(state) do
     # A worker that is outdated is replaced by the next tick, and its successor begins with a list.
     if Membership.unconfirmed?(state.membership, now()), do: _ = Native.relist(state.worker)

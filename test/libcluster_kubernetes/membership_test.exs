@@ -5,7 +5,11 @@ defmodule LibclusterKubernetes.MembershipTest do
 
   @self "app@1"
 
-  defp snapshot(ready, not_ready \\ [], draining \\ []), do: %{ready: ready, not_ready: not_ready, draining: draining}
+  defp snapshot(ready, not_ready \\ [], draining \\ []) do
+    %{ready: ready, not_ready: not_ready, draining: draining, freshness: :present}
+  end
+
+  defp cached(ready), do: %{snapshot(ready) | freshness: :known}
 
   # Waits 1,000 ms, and 600 ms more for others than this node.
   defp membership(snapshots, disconnect_after \\ 1_000) do
@@ -93,6 +97,15 @@ defmodule LibclusterKubernetes.MembershipTest do
       assert Membership.unconfirmed?(membership, 1_700)
       refute Membership.unconfirmed?(Membership.observe(membership, @self, snapshot([@self]), 1_701), 1_702)
     end
+
+    test "asks on after what a cache tells, which decides about nobody" do
+      for answer <- [&Membership.observe(&1, @self, cached([]), 1_700), &Membership.confirm(&1, :known, 1_700)] do
+        membership = answer.(membership([{0, snapshot([@self, "app@2"])}, {100, snapshot([])}]))
+        assert Membership.unconfirmed?(membership, 1_701)
+        assert Membership.departed(membership) == []
+        refute Membership.leave?(membership)
+      end
+    end
   end
 
   describe "leave?/1" do
@@ -147,7 +160,7 @@ defmodule LibclusterKubernetes.MembershipTest do
     end
   end
 
-  describe "confirm/2" do
+  describe "confirm/3" do
     # Answers, and what happens between them, at random: whether an answer is taken in again or confirmed makes no
     # difference.
     test "is the same as taking in the last answer again" do
@@ -168,7 +181,9 @@ defmodule LibclusterKubernetes.MembershipTest do
               {Membership.left(membership), last}
 
             3 when last != nil ->
-              confirmed = Membership.confirm(membership, now)
+              freshness = Enum.random([:present, :known])
+              last = %{last | freshness: freshness}
+              confirmed = Membership.confirm(membership, freshness, now)
               assert confirmed == Membership.observe(membership, @self, last, now), "seed #{seed}, step #{step}"
               {confirmed, last}
 

@@ -35,7 +35,7 @@ defmodule LibclusterKubernetes.NativeTest do
     assert %{ready: ["app@10.0.0.1"]} = next_snapshot(started)
     :ok = Native.refresh(worker)
     assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{requests: 2, duration_us: duration}}} when duration > 0
-    assert_receive {:libcluster_kubernetes, ^ref, :unchanged}
+    assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, _}}
     :ok = Native.stop(worker)
     wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
     :ok = Native.refresh(worker)
@@ -54,10 +54,10 @@ defmodule LibclusterKubernetes.NativeTest do
     end
 
     refute_received {:libcluster_kubernetes, _, {:snapshot, _}}
-    refute_received {:libcluster_kubernetes, _, :unchanged}
+    refute_received {:libcluster_kubernetes, _, {:unchanged, _}}
     :ok = Native.acknowledge(worker, ref)
     assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.4"]}}}
-    assert_receive {:libcluster_kubernetes, ^ref, :unchanged}
+    assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, _}}
     refute_receive {:libcluster_kubernetes, _, {:snapshot, _}}, 50
     :ok = Native.acknowledge(worker, ref)
   end

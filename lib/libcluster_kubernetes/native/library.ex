@@ -22,7 +22,7 @@ defmodule Module.concat(LibclusterKubernetes.Native, "V#{version}") do
 
   def start(_options, _pid), do: not_loaded()
   def acknowledge(_handle, _ref), do: not_loaded()
-  def refresh(_handle), do: not_loaded()
+  def refresh(_handle, _present?), do: not_loaded()
   def relist(_handle), do: not_loaded()
   def stop(_handle), do: not_loaded()
   def list(_options), do: not_loaded()

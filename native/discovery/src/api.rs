@@ -55,7 +55,7 @@ impl Api {
         let position = match position {
             // The token stands for the version, too: the API refuses both together.
             Position::Page(token) => format!("&continue={}", encode(token)),
-            Position::First | Position::Since(_) if self.config.cached => "&resourceVersion=0".to_owned(),
+            Position::First if self.config.cached => "&resourceVersion=0".to_owned(),
             Position::Since(version) => format!("&resourceVersion={version}"),
             Position::First | Position::Present => String::new(),
         };

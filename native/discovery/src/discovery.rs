@@ -12,10 +12,11 @@ use crate::api::{Api, Watch};
 use crate::backoff::{Backoff, LONGEST, random_up_to};
 use crate::config::Config;
 use crate::error::{Error, Kind};
+use crate::freshness::Freshness;
 use crate::report::{Ending, Listing, Report, Session};
 use crate::signals::{Signals, Wake};
 use crate::snapshot::Snapshot;
-use crate::watcher::{Input, Position, Progress, Request, Step, Tell, Then, Watcher};
+use crate::watcher::{Input, Progress, Request, Step, Tell, Then, Watcher};
 
 /// What the thread has to say.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub enum Event {
     /// A complete state of the API: from a list, or from a watch that follows one.
     Snapshot(Snapshot),
     /// A complete list has said the same as the last snapshot, but for its version.
-    Unchanged,
+    Unchanged(Freshness),
     /// A watch is open: what changes from now on comes as snapshots by itself.
     Watching,
     /// Why there is none. The last snapshot stays in force.
@@ -57,8 +58,8 @@ impl Discovery {
 
     /// Asks for a list, as a tick does: while one is running, a pause after a failure is not over, or a watch is open,
     /// that serves. Never blocks.
-    pub fn refresh(&self) {
-        self.signals.refresh();
+    pub fn refresh(&self, freshness: Freshness) {
+        self.signals.refresh(freshness);
     }
 
     /// Asks for a list of what is true now, also while a watch is open, which is opened anew after it. Never blocks.
@@ -167,9 +168,8 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 let bytes = self.api.bytes();
                 let listing = self.listing.get_or_insert_with(|| Listing::begin(bytes));
                 listing.page();
-                let consistent = !matches!(position, Position::Since(_));
                 let page = self.api.list_page(position);
-                self.signals.listed(consistent);
+                self.signals.listed(position.freshness());
                 Input::Page(page)
             }
             Request::Watch(version, patience) => match self.api.open_watch(version, patience) {
@@ -182,7 +182,7 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             },
             Request::Read => self.read(),
             Request::Rest => match self.signals.wait(None) {
-                Wake::Refresh => Input::RefreshWanted,
+                Wake::Refresh(freshness) => Input::RefreshWanted(freshness),
                 Wake::List | Wake::Stop | Wake::TimeIsUp => Input::ListWanted,
             },
         }
@@ -216,7 +216,7 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 Wake::Stop => return false,
                 Wake::TimeIsUp => return true,
                 Wake::List => self.list_wanted = true,
-                Wake::Refresh => {}
+                Wake::Refresh(_) => {}
             }
         }
     }
@@ -253,7 +253,7 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
         match tell {
             Some(Tell::Watching) => (self.sink)(Event::Watching),
             Some(Tell::Error(error)) => (self.sink)(Event::Error(error)),
-            Some(Tell::Unchanged) if !told => (self.sink)(Event::Unchanged),
+            Some(Tell::Unchanged) if !told => (self.sink)(Event::Unchanged(self.watcher.freshness())),
             Some(Tell::Snapshot | Tell::Unchanged) | None => true,
         }
     }

@@ -84,7 +84,7 @@ impl<'c> Offline<'c> {
     fn step(&mut self, input: Input) -> Option<Event> {
         Some(match self.watcher.step(input, Instant::now()).tell? {
             Tell::Snapshot => Event::Snapshot(self.snapshot()),
-            Tell::Unchanged => Event::Unchanged,
+            Tell::Unchanged => Event::Unchanged(self.watcher.freshness()),
             Tell::Watching => Event::Watching,
             Tell::Error(error) => Event::Error(error),
         })

@@ -34,6 +34,7 @@ mod endpoint_slices;
 mod endpoints;
 pub mod error;
 mod frame;
+mod freshness;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -67,6 +68,7 @@ pub use api_address::ApiAddress;
 pub use config::{Config, IpFamily, Source};
 pub use discovery::{Discovery, Event};
 pub use error::{Error, Kind};
+pub use freshness::Freshness;
 pub use longname::{Mode, Names};
 pub use report::Report;
 pub use rollout::Rollout;

@@ -96,6 +96,17 @@ fn example(candidate: &Candidate<'_>) -> String {
     ))
 }
 
+/// What sets a list apart from what was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Difference {
+    /// Nothing that counts.
+    None,
+    /// Objects are new or changed.
+    Some,
+    /// Objects are gone.
+    Lost,
+}
+
 /// All objects of the last complete list, with every event since applied.
 #[derive(Debug, Default)]
 pub(crate) struct Reflector {
@@ -105,13 +116,19 @@ pub(crate) struct Reflector {
 }
 
 impl Reflector {
-    /// Puts a complete list in the place of what was known: readers never see half a list. Whether anything has changed.
-    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<bool, Error> {
+    /// Puts a complete list in the place of what was known: readers never see half a list.
+    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<Difference, Error> {
         let objects: BTreeMap<_, _> = objects.into_iter().collect();
         self.size = check_size(size(objects.values()))?;
-        let changed = self.objects != objects;
+        let difference = if self.objects == objects {
+            Difference::None
+        } else if self.objects.keys().all(|key| objects.contains_key(key)) {
+            Difference::Some
+        } else {
+            Difference::Lost
+        };
         self.objects = objects;
-        Ok(changed)
+        Ok(difference)
     }
 
     /// Applies ADDED or MODIFIED; whether anything that counts has changed.
@@ -202,11 +219,17 @@ mod tests {
     #[test]
     fn a_list_takes_the_place_of_everything() {
         let mut reflector = Reflector::default();
-        reflector.replace([("a".to_owned(), entry(&["a"]))]).unwrap();
-        reflector.replace([("b".to_owned(), entry(&["b"]))]).unwrap();
-        assert_eq!(ready(&reflector), ["b"]);
-        reflector.replace([]).unwrap();
-        assert!(ready(&reflector).is_empty());
+        let mut replace = |names: &[&str]| {
+            let objects = names.iter().map(|name| ((*name).to_owned(), entry(&[name])));
+            let difference = reflector.replace(objects).unwrap();
+            assert_eq!(ready(&reflector), names);
+            difference
+        };
+        assert_eq!(replace(&["a"]), Difference::Some);
+        assert_eq!(replace(&["a"]), Difference::None);
+        assert_eq!(replace(&["a", "b"]), Difference::Some);
+        assert_eq!(replace(&["b", "c"]), Difference::Lost);
+        assert_eq!(replace(&[]), Difference::Lost);
     }
 
     #[test]

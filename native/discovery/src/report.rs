@@ -69,7 +69,7 @@ impl Ending {
     pub(crate) fn of(input: &Input) -> Self {
         match input {
             Input::Ended => Self::Ended,
-            Input::ListWanted | Input::RefreshWanted => Self::Relist,
+            Input::ListWanted | Input::RefreshWanted(_) => Self::Relist,
             Input::Broken(_) => Self::Broken,
             Input::Silent => Self::Silent,
             Input::Frame(Err(error)) if error.status == Some(410) => Self::Expired,

@@ -5,6 +5,8 @@ use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
+use crate::freshness::Freshness;
+
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
@@ -12,7 +14,7 @@ pub(crate) enum Wake {
     /// A list of what is true now is wanted, even in place of an open stream.
     List,
     /// A list is wanted, if there is no stream.
-    Refresh,
+    Refresh(Freshness),
     TimeIsUp,
 }
 
@@ -30,13 +32,9 @@ pub(crate) struct Signals {
 }
 
 #[derive(Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and all sixteen occur"
-)]
 struct State {
     stopped: bool,
-    refresh: bool,
+    refresh: Option<Freshness>,
     list: bool,
     streaming: bool,
     connection: Option<Weak<dyn Interrupt>>,
@@ -55,9 +53,10 @@ impl Signals {
         self.lock().stopped
     }
 
-    /// Asks for a list, unless one is running or a stream is open.
-    pub(crate) fn refresh(&self) {
-        self.lock().refresh = true;
+    /// Asks for a list, unless one that serves is running or a stream is open.
+    pub(crate) fn refresh(&self, freshness: Freshness) {
+        let mut state = self.lock();
+        state.refresh = state.refresh.max(Some(freshness));
         self.changed.notify_all();
     }
 
@@ -71,11 +70,11 @@ impl Signals {
         self.changed.notify_all();
     }
 
-    /// A list is done: it answers everything that was asked meanwhile, if it told what is true now.
-    pub(crate) fn listed(&self, consistent: bool) {
+    /// A list is done: it answers everything that was asked meanwhile, if it is as new as that was to be.
+    pub(crate) fn listed(&self, freshness: Freshness) {
         let mut state = self.lock();
-        state.refresh = false;
-        state.list &= !consistent;
+        state.refresh = state.refresh.filter(|wanted| *wanted > freshness);
+        state.list &= freshness < Freshness::Present;
     }
 
     /// From now on, what is read is a stream, which a wanted list interrupts. Whether one is wanted already.
@@ -109,8 +108,8 @@ impl Signals {
             if mem::take(&mut state.list) {
                 return Wake::List;
             }
-            if mem::take(&mut state.refresh) {
-                return Wake::Refresh;
+            if let Some(freshness) = state.refresh.take() {
+                return Wake::Refresh(freshness);
             }
             state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -191,7 +190,7 @@ mod tests {
         signals.list();
         assert_eq!(connection.0.load(Ordering::SeqCst), 0);
         assert!(signals.begin_stream(), "asked for before the stream began");
-        signals.listed(true);
+        signals.listed(Freshness::Present);
         signals.list();
         assert_eq!(connection.0.load(Ordering::SeqCst), 1);
         assert!(signals.end_stream());
@@ -200,20 +199,23 @@ mod tests {
     #[test]
     fn what_is_asked_during_a_list_is_answered_by_it() {
         let signals = Signals::default();
-        signals.refresh();
-        signals.refresh();
-        assert_eq!(signals.wait(None), Wake::Refresh);
-        signals.refresh();
+        signals.refresh(Freshness::Present);
+        signals.refresh(Freshness::Known);
+        assert_eq!(signals.wait(None), Wake::Refresh(Freshness::Present));
+        signals.refresh(Freshness::Known);
+        signals.listed(Freshness::Known);
+        assert_eq!(signals.wait(Some(Instant::now())), Wake::TimeIsUp);
+        signals.refresh(Freshness::Present);
         signals.list();
-        signals.listed(false);
+        signals.listed(Freshness::Known);
         assert_eq!(
-            signals.wait(None),
-            Wake::List,
+            (signals.wait(None), signals.wait(None)),
+            (Wake::List, Wake::Refresh(Freshness::Present)),
             "what a cache told does not tell what is true now"
         );
-        signals.refresh();
+        signals.refresh(Freshness::Present);
         signals.list();
-        signals.listed(true);
+        signals.listed(Freshness::Present);
         assert_eq!(signals.wait(Some(Instant::now())), Wake::TimeIsUp);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::candidate::Standing;
 use crate::config::IpFamily;
+use crate::freshness::Freshness;
 use crate::longname::Unnameable;
 use crate::reflector::Entry;
 
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub warnings: Vec<String>,
     /// The server's position mark of the answer; compare only for equality.
     pub resource_version: String,
+    /// How new the answer is.
+    pub freshness: Freshness,
 }
 
 /// Candidates that have no valid name, for one reason.

@@ -22,8 +22,8 @@
 //! nothing, and a list replaces them only when its last page is there.
 //!
 //! A list that refreshes what is known may be answered from the server's cache, like a watch, if all objects that are known
-//! are in it: it costs a server a third of reading its database. Where that cannot be had, and where somebody asks for what is
-//! true now, the list is a consistent one.
+//! are in it: it costs a server a third of reading its database. Where that cannot be had, where somebody asks for what is
+//! true now, while a cache might still have an object that went, and every few minutes, the list is a consistent one.
 //!
 //! Versions of one resource are numbers that grow, and may be compared:
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>. Elsewhere they are opaque.
@@ -34,8 +34,9 @@ use std::time::{Duration, Instant};
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::frame::Frame;
+use crate::freshness::Freshness;
 use crate::list::{Page, keyed};
-use crate::reflector::{Entry, Reflector, check_size, size};
+use crate::reflector::{Difference, Entry, Reflector, check_size, size};
 use crate::snapshot::Snapshot;
 
 /// What to do next.
@@ -93,6 +94,10 @@ const BEAR_WITHOUT_WATCH: Duration = Duration::from_secs(3);
 /// a backup) or somebody has made a mistake. One list in an hour costs next to nothing.
 const RELIST_AFTER: Duration = Duration::from_hours(1);
 
+/// No server's cache lags behind for longer and is still asked. A consistent list comes as often as that, and all are
+/// consistent for that long after an object went: nobody knows at which version it did.
+const TRUST_CACHE: Duration = Duration::from_mins(5);
+
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Input {
@@ -111,7 +116,7 @@ pub(crate) enum Input {
     /// Somebody asks for a list.
     ListWanted,
     /// A tick of somebody who polls.
-    RefreshWanted,
+    RefreshWanted(Freshness),
 }
 
 /// What follows from it.
@@ -228,12 +233,26 @@ pub(crate) struct Watcher<'c> {
     /// What the owner was last told of a refusal.
     told_warning: Option<String>,
     patience: Patience,
-    /// When the last list was complete.
+    /// When the last consistent list was complete.
     listed_at: Option<Instant>,
+    /// When an object was last found to be gone.
+    lost_at: Option<Instant>,
+    /// How new the last answer is.
+    freshness: Freshness,
     /// Whether a watch was open since.
     watched: bool,
     /// Since when no watch could be opened, though the server answers.
     without_watch_since: Option<Instant>,
+}
+
+impl Position<'_> {
+    /// How new the answer will be.
+    pub(crate) fn freshness(self) -> Freshness {
+        match self {
+            Self::Since(_) => Freshness::Known,
+            Self::First | Self::Present | Self::Page(_) => Freshness::Present,
+        }
+    }
 }
 
 impl<'c> Watcher<'c> {
@@ -248,6 +267,8 @@ impl<'c> Watcher<'c> {
             told_warning: None,
             patience: Patience::default(),
             listed_at: None,
+            lost_at: None,
+            freshness: Freshness::default(),
             watched: false,
             without_watch_since: None,
         }
@@ -272,7 +293,13 @@ impl<'c> Watcher<'c> {
             .warnings
             .extend(self.refused.as_ref().map(|refused| refused.warning.clone()));
         snapshot.resource_version.clone_from(&self.version);
+        snapshot.freshness = self.freshness;
         snapshot
+    }
+
+    /// How new it is.
+    pub(crate) fn freshness(&self) -> Freshness {
+        self.freshness
     }
 
     pub(crate) fn step(&mut self, input: Input, now: Instant) -> Step {
@@ -289,13 +316,10 @@ impl<'c> Watcher<'c> {
                 page.newest = page.newest.max(newest);
                 self.page(objects, pages, page, now)
             }
-            (State::Polling, Input::RefreshWanted) => {
-                // Without an object there is nothing to be as new as.
-                self.state = if self.newest > 0 {
-                    State::Refreshing
-                } else {
-                    State::Unlisted
-                };
+            (State::Polling, Input::RefreshWanted(freshness)) => {
+                if freshness == Freshness::Known && self.trusts_caches(now) {
+                    self.state = State::Refreshing;
+                }
                 Step::default()
             }
             (State::Refreshing, Input::Page(page)) => self.refreshed(page, now),
@@ -305,6 +329,7 @@ impl<'c> Watcher<'c> {
                 self.refused = None;
                 self.without_watch_since = None;
                 self.watched = true;
+                self.freshness = Freshness::Present;
                 self.state = State::Watching(Stream {
                     opened: now,
                     heard: false,
@@ -326,7 +351,7 @@ impl<'c> Watcher<'c> {
             },
 
             (State::Watching(stream), Input::Ended) => {
-                if !self.listed_within(RELIST_AFTER, now) {
+                if !within(RELIST_AFTER, self.listed_at, now) {
                     return Step::resume(stream, now);
                 }
                 self.state = State::Listed;
@@ -361,8 +386,11 @@ impl<'c> Watcher<'c> {
     /// What a cache cannot tell is asked for as it is now.
     fn refreshed(&mut self, page: Result<Page, Error>, now: Instant) -> Step {
         match page {
-            Ok(page) if page.version.parse().is_ok_and(|version: u64| version >= self.newest) => {
-                self.page(Vec::new(), 0, page, now)
+            Ok(page)
+                if page.next.is_none() && page.version.parse().is_ok_and(|version: u64| version >= self.newest) =>
+            {
+                let objects = keyed(page.objects, 0).collect();
+                self.complete(objects, page.version, page.newest, Freshness::Known, now)
             }
             Ok(_) => Step::default(),
             Err(error) if matches!(error.status, Some(400 | 410 | 504)) => Step::default(),
@@ -398,17 +426,34 @@ impl<'c> Watcher<'c> {
             };
             return Step::default();
         }
+        self.complete(objects, page.version, page.newest, Freshness::Present, now)
+    }
+
+    fn complete(
+        &mut self,
+        objects: Vec<(String, Entry)>,
+        version: String,
+        newest: u64,
+        freshness: Freshness,
+        now: Instant,
+    ) -> Step {
         // Events name the object that they change: one without a name would stay for ever.
         let all_named = !objects.iter().any(|(key, _)| key.starts_with('#'));
-        let first = self.listed_at.is_none();
-        let changed = match self.reflector.replace(objects) {
-            Ok(changed) => changed,
+        let difference = match self.reflector.replace(objects) {
+            Ok(difference) => difference,
             Err(error) => return Step::failed(error),
         };
-        let news = self.tell_of_refusal() || first || changed;
-        self.version = page.version;
-        self.newest = page.newest;
-        self.listed_at = Some(now);
+        let first = self.listed_at.is_none();
+        let news = self.tell_of_refusal() || first || difference != Difference::None;
+        if difference == Difference::Lost {
+            self.lost_at = Some(now);
+        }
+        if freshness == Freshness::Present {
+            self.listed_at = Some(now);
+        }
+        self.version = version;
+        self.newest = newest;
+        self.freshness = freshness;
         self.watched = false;
         let watch = self.config.watch && all_named && self.refused.as_ref().is_none_or(|refused| refused.until <= now);
         self.state = if watch { State::Listed } else { State::Polling };
@@ -476,9 +521,13 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    fn listed_within(&self, time: Duration, now: Instant) -> bool {
-        self.listed_at
-            .is_some_and(|at| now.saturating_duration_since(at) < time)
+    /// Whether a cache may answer in the place of the database.
+    fn trusts_caches(&self, now: Instant) -> bool {
+        // Without an object there is nothing to be as new as. And who asks for cached resources has them anyway.
+        self.newest > 0
+            && !self.config.cached
+            && within(TRUST_CACHE, self.listed_at, now)
+            && !within(TRUST_CACHE, self.lost_at, now)
     }
 
     fn frame(&mut self, stream: Stream, frame: Frame, now: Instant) -> Step {
@@ -489,7 +538,10 @@ impl<'c> Watcher<'c> {
         let mut stream = Stream { heard: true, ..stream };
         let (changed, version) = match frame {
             Frame::Upsert { key, entry, version } => (self.reflector.upsert(key, entry), version),
-            Frame::Delete { key, version } => (Ok(self.reflector.delete(&key)), version),
+            Frame::Delete { key, version } => {
+                self.lost_at = Some(now);
+                (Ok(self.reflector.delete(&key)), version)
+            }
             Frame::Bookmark { version } => {
                 stream.bookmarked = true;
                 self.patience = Patience::ForBookmarks;
@@ -572,6 +624,11 @@ impl Step {
             ..Self::then(Then::SpreadOut)
         }
     }
+}
+
+/// Whether that was so short a time ago.
+fn within(time: Duration, at: Option<Instant>, now: Instant) -> bool {
+    at.is_some_and(|at| now.saturating_duration_since(at) < time)
 }
 
 /// Whether this version can come after that one. Where versions are numbers, they grow and stay numbers.

@@ -42,7 +42,7 @@ fn each_refresh_is_answered_on_the_same_connection() {
     let running = Running::start(config(&server));
     assert_complete(&running.snapshot());
     for _ in 0..5 {
-        running.discovery.refresh();
+        running.refresh();
         running.expect_unchanged();
     }
     assert_eq!(server.summary().lists, 6);
@@ -55,7 +55,7 @@ fn a_refresh_finds_what_changed() {
     let running = Running::start(config(&server));
     let before = running.snapshot();
     server.delete_object("endpoints", "default", "web");
-    running.discovery.refresh();
+    running.refresh();
     let after = running.snapshot();
     assert!(after.ready.is_empty() && after.not_ready.is_empty());
     assert_ne!(before.resource_version, after.resource_version);
@@ -71,14 +71,14 @@ fn refreshes_during_a_list_are_answered_by_it() {
         every: Duration::from_millis(20),
     };
     server.set_faults(vec![Fault::on_request(slow).times(1)]);
-    running.discovery.refresh();
+    running.refresh();
     wait(&server, |summary| summary.lists == 2);
     for _ in 0..100 {
-        running.discovery.refresh();
+        running.refresh();
     }
     running.expect_unchanged();
     // Whatever is still owed would come before the answer to this one.
-    running.discovery.refresh();
+    running.refresh();
     running.expect_unchanged();
     assert!(running.events.recv_timeout(Duration::from_millis(100)).is_err());
     assert_eq!(server.summary().lists, 3);
@@ -97,12 +97,12 @@ fn a_refresh_from_within_the_sink_is_not_lost() {
         }
         answers += 1;
         if answers < 3 {
-            inside.wait().refresh();
+            inside.wait().refresh(discovery::Freshness::Known);
         } else {
             inside.wait().stop();
         }
         sender
-            .send(matches!(event, Event::Snapshot(_) | Event::Unchanged))
+            .send(matches!(event, Event::Snapshot(_) | Event::Unchanged(_)))
             .is_ok()
     });
     handle.set(discovery.unwrap()).unwrap();
@@ -212,7 +212,7 @@ fn stop_can_be_called_again_and_ends_all_refreshing() {
     running.snapshot();
     for _ in 0..3 {
         running.discovery.stop();
-        running.discovery.refresh();
+        running.refresh();
     }
     running.assert_ends();
     assert!(running.events.try_recv().is_err());
@@ -261,7 +261,7 @@ fn stop_and_drop_end_a_request_that_hangs_on_a_kept_connection() {
         running.snapshot();
         server.set_faults(vec![Fault::on_request(Action::Hang)]);
         server.clear_journal();
-        running.discovery.refresh();
+        running.refresh();
         wait(&server, |summary| summary.lists == 1);
         stop(running, &server);
     }
@@ -326,7 +326,7 @@ fn a_sink_that_has_enough_ends_the_thread_and_the_connection() {
     running.assert_ends();
     // The handle is still there: nothing but the thread itself closes the connection.
     wait_up_to(&server, SOON, |summary| summary.connections_open == 0);
-    running.discovery.refresh();
+    running.refresh();
     running.discovery.stop();
     assert_eq!(server.summary().lists, 1);
 }
@@ -346,7 +346,7 @@ fn a_sink_that_panics_ends_its_thread_alone() {
     let server = server();
     let running = Running::start_while(config(&server), |_| panic!("on purpose"));
     running.assert_ends();
-    running.discovery.refresh();
+    running.refresh();
     drop(running);
     wait_up_to(&server, SOON, |summary| summary.connections_open == 0);
     assert_eq!(server.summary().lists, 1);
@@ -360,7 +360,7 @@ fn two_discoveries_do_not_disturb_each_other() {
     other.snapshot();
     one.discovery.stop();
     one.assert_ends();
-    other.discovery.refresh();
+    other.refresh();
     other.expect_unchanged();
     wait_up_to(&server, SOON, |summary| summary.connections_open == 1);
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::running::Running;
 use common::{server, status};
-use discovery::{Config, Report};
+use discovery::{Config, Freshness, Report};
 use fake_apiserver::{Fault, Server};
 use serde_json::json;
 
@@ -30,7 +30,7 @@ fn a_poll_asks_for_nothing_older_than_the_objects_that_are_known() {
     let server = server();
     let running = Running::start(config(&server));
     assert_eq!(running.snapshot().resource_version, "3");
-    running.discovery.refresh();
+    running.refresh();
     running.expect_unchanged();
     server.put_object(
         "endpoints",
@@ -38,9 +38,9 @@ fn a_poll_asks_for_nothing_older_than_the_objects_that_are_known() {
         "web",
         &json!({"metadata": {"labels": {"app": "web"}}}),
     );
-    running.discovery.refresh();
+    running.refresh();
     assert_eq!(running.snapshot().resource_version, "4");
-    running.discovery.refresh();
+    running.refresh();
     running.expect_unchanged();
     assert_eq!(versions(&server), ["none", "2", "2", "4"]);
 }
@@ -50,11 +50,13 @@ fn who_asks_for_what_is_true_now_gets_it() {
     let server = server();
     let running = Running::start(config(&server));
     running.snapshot();
-    running.discovery.refresh();
+    running.refresh();
     running.expect_unchanged();
     running.discovery.list();
     running.expect_unchanged();
-    assert_eq!(versions(&server), ["none", "2", "none"]);
+    running.discovery.refresh(Freshness::Present);
+    running.expect_unchanged();
+    assert_eq!(versions(&server), ["none", "2", "none", "none"]);
 }
 
 #[test]
@@ -64,7 +66,7 @@ fn a_cache_that_is_behind_is_passed_over_and_nothing_has_failed() {
     running.snapshot();
     assert!(matches!(running.report(), Report::Listed { requests: 1, .. }));
     server.set_faults(vec![Fault::on_request(status(504)).times(1)]);
-    running.discovery.refresh();
+    running.refresh();
     running.expect_unchanged();
     assert_eq!(versions(&server), ["none", "2", "none"]);
     let report = running.report();
@@ -89,7 +91,7 @@ fn cached_resources_are_asked_for_as_they_are() {
     };
     let running = Running::start(cached);
     running.snapshot();
-    running.discovery.refresh();
+    running.refresh();
     running.expect_unchanged();
     assert_eq!(versions(&server), ["0", "0"]);
 }

@@ -28,7 +28,7 @@ fn each_list_is_reported_with_its_size_and_all_requests_so_far() {
         assert_eq!(requests, expected);
         assert!((100..10_000).contains(&bytes), "{bytes}");
         assert!(duration > Duration::ZERO);
-        running.discovery.refresh();
+        running.refresh();
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::running::{Running, errors, snapshots};
 use common::{LIMIT, SOON, assert_complete, config, pod, server, status, wait, wait_up_to, write_token};
-use discovery::{Config, Event, Kind, Source};
+use discovery::{Config, Event, Freshness, Kind, Source};
 use fake_apiserver::{Action, Authority, Certificate, Fault, Rule, Server};
 use serde_json::{Value, json};
 
@@ -719,7 +719,7 @@ fn a_watch_that_is_forbidden_becomes_polling_with_a_warning_that_names_the_verb(
         "{warning}"
     );
     for lists in 3..6 {
-        running.discovery.refresh();
+        running.refresh();
         running.expect_unchanged();
         assert_eq!(server.summary().lists, lists);
     }
@@ -742,14 +742,14 @@ fn a_watch_that_is_granted_later_is_opened_by_a_later_list() {
     let deadline = Instant::now() + LIMIT;
     while server.summary().watches < 2 {
         assert!(Instant::now() < deadline, "not tried again");
-        running.discovery.refresh();
+        running.refresh();
         running.expect_unchanged();
     }
     server.put_token(server.token(), "trusted", vec![Rule::everything()]);
     let mut watching = false;
     while !watching {
         assert!(Instant::now() < deadline, "not tried again");
-        running.discovery.refresh();
+        running.refresh();
         watching = match running.event() {
             Event::Error(error) => panic!("{error}"),
             event => matches!(event, Event::Watching),
@@ -774,7 +774,7 @@ fn what_knows_no_watches_is_polled() {
         assert_complete(&snapshot);
         assert_eq!(snapshot.warnings.len(), 1, "{code}");
         put(&server, "more", "10.0.0.7");
-        running.discovery.refresh();
+        running.refresh();
         assert_eq!(running.snapshot().ready.len(), 3);
     }
 }
@@ -788,7 +788,7 @@ fn a_role_that_is_lost_while_watching_becomes_polling() {
     server.end_watches();
     assert_eq!(running.snapshot().warnings.len(), 1);
     put(&server, "more", "10.0.0.7");
-    running.discovery.refresh();
+    running.refresh();
     assert_eq!(running.snapshot().ready.len(), 3);
 }
 
@@ -925,12 +925,12 @@ fn a_refresh_does_nothing_while_a_stream_is_open() {
     let server = server();
     let (running, _) = Running::watching(config(&server));
     for _ in 0..50 {
-        running.discovery.refresh();
+        running.refresh();
     }
     put(&server, "more", "10.0.0.7");
     assert_eq!(running.snapshot().ready.len(), 3);
     for _ in 0..50 {
-        running.discovery.refresh();
+        running.refresh();
     }
     server.end_watches();
     running.expect_watching();
@@ -989,9 +989,43 @@ fn without_watching_no_watch_is_opened() {
     let server = server();
     let running = Running::start(config(&server));
     assert_complete(&running.snapshot());
-    running.discovery.refresh();
+    running.refresh();
     running.expect_unchanged();
     assert_eq!(server.summary().watches, 0);
+}
+
+/// Or else every tick of a strategy that misses somebody would cost a list and a new watch.
+#[test]
+fn a_refresh_while_a_watch_is_being_opened_is_served_by_it() {
+    for action in [
+        // Half a second for the head.
+        Action::DripHead {
+            bytes: 1,
+            every: Duration::from_millis(5),
+        },
+        // A pause, and another watch.
+        status(429),
+    ] {
+        let server = server();
+        server.set_faults(vec![on_watch(action).times(1)]);
+        let running = Running::start(Config {
+            watch: true,
+            ..config(&server)
+        });
+        running.snapshot();
+        wait(&server, |summary| summary.watches == 1);
+        let mut watching = false;
+        let deadline = Instant::now() + LIMIT;
+        while !watching {
+            assert!(Instant::now() < deadline, "no watch");
+            running.discovery.refresh(Freshness::Present);
+            let event = running.events.recv_timeout(Duration::from_millis(10));
+            watching = matches!(event, Ok(Event::Watching));
+        }
+        put(&server, "more", "10.0.0.7");
+        assert_eq!(running.snapshot().ready.len(), 3);
+        assert_eq!(server.summary().lists, 1);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use discovery::lister::Lister;
 use discovery::outbox::Outbox;
-use discovery::{Config, Discovery, Error, Event, Snapshot};
+use discovery::{Config, Discovery, Error, Event, Freshness, Snapshot};
 use rustler::types::reference::Reference;
 use rustler::{Atom, Encoder, Env, LocalPid, Monitor, OwnedEnv, Resource, ResourceArc, Term};
 
@@ -90,8 +90,9 @@ fn acknowledge<'a>(env: Env<'a>, worker: ResourceArc<Worker>, reference: Referen
 /// Asks for a list, as a tick does: one that is running, or that a failure has scheduled, and a watch serve as well.
 #[rustler::nif]
 #[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
-fn refresh(worker: ResourceArc<Worker>) -> Atom {
-    worker.discovery.refresh();
+fn refresh(worker: ResourceArc<Worker>, present: bool) -> Atom {
+    let freshness = if present { Freshness::Present } else { Freshness::Known };
+    worker.discovery.refresh(freshness);
     atoms::ok()
 }
 

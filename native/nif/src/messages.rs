@@ -20,7 +20,7 @@ mod atoms {
 pub(crate) fn event<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
     match event {
         Event::Snapshot(found) => (atoms::snapshot(), snapshot(env, found)).encode(env),
-        Event::Unchanged => atoms::unchanged().encode(env),
+        Event::Unchanged(freshness) => (atoms::unchanged(), atom(env, freshness.as_str())).encode(env),
         Event::Watching => atoms::watching().encode(env),
         Event::Error(why) => (atoms::error(), error(env, why)).encode(env),
         Event::Report(done) => report(env, done),
@@ -35,6 +35,7 @@ pub(crate) fn snapshot<'a>(env: Env<'a>, snapshot: &Snapshot) -> Term<'a> {
         dropped: snapshot.dropped.iter().map(DroppedMap::from).collect(),
         warnings: &snapshot.warnings,
         resource_version: &snapshot.resource_version,
+        freshness: atom(env, snapshot.freshness.as_str()),
     }
     .encode(env)
 }
@@ -115,6 +116,7 @@ struct SnapshotMap<'a> {
     dropped: Vec<DroppedMap<'a>>,
     warnings: &'a [String],
     resource_version: &'a str,
+    freshness: Atom,
 }
 
 #[derive(NifMap)]

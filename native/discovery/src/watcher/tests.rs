@@ -184,6 +184,7 @@ fn watching() -> Watcher<'static> {
     let mut watcher = listed();
     let step = watcher.feed(Input::Opened(Ok(())));
     assert_eq!(step, Step::tell(Tell::Watching));
+    assert_eq!(watcher.freshness(), Freshness::Present);
     watcher
 }
 
@@ -208,7 +209,7 @@ fn every_state() -> Vec<(&'static str, Watcher<'static>)> {
     refused.feed(page(&["a", "b"], "10", None));
     let mut refreshing = not_to_watch();
     refreshing.feed(page(&["a", "b"], "10", None));
-    refreshing.feed(Input::RefreshWanted);
+    refreshing.feed(refresh());
     vec![
         ("unlisted", unlisted),
         ("paging", paging),
@@ -430,11 +431,16 @@ fn without_watching_it_rests_until_a_list_is_wanted() {
     }
 }
 
+/// A tick that decides about nothing.
+fn refresh() -> Input {
+    Input::RefreshWanted(Freshness::Known)
+}
+
 /// One that polls, and was just asked to refresh what it knows: `a` at version 10.
 fn refreshing() -> Watcher<'static> {
     let mut watcher = not_to_watch();
     watcher.feed(page(&["a"], "10", None));
-    assert_eq!(watcher.feed(Input::RefreshWanted), quiet(Then::GoOn));
+    assert_eq!(watcher.feed(refresh()), quiet(Then::GoOn));
     assert_eq!(watcher.request(), Request::List(Position::Since(9)));
     watcher
 }
@@ -442,13 +448,92 @@ fn refreshing() -> Watcher<'static> {
 #[test]
 fn a_refresh_asks_for_nothing_older_than_what_is_known() {
     let mut watcher = refreshing();
-    assert_eq!(watcher.feed(page(&["b"], "12", Some("two"))), quiet(Then::GoOn));
-    assert_eq!(watcher.request(), Request::List(Position::Page("two")));
-    assert_eq!(watcher.feed(page(&["c"], "12", None)), completed());
-    assert_eq!(watcher.ready(), ["b", "c"]);
-    watcher.feed(Input::RefreshWanted);
+    assert_eq!(watcher.feed(page(&["a", "b"], "12", None)), completed());
+    assert_eq!(watcher.ready(), ["a", "b"]);
+    assert_eq!(watcher.snapshot().freshness, Freshness::Known);
+    watcher.feed(refresh());
     assert_eq!(watcher.request(), Request::List(Position::Since(11)));
-    assert_eq!(watcher.feed(page(&["b", "c"], "12", None)), confirmed());
+    assert_eq!(watcher.feed(page(&["a", "b"], "12", None)), confirmed());
+    assert_eq!(watcher.freshness(), Freshness::Known);
+}
+
+#[test]
+fn a_refresh_that_decides_asks_for_what_is_true_now() {
+    let mut watcher = not_to_watch();
+    watcher.feed(page(&["a"], "10", None));
+    watcher.feed(Input::RefreshWanted(Freshness::Present));
+    assert_eq!(watcher.request(), Request::List(Position::First));
+    assert_eq!(watcher.feed(page(&["a"], "10", None)), confirmed());
+    assert_eq!(watcher.freshness(), Freshness::Present);
+}
+
+/// A cache that is behind may still have it.
+#[test]
+fn after_an_object_went_no_cache_is_asked_for_a_while() {
+    let listed_without = |now| {
+        let mut watcher = not_to_watch();
+        watcher.step(page(&["a", "b"], "10", None), now);
+        watcher.step(refresh(), now);
+        watcher.step(page(&["a"], "12", None), now);
+        watcher
+    };
+    // It watched, and cannot any more.
+    let watched_without = |now| {
+        let mut watcher = of(Config {
+            watch_retry: TRUST_CACHE * 2 * FIRST_REFUSAL,
+            ..testing::config(Source::Endpoints)
+        });
+        watcher.step(page(&["a", "b"], "10", None), now);
+        watcher.step(Input::Opened(Ok(())), now);
+        watcher.step(delete("b", "12"), now);
+        watcher.step(Input::Ended, now);
+        watcher.step(Input::Opened(Err(with_status(403))), now);
+        watcher.step(page(&["a"], "12", None), now);
+        watcher
+    };
+    let start = Instant::now();
+    for mut watcher in [listed_without(start), watched_without(start)] {
+        let later = start + TRUST_CACHE;
+        let last = later.checked_sub(Duration::from_millis(1)).unwrap();
+        for now in [start, last] {
+            watcher.step(refresh(), now);
+            assert_eq!(watcher.request(), Request::List(Position::First));
+            watcher.step(page(&["a"], "13", None), now);
+        }
+        watcher.step(refresh(), later);
+        assert_eq!(watcher.request(), Request::List(Position::Since(12)));
+    }
+}
+
+/// A cache that hears of nothing any more is new enough for ever, by what is known.
+#[test]
+fn a_consistent_list_comes_every_few_minutes() {
+    let start = Instant::now();
+    let mut watcher = not_to_watch();
+    watcher.step(page(&["a"], "10", None), start);
+    let late = start + TRUST_CACHE;
+    for now in [start, late.checked_sub(Duration::from_millis(1)).unwrap()] {
+        watcher.step(refresh(), now);
+        assert_eq!(watcher.request(), Request::List(Position::Since(9)));
+        assert_eq!(watcher.step(page(&["a"], "10", None), now), confirmed());
+    }
+    watcher.step(refresh(), late);
+    assert_eq!(watcher.request(), Request::List(Position::First));
+    watcher.step(page(&["a"], "10", None), late);
+    watcher.step(refresh(), late);
+    assert_eq!(watcher.request(), Request::List(Position::Since(9)));
+}
+
+#[test]
+fn who_asks_for_cached_resources_has_them_anyway() {
+    let mut watcher = of(Config {
+        watch: false,
+        cached: true,
+        ..testing::config(Source::Endpoints)
+    });
+    watcher.feed(page(&["a"], "10", None));
+    watcher.feed(refresh());
+    assert_eq!(watcher.request(), Request::List(Position::First));
 }
 
 /// Its cache is behind for longer than it waits, or its history was replaced; and nothing has failed yet.
@@ -460,6 +545,7 @@ fn what_a_cache_cannot_tell_is_asked_for_as_it_is_now() {
         Input::Page(Err(with_status(400))),
         page(&[], "8", None),
         page(&[], "opaque", None),
+        page(&["b"], "12", Some("two")),
     ] {
         let mut watcher = refreshing();
         let what = format!("{answer:?}");
@@ -475,7 +561,7 @@ fn what_a_cache_cannot_tell_is_asked_for_as_it_is_now() {
 fn without_objects_there_is_nothing_to_be_as_new_as() {
     let mut watcher = not_to_watch();
     watcher.feed(page(&[], "10", None));
-    watcher.feed(Input::RefreshWanted);
+    watcher.feed(refresh());
     assert_eq!(watcher.request(), Request::List(Position::First));
 }
 
@@ -492,7 +578,7 @@ fn the_newest_object_of_all_pages_counts() {
     let mut watcher = not_to_watch();
     watcher.feed(page(&["a"], "20", Some("two")));
     watcher.feed(page(&["b"], "10", None));
-    watcher.feed(Input::RefreshWanted);
+    watcher.feed(refresh());
     assert_eq!(watcher.request(), Request::List(Position::Since(19)));
 }
 
@@ -509,7 +595,7 @@ fn only_who_polls_refreshes() {
     for (state, mut watcher) in every_state() {
         let polling = watcher.request() == Request::Rest;
         let before = format!("{:?}", watcher.request());
-        assert_eq!(watcher.feed(Input::RefreshWanted), quiet(Then::GoOn), "{state}");
+        assert_eq!(watcher.feed(refresh()), quiet(Then::GoOn), "{state}");
         assert_eq!(format!("{:?}", watcher.request()) == before, !polling, "{state}");
     }
 }
@@ -1171,7 +1257,7 @@ fn input(happening: &Happening, version: &str) -> Input {
         Happening::Broken => Input::Broken(error(Kind::Connect)),
         Happening::Silent => Input::Silent,
         Happening::ListWanted | Happening::TimePasses => Input::ListWanted,
-        Happening::RefreshWanted => Input::RefreshWanted,
+        Happening::RefreshWanted => Input::RefreshWanted(Freshness::Known),
         Happening::Refused(code) => Input::Page(Err(with_status(*code))),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use discovery::{Config, Discovery, Error, Event, Report, Snapshot};
+use discovery::{Config, Discovery, Error, Event, Freshness, Report, Snapshot};
 use fake_apiserver::Server;
 
 use super::{LIMIT, SOON, wait_up_to};
@@ -72,7 +72,7 @@ impl Running {
     #[track_caller]
     pub fn expect_unchanged(&self) {
         match self.event() {
-            Event::Unchanged => {}
+            Event::Unchanged(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -90,12 +90,17 @@ impl Running {
         }
     }
 
+    /// As a tick does that decides about nothing.
+    pub fn refresh(&self) {
+        self.discovery.refresh(Freshness::Known);
+    }
+
     /// Refreshes every few milliseconds for so long, and gives what was said meanwhile.
     pub fn refresh_for(&self, time: Duration) -> Vec<(Instant, Event)> {
         let end = Instant::now() + time;
         let mut said = Vec::new();
         while Instant::now() < end {
-            self.discovery.refresh();
+            self.refresh();
             if let Ok(event) = self.events.recv_timeout(Duration::from_millis(2)) {
                 said.push((Instant::now(), event));
             }
