@@ -67,7 +67,7 @@ defmodule LibclusterKubernetes.Options do
       doc:
         "`true`: adds `resourceVersion=0` to the list, so that the API server may answer with any state that it has in its " <>
           "cache. `false`: the first list is what is true now, and so is each that decides about a disconnect; a poll in " <>
-          "between may be answered from the cache, if all that is known is in it"
+          "between may be answered from the cache, if all that is known is in it and no object has gone for five minutes"
     ],
     polling_interval: [
       type: {:integer, 1},
