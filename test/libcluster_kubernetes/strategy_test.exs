@@ -1,4 +1,5 @@
 defmodule LibclusterKubernetes.StrategyTest do
+  # The addresses are no other test's: what another topology of this VM holds is not disconnected.
   use ExUnit.Case, async: true
 
   import ExUnit.CaptureLog
@@ -25,36 +26,36 @@ defmodule LibclusterKubernetes.StrategyTest do
 
   describe "connecting" do
     test "connects to the members, to those that come, and again to those that were lost", context do
-      members(context, ["10.0.0.1", "10.0.0.2"])
+      members(context, ["10.3.0.1", "10.3.0.2"])
       start(context)
-      assert_receive {:connect, :"app@10.0.0.1", true}
-      assert_receive {:connect, :"app@10.0.0.2", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.2", true}
 
-      members(context, ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
-      assert_receive {:connect, :"app@10.0.0.3", true}
+      members(context, ["10.3.0.1", "10.3.0.2", "10.3.0.3"])
+      assert_receive {:connect, :"app@10.3.0.3", true}
 
-      Recorder.lose(context.recorder, :"app@10.0.0.1")
-      assert_receive {:connect, :"app@10.0.0.1", true}
+      Recorder.lose(context.recorder, :"app@10.3.0.1")
+      assert_receive {:connect, :"app@10.3.0.1", true}
       refute_received {:disconnect, _}
     end
 
     test "does not connect to what is not ready, unless asked to", context do
-      members(context, [], not_ready: ["10.0.0.1"])
+      members(context, [], not_ready: ["10.3.0.1"])
       start(context)
       await_lists(context.server, 3)
       refute_received {:connect, _, _}
 
       start(context, [kubernetes_include_not_ready: true], :eager)
-      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
     end
 
     test "a connect that hangs or raises holds up nobody, and the strategy answers meanwhile", context do
-      members(context, ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+      members(context, ["10.3.0.1", "10.3.0.2", "10.3.0.3"])
       test = self()
 
       connect = fn
-        :"app@10.0.0.1" -> Process.sleep(:infinity)
-        :"app@10.0.0.2" -> raise "broken"
+        :"app@10.3.0.1" -> Process.sleep(:infinity)
+        :"app@10.3.0.2" -> raise "broken"
         node -> send(test, {:connect, node, true}) && true
       end
 
@@ -63,62 +64,62 @@ defmodule LibclusterKubernetes.StrategyTest do
       log =
         capture_log(fn ->
           pid = start_supervised!(Topology.child_spec(%{state | connect: {__MODULE__, :call, [connect]}}))
-          assert_receive {:connect, :"app@10.0.0.3", true}
+          assert_receive {:connect, :"app@10.3.0.3", true}
           assert %Strategy{} = :sys.get_state(pid, 100)
           wait_until(fn -> map_size(:sys.get_state(pid, 100).dialing.failures) == 1 end)
         end)
 
-      assert log =~ "connecting to app@10.0.0.2 failed"
+      assert log =~ "connecting to app@10.3.0.2 failed"
       assert log =~ "broken"
     end
 
     test "an unreachable node is tried ever more rarely", context do
-      Recorder.unreachable(context.recorder, [:"app@10.0.0.1"])
-      members(context, ["10.0.0.1"])
+      Recorder.unreachable(context.recorder, [:"app@10.3.0.1"])
+      members(context, ["10.3.0.1"])
       start(context)
-      assert_receive {:connect, :"app@10.0.0.1", false}
+      assert_receive {:connect, :"app@10.3.0.1", false}
       await_lists(context.server, 5)
       refute_received {:connect, _, _}
-      assert_receive {:connect, :"app@10.0.0.1", false}, 2_000
+      assert_receive {:connect, :"app@10.3.0.1", false}, 2_000
 
       Recorder.unreachable(context.recorder, [])
-      assert_receive {:connect, :"app@10.0.0.1", true}, 5_000
+      assert_receive {:connect, :"app@10.3.0.1", true}, 5_000
     end
 
     test "libcluster's telemetry events are emitted", context do
       test = self()
       handler = fn event, _measurements, metadata, _config -> send(test, {:event, event, metadata}) end
       :ok = :telemetry.attach("strategy-test", [:libcluster, :connect_node, :ok], handler, nil)
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       start(context, [], :with_telemetry)
 
-      assert_receive {:event, [:libcluster, :connect_node, :ok], %{topology: :with_telemetry, node: :"app@10.0.0.1"}}
+      assert_receive {:event, [:libcluster, :connect_node, :ok], %{topology: :with_telemetry, node: :"app@10.3.0.1"}}
       :telemetry.detach("strategy-test")
     end
   end
 
   describe "leaving" do
     test "a member is disconnected only after it has been absent for kubernetes_disconnect_after", context do
-      members(context, ["10.0.0.1", "10.0.0.2"])
+      members(context, ["10.3.0.1", "10.3.0.2"])
       start(context, kubernetes_disconnect_after: 300)
-      assert_receive {:connect, :"app@10.0.0.1", true}
-      assert_receive {:connect, :"app@10.0.0.2", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.2", true}
 
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       written = System.monotonic_time(:millisecond)
-      assert_receive {:disconnect, :"app@10.0.0.2"}
+      assert_receive {:disconnect, :"app@10.3.0.2"}
       assert System.monotonic_time(:millisecond) - written >= 300
       refute_received {:disconnect, _}
     end
 
     test "a member that is back in time, not ready or draining, is never disconnected", context do
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       start(context, kubernetes_disconnect_after: 1_000)
-      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
 
       members(context, [])
       await_lists(context.server, 2)
-      members(context, [], not_ready: ["10.0.0.1"])
+      members(context, [], not_ready: ["10.3.0.1"])
       # For longer than it may be absent.
       await_lists(context.server, 40)
       refute_received {:disconnect, _}
@@ -126,27 +127,27 @@ defmodule LibclusterKubernetes.StrategyTest do
 
     test "0 disconnects at once, :never does not at all", context do
       {:ok, other} = Recorder.start_link(self())
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       start(context, [kubernetes_disconnect_after: :never], :never)
-      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
       members(context, [])
       await_lists(context.server, 5)
       refute_received {:disconnect, _}
 
       stop_supervised!(:never)
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       start(%{context | recorder: other}, [kubernetes_disconnect_after: 0], :at_once)
-      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
       members(context, [])
-      assert_receive {:disconnect, :"app@10.0.0.1"}
+      assert_receive {:disconnect, :"app@10.3.0.1"}
     end
 
     test "a node that another topology of this VM holds stays connected", context do
-      FakeApiserver.put(context.server, "endpoints", "one", endpoints(["10.0.0.1"], labels: %{app: "app", part: "one"}))
-      FakeApiserver.put(context.server, "endpoints", "two", endpoints(["10.0.0.1"], labels: %{app: "app", part: "two"}))
+      FakeApiserver.put(context.server, "endpoints", "one", endpoints(["10.3.0.1"], labels: %{app: "app", part: "one"}))
+      FakeApiserver.put(context.server, "endpoints", "two", endpoints(["10.3.0.1"], labels: %{app: "app", part: "two"}))
       start(context, [kubernetes_selector: "part=one"], :one)
       start(context, [kubernetes_selector: "part=two"], :two)
-      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
       await_lists(context.server, 4)
 
       FakeApiserver.delete(context.server, "endpoints", "one")
@@ -154,14 +155,14 @@ defmodule LibclusterKubernetes.StrategyTest do
       refute_received {:disconnect, _}
 
       FakeApiserver.delete(context.server, "endpoints", "two")
-      assert_receive {:disconnect, :"app@10.0.0.1"}
+      assert_receive {:disconnect, :"app@10.3.0.1"}
     end
 
     test "a node that was never in an answer is not disconnected", context do
       Recorder.connect(context.recorder, :"other@10.9.9.9")
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       start(context, kubernetes_disconnect_after: 0)
-      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
       await_lists(context.server, 3)
       refute_received {:disconnect, _}
     end
@@ -186,16 +187,16 @@ defmodule LibclusterKubernetes.StrategyTest do
     for {name, fault} <- @faults do
       @fault fault
       test "#{name}: disconnects nobody, is logged once, and is over when it is over", context do
-        members(context, ["10.0.0.1"])
+        members(context, ["10.3.0.1"])
 
         log =
           capture_log(fn ->
             start(context, [kubernetes_disconnect_after: 0], unquote(name))
-            assert_receive {:connect, :"app@10.0.0.1", true}
+            assert_receive {:connect, :"app@10.3.0.1", true}
 
             FakeApiserver.faults(context.server, [%{at: "request", do: @fault, times: 2}])
-            FakeApiserver.put(context.server, "endpoints", "more", endpoints(["10.0.0.2"]))
-            assert_receive {:connect, :"app@10.0.0.2", true}, 10_000
+            FakeApiserver.put(context.server, "endpoints", "more", endpoints(["10.3.0.2"]))
+            assert_receive {:connect, :"app@10.3.0.2", true}, 10_000
           end)
 
         refute_received {:disconnect, _}
@@ -208,30 +209,30 @@ defmodule LibclusterKubernetes.StrategyTest do
     end
 
     test "a server that is gone: nobody leaves, and life goes on when it is back", context do
-      members(context, ["10.0.0.1", "10.0.0.2"])
+      members(context, ["10.3.0.1", "10.3.0.2"])
       start(context, kubernetes_disconnect_after: 0)
-      assert_receive {:connect, :"app@10.0.0.2", true}
+      assert_receive {:connect, :"app@10.3.0.2", true}
       FakeApiserver.listening(context.server, false)
       refute_receive {:disconnect, _}, 500
 
-      members(context, ["10.0.0.1", "10.0.0.3"])
+      members(context, ["10.3.0.1", "10.3.0.3"])
       FakeApiserver.listening(context.server, true)
-      assert_receive {:connect, :"app@10.0.0.3", true}, 30_000
-      assert_receive {:disconnect, :"app@10.0.0.2"}
+      assert_receive {:connect, :"app@10.3.0.3", true}, 30_000
+      assert_receive {:disconnect, :"app@10.3.0.2"}
     end
 
     test "an absence that was seen before the failure does not disconnect during it", context do
-      members(context, ["10.0.0.1", "10.0.0.2"])
+      members(context, ["10.3.0.1", "10.3.0.2"])
       start(context, kubernetes_disconnect_after: 250)
-      assert_receive {:connect, :"app@10.0.0.1", true}
-      assert_receive {:connect, :"app@10.0.0.2", true}
-      members(context, ["10.0.0.1"])
+      assert_receive {:connect, :"app@10.3.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.2", true}
+      members(context, ["10.3.0.1"])
       await_lists(context.server, 2)
       FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 503}}}])
       refute_receive {:disconnect, _}, 800
 
       FakeApiserver.no_faults(context.server)
-      assert_receive {:disconnect, :"app@10.0.0.2"}, 10_000
+      assert_receive {:disconnect, :"app@10.3.0.2"}, 10_000
     end
 
     test "forbidden names verb, resource and namespace, and says what to do", context do
@@ -332,24 +333,24 @@ defmodule LibclusterKubernetes.StrategyTest do
     test "a rotated token and a rotated CA are used without a restart", context do
       folder = Path.join(context.server.dir, "rotated")
       File.cp_r!(context.server.service_account, folder)
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       start(context, kubernetes_service_account_path: folder)
-      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
 
       FakeApiserver.token(context.server, "rotated", [%{verbs: ["*"], resources: ["*"], namespaces: ["*"]}])
       replace!(Path.join(folder, "token"), "rotated")
       FakeApiserver.certificate(context.server, %{sans: ["127.0.0.1"], ca: "other", expired: false})
       replace!(Path.join(folder, "ca.crt"), File.read!(Path.join(context.server.dir, "other-ca.crt")))
-      members(context, ["10.0.0.2"])
-      assert_receive {:connect, :"app@10.0.0.2", true}, 10_000
+      members(context, ["10.3.0.2"])
+      assert_receive {:connect, :"app@10.3.0.2", true}, 10_000
     end
   end
 
   describe "polling" do
     test "keeps its connection and asks for what the options say", context do
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       start(context, kubernetes_selector: "app in (app, web)", kubernetes_use_cached_resources: true)
-      assert_receive {:connect, :"app@10.0.0.1", true}
+      assert_receive {:connect, :"app@10.3.0.1", true}
       FakeApiserver.clear_journal(context.server)
       await_lists(context.server, 5)
 
@@ -365,30 +366,30 @@ defmodule LibclusterKubernetes.StrategyTest do
     end
 
     test "takes what the cache has, until somebody is missing", context do
-      members(context, ["10.0.0.1", "10.0.0.2"])
+      members(context, ["10.3.0.1", "10.3.0.2"])
       start(context, kubernetes_disconnect_after: 60_000)
-      assert_receive {:connect, :"app@10.0.0.2", true}
+      assert_receive {:connect, :"app@10.3.0.2", true}
       wait_until(fn -> nil not in versions(context, 2) end)
 
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       wait_until(fn -> Enum.all?(versions(context, 2), &is_nil/1) end)
 
-      members(context, ["10.0.0.1", "10.0.0.2"])
+      members(context, ["10.3.0.1", "10.3.0.2"])
       wait_until(fn -> nil not in versions(context, 2) end)
     end
 
     test "takes nothing from the cache where one answer decides", context do
-      members(context, ["10.0.0.1", "10.0.0.2"])
+      members(context, ["10.3.0.1", "10.3.0.2"])
       start(context, kubernetes_disconnect_after: 0)
-      assert_receive {:connect, :"app@10.0.0.2", true}
+      assert_receive {:connect, :"app@10.3.0.2", true}
       assert Enum.all?(versions(context, 5), &is_nil/1)
     end
 
     test "takes nothing from the cache while somebody is missing, from the first poll after a watch", context do
-      members(context, ["10.0.0.1", "10.0.0.2"])
+      members(context, ["10.3.0.1", "10.3.0.2"])
       pid = start(context, kubernetes_watch: :auto, kubernetes_disconnect_after: 60_000)
       wait_until(fn -> :sys.get_state(pid).activity.mode == :watch end)
-      members(context, ["10.0.0.1"])
+      members(context, ["10.3.0.1"])
       wait_until(fn -> map_size(:sys.get_state(pid).membership.absent) == 1 end)
 
       # The watch ends and is refused.

@@ -100,11 +100,11 @@ fn example(candidate: &Candidate<'_>) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Difference {
     /// Nothing that counts.
-    None,
+    Nothing,
     /// Objects are new or changed.
-    Some,
+    Change,
     /// Objects are gone.
-    Lost,
+    Loss,
 }
 
 /// All objects of the last complete list, with every event since applied.
@@ -121,11 +121,11 @@ impl Reflector {
         let objects: BTreeMap<_, _> = objects.into_iter().collect();
         self.size = check_size(size(objects.values()))?;
         let difference = if self.objects == objects {
-            Difference::None
+            Difference::Nothing
         } else if self.objects.keys().all(|key| objects.contains_key(key)) {
-            Difference::Some
+            Difference::Change
         } else {
-            Difference::Lost
+            Difference::Loss
         };
         self.objects = objects;
         Ok(difference)
@@ -225,11 +225,11 @@ mod tests {
             assert_eq!(ready(&reflector), names);
             difference
         };
-        assert_eq!(replace(&["a"]), Difference::Some);
-        assert_eq!(replace(&["a"]), Difference::None);
-        assert_eq!(replace(&["a", "b"]), Difference::Some);
-        assert_eq!(replace(&["b", "c"]), Difference::Lost);
-        assert_eq!(replace(&[]), Difference::Lost);
+        assert_eq!(replace(&["a"]), Difference::Change);
+        assert_eq!(replace(&["a"]), Difference::Nothing);
+        assert_eq!(replace(&["a", "b"]), Difference::Change);
+        assert_eq!(replace(&["b", "c"]), Difference::Loss);
+        assert_eq!(replace(&[]), Difference::Loss);
     }
 
     #[test]

@@ -444,8 +444,8 @@ impl<'c> Watcher<'c> {
             Err(error) => return Step::failed(error),
         };
         let first = self.listed_at.is_none();
-        let news = self.tell_of_refusal() || first || difference != Difference::None;
-        if difference == Difference::Lost {
+        let news = self.tell_of_refusal() || first || difference != Difference::Nothing;
+        if difference == Difference::Loss {
             self.lost_at = Some(now);
         }
         if freshness == Freshness::Present {
