@@ -81,7 +81,6 @@ defmodule LibclusterKubernetes.Native do
   functions do nothing for a worker whose library was unloaded. Its thread runs until nobody holds the worker any more.
   """
   @spec refresh(worker(), present? :: boolean()) :: :ok | :outdated
-  def refresh(worker, present? \\ false)
   def refresh({library, _handle}, _present?) when library != @library, do: :outdated
   def refresh(worker, present?), do: call(worker, :refresh, [present?])
 

@@ -12,12 +12,7 @@ defmodule LibclusterKubernetes.AtRestTest do
   @sources [:endpoints, :endpoint_slices, :pods]
   @minute 60_000
 
-  setup_all do
-    server = KubeApiserver.start!(audit: true)
-    on_exit(fn -> KubeApiserver.stop(server) end)
-    KubeApiserver.endpointslices_crd!(server)
-    %{server: server}
-  end
+  setup_all do: KubeApiserver.setup_all(audit: true)
 
   test "at rest, nothing is asked for but the next watch", %{server: server} do
     apis = for source <- @sources, number <- 1..3, do: start_with_defaults(server, source, :"rest_#{source}_#{number}")

@@ -22,27 +22,9 @@ defmodule LibclusterKubernetes.DeadStreamTest do
 
     {:ok, {worker, ref}} = options |> Options.to_native() |> Map.merge(changes) |> Native.start(self())
     on_exit(fn -> Native.stop(worker) end)
-    await_ready({worker, ref}, ["app@10.0.0.1"])
+    Topology.snapshot_with({worker, ref}, ["app@10.0.0.1"])
     assert_receive {:libcluster_kubernetes, ^ref, :watching}
     {worker, ref}
-  end
-
-  # What is known may be told more than once.
-  defp await_ready(discovery, names) do
-    if Topology.next_snapshot(discovery).ready != names, do: await_ready(discovery, names)
-  end
-
-  # As the strategy does: a watch that could not be opened in time is tried again with one of the next lists.
-  defp tick_until_watching(_, 0), do: flunk("no watch was opened")
-
-  defp tick_until_watching({worker, ref}, ticks) do
-    receive do
-      {:libcluster_kubernetes, ^ref, :watching} -> :ok
-    after
-      100 ->
-        Native.refresh(worker)
-        tick_until_watching({worker, ref}, ticks - 1)
-    end
   end
 
   @tag :network_namespace
@@ -69,9 +51,10 @@ defmodule LibclusterKubernetes.DeadStreamTest do
     assert message =~ ~r/cannot (watch|list) endpoints/
 
     Cable.mend!(cable)
-    tick_until_watching(discovery, 300)
+    # A watch that could not be opened in time is tried again with one of the next lists.
+    Topology.refresh_until_watching(discovery, 30_000)
     FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.2"]))
-    await_ready(discovery, ["app@10.0.0.2"])
+    Topology.snapshot_with(discovery, ["app@10.0.0.2"])
   end
 
   describe "a server that is alive but silent" do
@@ -91,7 +74,7 @@ defmodule LibclusterKubernetes.DeadStreamTest do
       FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.2"]))
       FakeApiserver.await(server, "watches=1")
       FakeApiserver.silent_watches(server, false)
-      await_ready(discovery, ["app@10.0.0.2"])
+      Topology.snapshot_with(discovery, ["app@10.0.0.2"])
       assert %{"lists" => 0} = FakeApiserver.summary(server)
     end
 
@@ -107,7 +90,7 @@ defmodule LibclusterKubernetes.DeadStreamTest do
       assert %{"watches" => 1, "lists" => 0} = FakeApiserver.summary(server)
 
       FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.2"]))
-      await_ready(discovery, ["app@10.0.0.2"])
+      Topology.snapshot_with(discovery, ["app@10.0.0.2"])
     end
   end
 end

@@ -54,12 +54,7 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
     """
   }
 
-  setup_all do
-    server = KubeApiserver.start!()
-    on_exit(fn -> KubeApiserver.stop(server) end)
-    KubeApiserver.endpointslices_crd!(server)
-    %{server: server}
-  end
+  setup_all do: KubeApiserver.setup_all()
 
   setup %{server: server} do
     namespace = "guide-#{System.unique_integer([:positive])}"

@@ -110,12 +110,7 @@ defmodule LibclusterKubernetes.KubeScenariosTest do
   @moduletag :kube_apiserver
   @moduletag timeout: 120_000
 
-  setup_all do
-    server = KubeApiserver.start!(audit: true)
-    on_exit(fn -> KubeApiserver.stop(server) end)
-    KubeApiserver.endpointslices_crd!(server)
-    %{server: server}
-  end
+  setup_all do: KubeApiserver.setup_all(audit: true)
 
   test "history that is forgotten disconnects nobody, and after the restart all sources are watched again", context do
     context.server |> Scenarios.expired() |> Scenarios.watch_again()

@@ -15,12 +15,7 @@ defmodule LibclusterKubernetes.WatchKubeTest do
   # server, which says "server is starting, come back in 10 s" until it has read its definitions.
   @recovery %{"endpoints" => 5_000, "endpoint_slices" => 15_000, "pods" => 5_000}
 
-  setup_all do
-    server = KubeApiserver.start!(audit: true)
-    on_exit(fn -> KubeApiserver.stop(server) end)
-    KubeApiserver.endpointslices_crd!(server)
-    %{server: server}
-  end
+  setup_all do: KubeApiserver.setup_all(audit: true)
 
   describe "from the write of a change to the call of connect" do
     for source <- @sources do

@@ -33,12 +33,15 @@ defmodule LibclusterKubernetes.NativeTest do
     assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{pages: 1, kind: nil, requests: 1, bytes: bytes}}}
     assert bytes > 100
     assert %{ready: ["app@10.0.0.1"]} = next_snapshot(started)
-    :ok = Native.refresh(worker)
+    :ok = Native.refresh(worker, false)
     assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{requests: 2, duration_us: duration}}} when duration > 0
-    assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, _}}
+    assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, :known}}
+    :ok = Native.refresh(worker, true)
+    assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{requests: 3}}}
+    assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, :present}}
     :ok = Native.stop(worker)
     wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
-    :ok = Native.refresh(worker)
+    :ok = Native.refresh(worker, false)
     :ok = Native.stop(worker)
     refute_received {:libcluster_kubernetes, _, _}
   end
@@ -112,7 +115,8 @@ defmodule LibclusterKubernetes.NativeTest do
     assert {:module, ^library} = :code.load_file(library)
     assert {:ok, %{ready: ["app@10.0.0.1"]}} = Native.list(options(server))
     # Nobody but the worker's own thread knows it any more.
-    for function <- [:refresh, :relist], do: assert(apply(Native, function, [worker]) == :outdated)
+    assert Native.refresh(worker, false) == :outdated
+    assert Native.relist(worker) == :outdated
     assert Native.stop(worker) == :ok
 
     FakeApiserver.no_faults(server)
@@ -124,7 +128,7 @@ defmodule LibclusterKubernetes.NativeTest do
     lists = FakeApiserver.summary(server)["lists"]
 
     wait_until(fn ->
-      :ok = Native.refresh(worker)
+      :ok = Native.refresh(worker, false)
       FakeApiserver.summary(server)["lists"] >= lists + 2
     end)
   end

@@ -9,6 +9,8 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
 
   use GenServer
 
+  import ExUnit.Callbacks, only: [on_exit: 1]
+
   alias LibclusterKubernetes.Test.{JSON, Topology}
 
   @enforce_keys [:url, :etcd_url, :admin_token, :ca, :dir, :holder]
@@ -334,6 +336,14 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   @doc "Deletes a pod. With a grace period it stays, terminating, since no kubelet ends it; with 0 it is gone."
   def delete_pod!(server, namespace, name, grace_period_seconds \\ 0) do
     delete!(server, "/api/v1/namespaces/#{namespace}/pods/#{name}", %{gracePeriodSeconds: grace_period_seconds})
+  end
+
+  @doc "For `setup_all`: the context with one that serves all sources and is stopped after the module's last test."
+  def setup_all(opts \\ []) do
+    server = start!(opts)
+    on_exit(fn -> stop(server) end)
+    endpointslices_crd!(server)
+    %{server: server}
   end
 
   @doc """

@@ -187,17 +187,17 @@ defmodule LibclusterKubernetes.Test.Scenarios do
     assert warning =~ ~s(verb "watch")
 
     Api.members(api, ["10.1.0.1", "10.1.0.2"])
-    :ok = Native.refresh(worker)
-    snapshot_with(started, ["app@10.1.0.1", "app@10.1.0.2"])
+    :ok = Native.refresh(worker, false)
+    Topology.snapshot_with(started, ["app@10.1.0.1", "app@10.1.0.2"])
 
     Api.grant(api, ["list", "watch"])
-    refresh_until_watching(started, now() + 10_000)
+    Topology.refresh_until_watching(started)
     lists = Api.lists(api)
     Api.members(api, ["10.1.0.2"])
-    assert %{warnings: []} = snapshot_with(started, ["app@10.1.0.2"])
-    :ok = Native.refresh(worker)
+    assert %{warnings: []} = Topology.snapshot_with(started, ["app@10.1.0.2"])
+    :ok = Native.refresh(worker, false)
     Api.members(api, ["10.1.0.2", "10.1.0.3"])
-    snapshot_with(started, ["app@10.1.0.2", "app@10.1.0.3"])
+    Topology.snapshot_with(started, ["app@10.1.0.2", "app@10.1.0.3"])
     assert Api.lists(api) == lists
     :ok = Native.stop(worker)
   end
@@ -276,29 +276,6 @@ defmodule LibclusterKubernetes.Test.Scenarios do
     {:ok, recorder} = Recorder.start_link()
     config = state(api, recorder, []).config
     ErlangNode.start(ip, port, k8s: [strategy: LibclusterKubernetes.Strategy, config: config])
-  end
-
-  # The first with these members: others may come before it.
-  defp snapshot_with(started, names) do
-    case Topology.next_snapshot(started) do
-      %{ready: ^names} = snapshot -> snapshot
-      _earlier -> snapshot_with(started, names)
-    end
-  end
-
-  defp refresh_until_watching({worker, ref} = started, until) do
-    :ok = Native.refresh(worker)
-
-    receive do
-      {:libcluster_kubernetes, ^ref, :watching} ->
-        :ok
-
-      {:libcluster_kubernetes, ^ref, {:snapshot, _}} ->
-        :ok = Native.acknowledge(worker, ref)
-        refresh_until_watching(started, until)
-    after
-      100 -> if now() > until, do: flunk("it does not watch"), else: refresh_until_watching(started, until)
-    end
   end
 
   defp now, do: System.monotonic_time(:millisecond)

@@ -38,6 +38,35 @@ defmodule LibclusterKubernetes.Test.Topology do
     end
   end
 
+  @doc "Waits for the first snapshot with these ready members: others may come before it."
+  def snapshot_with(started, names) do
+    case next_snapshot(started) do
+      %{ready: ^names} = snapshot -> snapshot
+      _earlier -> snapshot_with(started, names)
+    end
+  end
+
+  @doc "Ticks as the strategy does until a watch is open; snapshots that come meanwhile are acknowledged."
+  def refresh_until_watching(started, deadline \\ 10_000) do
+    refresh_until(started, System.monotonic_time(:millisecond) + deadline)
+  end
+
+  defp refresh_until({worker, ref} = started, until) do
+    if System.monotonic_time(:millisecond) > until, do: raise("it does not watch")
+    :ok = Native.refresh(worker, false)
+
+    receive do
+      {:libcluster_kubernetes, ^ref, :watching} ->
+        :ok
+
+      {:libcluster_kubernetes, ^ref, {:snapshot, _}} ->
+        :ok = Native.acknowledge(worker, ref)
+        refresh_until(started, until)
+    after
+      100 -> refresh_until(started, until)
+    end
+  end
+
   @doc "Waits until the server has answered `count` more lists than now: what it answered before has been acted on."
   def await_lists(server, count, deadline \\ 10_000) do
     target = FakeApiserver.summary(server)["lists"] + count
