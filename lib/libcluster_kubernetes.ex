@@ -2,7 +2,8 @@ defmodule LibclusterKubernetes do
   @external_resource readme = Path.join(__DIR__, "../README.md")
   @moduledoc readme |> File.read!() |> String.split("<!-- moduledoc -->") |> Enum.at(1, "")
 
-  alias LibclusterKubernetes.{Await, Diagnosis, Holdings, Info}
+  alias LibclusterKubernetes.{Await, Diagnosis, Info}
+  alias LibclusterKubernetes.Strategy.Topologies
   alias LibclusterKubernetes.Diagnosis.{Subject, Surroundings}
 
   @doc """
@@ -10,7 +11,7 @@ defmodule LibclusterKubernetes do
   """
   @spec info() :: [Info.t()]
   def info do
-    for topology <- Holdings.topologies(), {:ok, info} <- [info(topology)], do: info
+    for topology <- Topologies.topologies(), {:ok, info} <- [info(topology)], do: info
   end
 
   @doc """
@@ -24,7 +25,7 @@ defmodule LibclusterKubernetes do
   """
   @spec info(atom()) :: {:ok, Info.t()} | {:error, :not_found}
   def info(topology) do
-    case Holdings.whereis(topology) do
+    case Topologies.whereis(topology) do
       nil -> {:error, :not_found}
       pid -> {:ok, GenServer.call(pid, :info)}
     end

@@ -20,7 +20,7 @@ defmodule LibclusterKubernetes.Await do
 
   require Logger
 
-  alias LibclusterKubernetes.Holdings
+  alias LibclusterKubernetes.Strategy.Topologies
 
   @typedoc "How the waiting ended, see `LibclusterKubernetes.await/2`."
   @type ending :: :answered | :peers | :timeout
@@ -59,7 +59,7 @@ defmodule LibclusterKubernetes.Await do
   defp await_process(topology, peers, until) do
     left = until - System.monotonic_time(:millisecond)
 
-    case {Holdings.whereis(topology), max(left, 0)} do
+    case {Topologies.whereis(topology), max(left, 0)} do
       {_pid_or_nil, 0} ->
         :timeout
 

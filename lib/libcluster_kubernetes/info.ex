@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Info do
   What a topology knows and does, at one moment. See `LibclusterKubernetes.info/1`.
   """
 
-  alias LibclusterKubernetes.Membership
+  alias LibclusterKubernetes.Strategy.Membership
 
   @enforce_keys [
     :topology,

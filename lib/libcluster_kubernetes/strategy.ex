@@ -44,19 +44,17 @@ defmodule LibclusterKubernetes.Strategy do
   alias Cluster.Logger
   alias Cluster.Strategy.State
 
-  alias LibclusterKubernetes.{
+  alias LibclusterKubernetes.{Info, Native, Options, Telemetry}
+
+  alias LibclusterKubernetes.Strategy.{
     Activity,
     Connections,
     Dialing,
-    Holdings,
     Incident,
-    Info,
     Job,
     Membership,
-    Native,
     Notices,
-    Options,
-    Telemetry,
+    Topologies,
     Waiters
   }
 
@@ -107,7 +105,7 @@ defmodule LibclusterKubernetes.Strategy do
     %{kubernetes_disconnect_after: disconnect_after, polling_interval: interval} = options.values
     membership = Membership.new(disconnect_after, interval)
     # From now on this topology can be found, and asked to leave.
-    Holdings.hold(%Holdings{topology: topology.topology})
+    Topologies.hold(%Topologies{topology: topology.topology})
     {:ok, %__MODULE__{topology: topology, options: options, membership: membership}, {:continue, :start}}
   end
 
@@ -279,7 +277,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   # Tells the other topologies of this VM.
   defp hold(%{topology: topology, membership: membership} = state) do
-    Holdings.hold(%Holdings{
+    Topologies.hold(%Topologies{
       topology: topology.topology,
       names: Membership.held(membership),
       gone?: Membership.gone?(membership)
@@ -329,10 +327,10 @@ defmodule LibclusterKubernetes.Strategy do
   defp letting_go?(state), do: Enum.any?(state.tasks, fn {_task, job} -> not match?({:connect, _}, job) end)
 
   defp leave(state, connected) do
-    others = for {pid, holding} <- Holdings.all(), pid != self(), do: holding
+    others = for {pid, holding} <- Topologies.all(), pid != self(), do: holding
     members = state.membership.present |> MapSet.delete(state.membership.self) |> MapSet.intersection(connected)
 
-    if Holdings.stay?(others) or Enum.empty?(members) do
+    if Topologies.stay?(others) or Enum.empty?(members) do
       state
     else
       start_task(state, {:leave, MapSet.to_list(members)})
@@ -341,7 +339,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp disconnect_departed(state, connected) do
     departed = MapSet.new(Membership.departed(state.membership))
-    held = if Enum.empty?(departed), do: departed, else: Holdings.held_by_others()
+    held = if Enum.empty?(departed), do: departed, else: Topologies.held_by_others()
     names = departed |> MapSet.intersection(connected) |> MapSet.difference(held)
     # A connect that still runs may yet succeed.
     forgotten = departed |> MapSet.difference(names) |> MapSet.difference(state.dialing.in_flight) |> MapSet.to_list()

@@ -41,7 +41,8 @@ defmodule LibclusterKubernetes.Telemetry do
       * metadata: `ending`: `:answer`, a complete one, or `:watching`, a watch that goes on from where it was
   """
 
-  alias LibclusterKubernetes.{Incident, Native, Options}
+  alias LibclusterKubernetes.{Native, Options}
+  alias LibclusterKubernetes.Strategy.Incident
 
   @typep context :: Options.t()
 

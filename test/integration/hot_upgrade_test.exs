@@ -6,7 +6,8 @@ defmodule LibclusterKubernetes.HotUpgradeTest do
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
   import LibclusterKubernetes.Test.Topology, only: [wait_until: 1]
 
-  alias LibclusterKubernetes.{Holdings, Native, Strategy}
+  alias LibclusterKubernetes.{Native, Strategy}
+  alias LibclusterKubernetes.Strategy.Topologies
   alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Package, Recorder, Topology}
 
   @moduletag timeout: 300_000
@@ -180,7 +181,7 @@ defmodule LibclusterKubernetes.HotUpgradeTest do
     defp upgrade(node, function, args), do: ErlangNode.call(node, :release_handler, function, args)
 
     defp pid(node) do
-      [{pid, _holding}] = ErlangNode.call(node, Holdings, :all, [])
+      [{pid, _holding}] = ErlangNode.call(node, Topologies, :all, [])
       pid
     end
 

@@ -6,7 +6,8 @@ defmodule LibclusterKubernetes.StrategyTest do
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
   import LibclusterKubernetes.Test.Topology, only: [await_lists: 2, wait_until: 1]
 
-  alias LibclusterKubernetes.{Incident, Strategy}
+  alias LibclusterKubernetes.Strategy
+  alias LibclusterKubernetes.Strategy.Incident
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
   setup do

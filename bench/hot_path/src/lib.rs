@@ -4,8 +4,8 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use discovery::candidate::{Candidate, Standing};
-use discovery::credentials::{self, Token};
+use discovery::objects::candidate::{Candidate, Standing};
+use discovery::server::credentials::{self, Token};
 use discovery::fuzzing::Offline;
 use discovery::{ApiAddress, Config, Event, Mode, Names, Source};
 

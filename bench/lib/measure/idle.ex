@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes.Bench.Measure.Idle do
 
   @hour 3_600
   @interval 5_000
-  # WATCH_FOR and WATCH_FOR_MORE in native/discovery/src/api.rs.
+  # WATCH_FOR and WATCH_FOR_MORE in native/discovery/src/watch/requests.rs.
   @mean_watch_seconds 270
   # What follows a start is over then.
   @settle_seconds 4

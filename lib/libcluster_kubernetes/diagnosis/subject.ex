@@ -4,13 +4,14 @@ defmodule LibclusterKubernetes.Diagnosis.Subject do
   # application environment of libcluster, else none, with a check that says why.
 
   alias LibclusterKubernetes.Diagnosis.Check
-  alias LibclusterKubernetes.{Holdings, Options, Strategy}
+  alias LibclusterKubernetes.{Options, Strategy}
+  alias LibclusterKubernetes.Strategy.Topologies
 
   @doc "The names of all topologies of this VM that run or are configured with this strategy."
   @spec names() :: [atom()]
   def names do
     configured = for {name, topology} <- configured(), topology[:strategy] == Strategy, do: name
-    Enum.uniq(Holdings.topologies() ++ configured)
+    Enum.uniq(Topologies.topologies() ++ configured)
   end
 
   @doc "The options of a topology, or `nil`, and the first check."
@@ -19,7 +20,7 @@ defmodule LibclusterKubernetes.Diagnosis.Subject do
     topology = configured()[name]
 
     cond do
-      pid = Holdings.whereis(name) -> ask(name, pid)
+      pid = Topologies.whereis(name) -> ask(name, pid)
       topology == nil -> {nil, unknown(name)}
       topology[:strategy] != Strategy -> {nil, other_strategy(name, topology[:strategy])}
       true -> name |> check(topology[:config] || []) |> not_running(name)

@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Activity do
+defmodule LibclusterKubernetes.Strategy.Activity do
   @moduledoc false
   # What a topology does with the API and how that goes: the part of `LibclusterKubernetes.Info` that comes with the
   # messages of the NIF. Pure: `now` is the wall clock.

@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Connections do
+defmodule LibclusterKubernetes.Strategy.Connections do
   @moduledoc false
   # The nodes that this one is connected to, by their names as the answers have them. Names are made again only when
   # somebody came or went: to make a thousand takes longer than all else that a tick does.

@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Departure do
+defmodule LibclusterKubernetes.Strategy.Departure do
   @moduledoc false
   # How a live node that is gone from the answers leaves without cost to the others.
   #
@@ -16,7 +16,7 @@ defmodule LibclusterKubernetes.Departure do
   # All of it is sent without connecting (as a call would): who has left meanwhile is not to be fetched back.
   use GenServer
 
-  alias LibclusterKubernetes.Holdings
+  alias LibclusterKubernetes.Strategy.Topologies
 
   @type verdict :: :left | :stays | :unknown
 
@@ -60,11 +60,11 @@ defmodule LibclusterKubernetes.Departure do
   def handle_info(_other, state), do: {:noreply, state}
 
   defp verdict(topology) do
-    {own, others} = Enum.split_with(Holdings.all(), fn {_pid, holding} -> holding.topology == topology end)
+    {own, others} = Enum.split_with(Topologies.all(), fn {_pid, holding} -> holding.topology == topology end)
 
     cond do
       own == [] -> :unknown
-      Holdings.stay?(for {_pid, holding} <- others, do: holding) -> :stays
+      Topologies.stay?(for {_pid, holding} <- others, do: holding) -> :stays
       true -> own |> Enum.map(fn {pid, _} -> GenServer.call(pid, :leave_unless_member) end) |> Enum.min_by(&rank/1)
     end
   end

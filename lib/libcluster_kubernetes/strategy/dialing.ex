@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Dialing do
+defmodule LibclusterKubernetes.Strategy.Dialing do
   @moduledoc false
   # Which nodes to try to connect to now: not those that are being tried, and the unreachable ones ever more rarely,
   # from one second up to a minute. Pure: `now` is monotonic milliseconds.

@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Incident do
+defmodule LibclusterKubernetes.Strategy.Incident do
   @moduledoc false
   # Failures, each from its first error to the answer that ends it, and what to log of them: when one starts, when its
   # reason changes and when it ends. Pure: `now` is monotonic milliseconds.

@@ -1,10 +1,11 @@
-defmodule LibclusterKubernetes.Job do
+defmodule LibclusterKubernetes.Strategy.Job do
   @moduledoc false
   # What a topology does to connections, each in a task of its own, because each can take as long as a dead node takes.
 
   alias Cluster.Logger
   alias Cluster.Strategy.State
-  alias LibclusterKubernetes.{Departure, NodeName, Options}
+  alias LibclusterKubernetes.Options
+  alias LibclusterKubernetes.Strategy.{Departure, NodeName}
 
   @default_disconnect {:erlang, :disconnect_node, []}
 

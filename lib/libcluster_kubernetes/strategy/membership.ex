@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Membership do
+defmodule LibclusterKubernetes.Strategy.Membership do
   @moduledoc false
   # Who is in the answers, who is no longer, and what follows from it. Pure: `now` is monotonic milliseconds, names are
   # binaries, and nothing here knows who is connected.

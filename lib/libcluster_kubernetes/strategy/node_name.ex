@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.NodeName do
+defmodule LibclusterKubernetes.Strategy.NodeName do
   @moduledoc false
   # The name of a node as the atom that distribution takes.
   #

@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Notices do
+defmodule LibclusterKubernetes.Strategy.Notices do
   @moduledoc false
   # What a user should know of an answer, said when it becomes true and not again while it stays so.
 

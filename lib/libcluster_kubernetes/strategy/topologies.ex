@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Holdings do
+defmodule LibclusterKubernetes.Strategy.Topologies do
   @moduledoc false
   # The topologies of this VM, and which nodes each holds, so that none disconnects what another one still wants.
   # An entry goes with the process that made it.

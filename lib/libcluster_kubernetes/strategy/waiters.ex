@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Waiters do
+defmodule LibclusterKubernetes.Strategy.Waiters do
   @moduledoc false
   # Who waits for a topology, and for what. Only while somebody does, its process hears of nodes that come up by
   # themselves.

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::api_address::ApiAddress;
-use crate::longname::Names;
-use crate::rollout::Rollout;
+use crate::names::longname::Names;
+use crate::names::rollout::Rollout;
+use crate::server::address::ApiAddress;
 
 /// One topology's configuration.
 #[derive(Debug, Clone)]

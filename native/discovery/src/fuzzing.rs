@@ -4,18 +4,18 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use crate::answers::frame::Frame;
+use crate::answers::list::Page;
+use crate::answers::pieces::{Delimiter, End, Pieces};
+use crate::answers::window::Window;
 use crate::config::Config;
-use crate::credentials::Token;
-use crate::discovery::Event;
 use crate::error::{Error, Kind};
-use crate::frame::Frame;
-use crate::http;
-use crate::list::Page;
-use crate::pieces::{Delimiter, End, Pieces};
-use crate::snapshot::Snapshot;
-use crate::status::{self, Asked};
-use crate::watcher::{Input, Request, Tell, Watcher};
-use crate::window::Window;
+use crate::names::snapshot::Snapshot;
+use crate::server::credentials::Token;
+use crate::server::http;
+use crate::server::status::{self, Asked};
+use crate::watch::discovery::Event;
+use crate::watch::watcher::{Input, Request, Tell, Watcher};
 
 /// The watcher of one topology, with its token.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{LIMIT, assert_complete, config, only, server};
-use discovery::lister::Lister;
+use discovery::watch::lister::Lister;
 use discovery::{ApiAddress, Config, Kind};
 use fake_apiserver::{Options, Server};
 use rustls::pki_types::pem::PemObject;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use common::running::Running;
 use common::{LIMIT, config, server, wait_up_to};
-use discovery::credentials::{self, Token};
 use discovery::fuzzing::Offline;
+use discovery::server::credentials::{self, Token};
 use discovery::{Config, Event, Kind};
 use fake_apiserver::Server;
 use serde_json::json;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::{
     assert_complete, config, endpoints, list, lister, only, page, server, server_with, status_saying, wait, write_token,
 };
-use discovery::lister::Lister;
+use discovery::watch::lister::Lister;
 use discovery::{Config, Error, Kind};
 use fake_apiserver::{Action, Authority, Certificate, Fault, Rule, Server};
 use serde_json::json;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{assert_complete, config, list, lister, page, server, server_with, status};
-use discovery::lister::Lister;
+use discovery::watch::lister::Lister;
 use discovery::{Config, Kind, Source};
 use fake_apiserver::{Action, Fault, Server};
 use serde_json::json;

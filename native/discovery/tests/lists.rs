@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{assert_complete, config, endpoints, list, lister, page, server, wait};
-use discovery::lister::Lister;
+use discovery::watch::lister::Lister;
 use discovery::{Config, Kind, Mode, Names, Source};
 use fake_apiserver::{Action, Fault, Server};
 use serde_json::json;

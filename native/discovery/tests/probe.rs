@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{LIMIT, config, only, server};
-use discovery::probe::{self, Facts, Step};
+use discovery::diagnosis::probe::{self, Facts, Step};
 use discovery::{Config, Kind};
 use fake_apiserver::{Action, Fault, Rule, Server};
 use serde_json::json;

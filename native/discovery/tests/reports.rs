@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::running::Running;
 use common::{config, server, status};
-use discovery::report::Ending;
+use discovery::watch::report::Ending;
 use discovery::{Config, Kind, Report};
 use fake_apiserver::Fault;
 

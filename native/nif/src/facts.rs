@@ -1,9 +1,9 @@
 //! What a probe found, as Erlang terms: a step that was not reached is `nil`, any other `{:ok, value}` or `{:error, map}`.
 
-use discovery::certificate::Certificate;
-use discovery::claims::Claims;
-use discovery::overview::Object;
-use discovery::probe::{Address, Facts, Review};
+use discovery::diagnosis::certificate::Certificate;
+use discovery::diagnosis::claims::Claims;
+use discovery::diagnosis::overview::Object;
+use discovery::diagnosis::probe::{Address, Facts, Review};
 use discovery::{Error, Snapshot};
 use rustler::{Encoder, Env, NifMap, Term};
 

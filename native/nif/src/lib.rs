@@ -11,8 +11,8 @@ mod options;
 
 use std::sync::Arc;
 
-use discovery::lister::Lister;
-use discovery::outbox::Outbox;
+use discovery::watch::lister::Lister;
+use discovery::watch::outbox::Outbox;
 use discovery::{Config, Discovery, Error, Event, Freshness, Snapshot};
 use rustler::types::reference::Reference;
 use rustler::{Atom, Encoder, Env, LocalPid, Monitor, OwnedEnv, Resource, ResourceArc, Term};
@@ -126,7 +126,7 @@ fn list(env: Env<'_>, options: Options) -> Result<Term<'_>, Term<'_>> {
 #[rustler::nif(schedule = "DirtyIo")]
 fn probe(env: Env<'_>, options: Options) -> Result<Term<'_>, String> {
     let config = Config::try_from(options)?;
-    Ok(facts::encode(env, &discovery::probe::run(&Arc::new(config))))
+    Ok(facts::encode(env, &discovery::diagnosis::probe::run(&Arc::new(config))))
 }
 
 // `rustler::init!` for the Elixir module of this version: see build.rs.

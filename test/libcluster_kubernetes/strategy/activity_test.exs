@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.ActivityTest do
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Activity
+  alias LibclusterKubernetes.Strategy.Activity
 
   defp listed(activity, at, kind \\ nil, watch? \\ true) do
     Activity.listed(activity, %{kind: kind, requests: 1}, watch?, at)

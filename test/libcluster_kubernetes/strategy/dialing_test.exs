@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.DialingTest do
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Dialing
+  alias LibclusterKubernetes.Strategy.Dialing
 
   test "a name is tried once at a time" do
     {["app@2"], dialing} = Dialing.due(Dialing.new(), ["app@2"], 0)

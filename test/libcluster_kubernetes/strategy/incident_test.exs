@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.IncidentTest do
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Incident
+  alias LibclusterKubernetes.Strategy.Incident
 
   @nobody {:answer, 0, 0}
 

@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.MembershipTest do
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Membership
+  alias LibclusterKubernetes.Strategy.Membership
 
   @self "app@1"
 

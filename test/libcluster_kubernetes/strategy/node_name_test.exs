@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.NodeNameTest do
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.NodeName
+  alias LibclusterKubernetes.Strategy.NodeName
 
   @half div(:erlang.system_info(:atom_limit), 2)
 

@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.NoticesTest do
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Notices
+  alias LibclusterKubernetes.Strategy.Notices
 
   @snapshot %{ready: ["app@2"], not_ready: [], draining: [], dropped: [], warnings: []}
 

@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes.Test.FaultRun do
   answer system messages.
   """
 
-  alias LibclusterKubernetes.Incident
+  alias LibclusterKubernetes.Strategy.Incident
   alias LibclusterKubernetes.Test.{Api, FakeApiserver, Fault, LogRecorder, Prober, Recorder, Topology}
 
   @a "10.1.0.1"

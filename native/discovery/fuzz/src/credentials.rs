@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use discovery::credentials;
 use discovery::fuzzing::bearer;
-use discovery::longname::is_dns_label;
+use discovery::names::longname::is_dns_label;
+use discovery::server::credentials;
 use discovery::{Error, Kind};
 use rustls::RootCertStore;
 

@@ -1,7 +1,7 @@
 //! A name, or the reason why there is none: as the reference says.
 
-use discovery::candidate::{self, Standing};
-use discovery::longname::Unnameable;
+use discovery::names::longname::Unnameable;
+use discovery::objects::candidate::{self, Standing};
 
 use super::input;
 use super::printed::check_name;

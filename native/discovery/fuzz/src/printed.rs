@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use discovery::credentials::{self, Token};
+use discovery::server::credentials::{self, Token};
 use discovery::{Config, Error, Snapshot};
 
 /// The token that every answer is asked for with, and that no text may have.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use discovery::candidate::Standing;
+use discovery::objects::candidate::Standing;
 use discovery::{Config, IpFamily, Mode, Snapshot, Source};
 use serde_json::Value;
 

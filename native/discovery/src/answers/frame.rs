@@ -6,17 +6,17 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::answers::pieces::Delimiter;
 use crate::config::{Config, Source};
-use crate::credentials::Token;
-use crate::endpoint_slices::EndpointSlices;
-use crate::endpoints::EndpointsKind;
 use crate::error::{Error, Kind, printable};
-use crate::pieces::Delimiter;
-use crate::pods::PodKind;
-use crate::protobuf::{self, Malformed, Message, Value};
-use crate::reflector::Entry;
-use crate::resource::{Metadata, Object, Resource, ResourceKind, Text, object};
-use crate::status::Status;
+use crate::names::reflector::Entry;
+use crate::objects::endpoint_slices::EndpointSlices;
+use crate::objects::endpoints::EndpointsKind;
+use crate::objects::metadata::{Metadata, Object, Resource, ResourceKind, Text, object};
+use crate::objects::pods::PodKind;
+use crate::objects::protobuf::{self, Malformed, Message, Value};
+use crate::server::credentials::Token;
+use crate::server::status::Status;
 
 /// A frame, with its object reduced to what counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,7 +200,7 @@ fn malformed(why: impl fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pieces::Pieces;
+    use crate::answers::pieces::Pieces;
     use crate::testing::{Portions, config, protobuf};
     use proptest::prelude::*;
     use serde_json::{Value, json};

@@ -8,18 +8,18 @@ use std::io::{self, Read};
 
 use serde::Deserialize;
 
+use crate::answers::list_stream;
+use crate::answers::window::Window;
 use crate::config::{Config, Source};
-use crate::credentials::Token;
-use crate::endpoint_slices::EndpointSlices;
-use crate::endpoints::EndpointsKind;
 use crate::error::{Error, Kind, printable};
-use crate::http;
-use crate::list_stream;
-use crate::pods::PodKind;
-use crate::protobuf::{self, MAGIC};
-use crate::reflector::Entry;
-use crate::resource::{Object, Resource, ResourceKind, Text, object, objects, text};
-use crate::window::Window;
+use crate::names::reflector::Entry;
+use crate::objects::endpoint_slices::EndpointSlices;
+use crate::objects::endpoints::EndpointsKind;
+use crate::objects::metadata::{Object, Resource, ResourceKind, Text, object, objects, text};
+use crate::objects::pods::PodKind;
+use crate::objects::protobuf::{self, MAGIC};
+use crate::server::credentials::Token;
+use crate::server::http;
 
 /// Versions are numbers of at most 20 digits; this is sent back to the server.
 const MAX_VERSION_BYTES: usize = 253;
@@ -161,9 +161,9 @@ mod tests {
         }
     }
 
-    const ENDPOINTS: &str = include_str!("../tests/fixtures/endpoints.json");
-    const SLICES: &str = include_str!("../tests/fixtures/endpoint_slices.json");
-    const PODS: &str = include_str!("../tests/fixtures/pods.json");
+    const ENDPOINTS: &str = include_str!("../../tests/fixtures/endpoints.json");
+    const SLICES: &str = include_str!("../../tests/fixtures/endpoint_slices.json");
+    const PODS: &str = include_str!("../../tests/fixtures/pods.json");
 
     /// How many candidates a body has as a list of this source, with a name or without.
     fn count(body: &[u8], source: Source) -> Result<usize, Error> {

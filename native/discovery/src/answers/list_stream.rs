@@ -2,14 +2,14 @@
 
 use std::io::{self, Read};
 
+use crate::answers::list::{Page, broken, check_kind, malformed};
+use crate::answers::pieces::MAX_PIECE_BYTES;
+use crate::answers::window::Window;
 use crate::config::Config;
-use crate::credentials::{Echo, Token};
 use crate::error::{Error, Kind};
-use crate::list::{Page, broken, check_kind, malformed};
-use crate::pieces::MAX_PIECE_BYTES;
-use crate::protobuf::{Content, Head, LONGER, MAGIC, Malformed, Message, TypeMeta, Value};
-use crate::resource::{ResourceKind, Text, text};
-use crate::window::Window;
+use crate::objects::metadata::{ResourceKind, Text, text};
+use crate::objects::protobuf::{Content, Head, LONGER, MAGIC, Malformed, Message, TypeMeta, Value};
+use crate::server::credentials::{Echo, Token};
 
 /// Reads an answer that begins with the magic number.
 pub(crate) fn read<K: ResourceKind>(
@@ -60,7 +60,7 @@ struct List<'l, 'b, R> {
 }
 
 impl<R: Read> List<'_, '_, R> {
-    /// `runtime.Unknown`, as [`crate::protobuf::Envelope`] reads it from one piece; the kind.
+    /// `runtime.Unknown`, as [`crate::objects::protobuf::Envelope`] reads it from one piece; the kind.
     fn envelope<K: ResourceKind>(&mut self, page: &mut Page) -> Result<String, End> {
         self.window.take(MAGIC.len())?;
         let mut kind = String::new();
@@ -186,7 +186,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value as Json;
 
-    const PODS: &str = include_str!("../tests/fixtures/pods.json");
+    const PODS: &str = include_str!("../../tests/fixtures/pods.json");
     const TOKEN: &str = "a-token-of-which-nothing-is-let-through";
 
     /// What comes of a body in portions of these sizes.

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use crate::credentials::Token;
 use crate::error::printable;
+use crate::server::credentials::Token;
 
 /// The claims that a user can check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,9 +12,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::certificate::Certificate;
+use crate::diagnosis::certificate::Certificate;
 use crate::error::{Error, Kind, printable};
-use crate::http::tls_cause;
+use crate::server::http::tls_cause;
 
 /// The certificate that the server showed, if it came so far, and how the handshake ended.
 pub(crate) fn try_tls(

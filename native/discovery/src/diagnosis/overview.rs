@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use crate::config::Source;
-use crate::credentials::Token;
 use crate::error::{Error, Kind, printable};
+use crate::server::credentials::Token;
 
 /// An object of Endpoints, EndpointSlices or Pods.
 #[derive(Debug, Clone, PartialEq, Eq)]

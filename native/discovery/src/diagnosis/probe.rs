@@ -1,6 +1,6 @@
 //! Every step from the service account's files to the names, each with its own result: what `diagnose` is told.
 //!
-//! [`crate::lister`] does the same to get an answer; this goes step by step to say which one fails, and asks the API more:
+//! [`crate::watch::lister`] does the same to get an answer; this goes step by step to say which one fails, and asks the API more:
 //! its version, what the role allows, and which objects there are where none match. It decides nothing.
 
 use std::io;
@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
-use crate::api::encode;
-use crate::certificate::Certificate;
-use crate::claims::Claims;
 use crate::config::Config;
-use crate::credentials::{self, Token};
+use crate::diagnosis::certificate::Certificate;
+use crate::diagnosis::claims::Claims;
+use crate::diagnosis::handshake;
+use crate::diagnosis::overview::{self, Object};
 use crate::error::{Error, Kind, printable};
-use crate::handshake;
-use crate::http::{Client, Extent, JSON, Method, Request};
-use crate::lister::Lister;
-use crate::overview::{self, Object};
-use crate::resolver::{Authority, SharedResolver, Unresolved, bare_host};
-use crate::snapshot::Snapshot;
+use crate::names::snapshot::Snapshot;
+use crate::server::credentials::{self, Token};
+use crate::server::http::{Client, Extent, JSON, Method, Request};
+use crate::server::resolver::{Authority, SharedResolver, Unresolved, bare_host};
+use crate::watch::lister::Lister;
+use crate::watch::requests::encode;
 
 /// Objects to look at: enough to see what is wrong with a selector.
 const MOST_OBJECTS: usize = 100;

@@ -4,8 +4,8 @@
 
 use std::net::IpAddr;
 
-use crate::candidate::Candidate;
 use crate::config::IpFamily;
+use crate::objects::candidate::Candidate;
 
 /// The longest node name: an atom holds 255 characters.
 const MAX_CHARS: usize = 255;
@@ -118,7 +118,7 @@ pub fn is_dns_label(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::candidate::Standing;
+    use crate::objects::candidate::Standing;
     use proptest::prelude::*;
 
     fn names(mode: Mode) -> Names {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::candidate::{Candidate, Standing};
 use crate::config::{Config, IpFamily, Source};
-use crate::credentials::Token;
 use crate::error::{Error, Kind, printable};
-use crate::longname::Unnameable;
-use crate::resource::Resource;
-use crate::rollout::Rollout;
-use crate::snapshot::{Dropped, Snapshot};
+use crate::names::longname::Unnameable;
+use crate::names::rollout::Rollout;
+use crate::names::snapshot::{Dropped, Snapshot};
+use crate::objects::candidate::{Candidate, Standing};
+use crate::objects::metadata::Resource;
+use crate::server::credentials::Token;
 
 /// More names than any Erlang cluster has; a longer answer is a wrong selector or worse. An object without names counts as
 /// one.
@@ -187,11 +187,11 @@ pub(crate) fn check_size(size: usize) -> Result<usize, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::frame::Frame;
+    use crate::answers::list::{Page, keyed};
+    use crate::answers::pieces::Delimiter;
     use crate::config::IpFamily;
-    use crate::frame::Frame;
-    use crate::list::{Page, keyed};
-    use crate::longname::Mode;
-    use crate::pieces::Delimiter;
+    use crate::names::longname::Mode;
     use crate::testing;
     use proptest::prelude::*;
     use serde_json::{Value, json};

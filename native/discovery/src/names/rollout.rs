@@ -5,7 +5,7 @@
 //! The value is read from the answer itself, from the pod that is named like this node. As long as it is not there,
 //! nobody is known to be of its rollout.
 
-use crate::reflector::Entry;
+use crate::names::reflector::Entry;
 
 /// Which pods count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +78,8 @@ impl Rollout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::candidate::Standing;
-    use crate::reflector::Named;
+    use crate::names::reflector::Named;
+    use crate::objects::candidate::Standing;
 
     fn entry(name: &str, rollout: Option<&str>) -> Entry {
         Entry {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::candidate::Standing;
 use crate::config::IpFamily;
 use crate::freshness::Freshness;
-use crate::longname::Unnameable;
-use crate::reflector::Entry;
+use crate::names::longname::Unnameable;
+use crate::names::reflector::Entry;
+use crate::objects::candidate::Standing;
 
 /// The names of one complete, well-formed state of the API, each sorted and in one list only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,10 +86,10 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::list::Page;
     use crate::config::{Config, IpFamily, Source};
-    use crate::list::Page;
-    use crate::longname::{Mode, Names};
-    use crate::reflector::Named;
+    use crate::names::longname::{Mode, Names};
+    use crate::names::reflector::Named;
     use crate::testing::config;
     use proptest::prelude::*;
     use serde_json::{Map, Value, json};
@@ -512,7 +512,7 @@ mod tests {
 
     #[test]
     fn of_two_pods_with_one_address_the_better_standing_counts() {
-        let snapshot = snapshot(include_str!("../tests/fixtures/pods.json"), Source::Pods, &plain());
+        let snapshot = snapshot(include_str!("../../tests/fixtures/pods.json"), Source::Pods, &plain());
         assert_eq!(
             snapshot.ready,
             ["app@10.244.1.7", "app@172.18.0.3", "app@fd00:10:244:1::13"]
@@ -527,11 +527,11 @@ mod tests {
             family: Some(family),
             ..plain()
         };
-        let pods = include_str!("../tests/fixtures/pods.json");
+        let pods = include_str!("../../tests/fixtures/pods.json");
         let v6 = snapshot(pods, Source::Pods, &of_family(IpFamily::V6));
         assert_eq!(v6.ready, ["app@fd00:10:244:1::13", "app@fd00:10:244:1::7"]);
         assert_eq!(v6.dropped, []);
-        let endpoints = include_str!("../tests/fixtures/endpoints.json");
+        let endpoints = include_str!("../../tests/fixtures/endpoints.json");
         let none = snapshot(endpoints, Source::Endpoints, &of_family(IpFamily::V6));
         let dropped: Vec<_> = none.dropped.iter().map(|it| (it.reason, it.count)).collect();
         assert_eq!(dropped, [(Unnameable::Family, 5)]);
@@ -543,7 +543,7 @@ mod tests {
             include_not_ready: true,
             ..plain()
         };
-        let snapshot = snapshot(include_str!("../tests/fixtures/pods.json"), Source::Pods, &all);
+        let snapshot = snapshot(include_str!("../../tests/fixtures/pods.json"), Source::Pods, &all);
         assert_eq!((snapshot.ready.len(), snapshot.not_ready.len()), (5, 0));
         assert_eq!(snapshot.draining, ["app@10.244.1.12"]);
     }

@@ -3,12 +3,12 @@
 
 use serde::Deserialize;
 
-use crate::candidate::{Candidate, Standing};
 use crate::config::IpFamily;
-use crate::protobuf::{Malformed, Message, Value};
-use crate::resource::{
+use crate::objects::candidate::{Candidate, Standing};
+use crate::objects::metadata::{
     Metadata, Resource, ResourceKind, TargetRef, Text, namespace, null_as_empty, object, objects, optional_object, text,
 };
+use crate::objects::protobuf::{Malformed, Message, Value};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -127,16 +127,16 @@ impl Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::list::{Page, keyed};
     use crate::config::{Config, Source};
-    use crate::list::{Page, keyed};
-    use crate::longname::{Mode, Unnameable};
-    use crate::reflector::Reflector;
-    use crate::snapshot::Snapshot;
+    use crate::names::longname::{Mode, Unnameable};
+    use crate::names::reflector::Reflector;
+    use crate::names::snapshot::Snapshot;
     use crate::testing;
     use serde_json::{Value, json};
 
     /// As a 1.28 dual-stack cluster has them for a StatefulSet behind a headless Service.
-    const LIST: &str = include_str!("../tests/fixtures/endpoint_slices.json");
+    const LIST: &str = include_str!("../../tests/fixtures/endpoint_slices.json");
 
     /// Each candidate of a slice as a line, in its order.
     fn candidates(slice: &str) -> Vec<String> {

@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use crate::candidate::{Candidate, Standing};
 use crate::config::IpFamily;
-use crate::protobuf::{Malformed, Message, Value};
-use crate::resource::{
+use crate::objects::candidate::{Candidate, Standing};
+use crate::objects::metadata::{
     Metadata, Resource, ResourceKind, TargetRef, Text, namespace, object, objects, optional_object, text,
 };
+use crate::objects::protobuf::{Malformed, Message, Value};
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Endpoints<'a> {
@@ -120,7 +120,7 @@ impl<'a> Resource<'a> for Endpoints<'a> {
 mod tests {
     use super::*;
 
-    const LIST: &str = include_str!("../tests/fixtures/endpoints.json");
+    const LIST: &str = include_str!("../../tests/fixtures/endpoints.json");
 
     #[derive(Deserialize)]
     struct List<'a> {

@@ -8,9 +8,9 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::candidate::Candidate;
 use crate::config::IpFamily;
-use crate::protobuf::{Malformed, Message, Value};
+use crate::objects::candidate::Candidate;
+use crate::objects::protobuf::{Malformed, Message, Value};
 
 const MAX_NAME_BYTES: usize = 253;
 

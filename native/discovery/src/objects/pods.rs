@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use crate::candidate::{Candidate, Standing};
 use crate::config::IpFamily;
-use crate::protobuf::{Malformed, Message, Value};
-use crate::resource::{Metadata, Resource, ResourceKind, Text, object, objects, optional_object, text};
+use crate::objects::candidate::{Candidate, Standing};
+use crate::objects::metadata::{Metadata, Resource, ResourceKind, Text, object, objects, optional_object, text};
+use crate::objects::protobuf::{Malformed, Message, Value};
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Pod<'a> {
@@ -174,7 +174,7 @@ impl Status<'_> {
 mod tests {
     use super::*;
 
-    const LIST: &str = include_str!("../tests/fixtures/pods.json");
+    const LIST: &str = include_str!("../../tests/fixtures/pods.json");
 
     #[derive(Deserialize)]
     struct List<'a> {

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use crate::resource::Text;
+use crate::objects::metadata::Text;
 
 pub(crate) const MAGIC: &[u8] = b"k8s\0";
 

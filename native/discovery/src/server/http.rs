@@ -13,14 +13,14 @@ use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 
+use crate::answers::pieces::Delimiter;
 use crate::config::Config;
-use crate::credentials::{self, Token};
 use crate::error::{Error, Kind, printable};
-use crate::pieces::Delimiter;
-use crate::resolver::{Later, SharedResolver, Unresolved};
-use crate::signals::Signals;
-use crate::status::{self, Asked};
-use crate::transport::InterruptibleConnector;
+use crate::server::credentials::{self, Token};
+use crate::server::resolver::{Later, SharedResolver, Unresolved};
+use crate::server::signals::Signals;
+use crate::server::status::{self, Asked};
+use crate::server::transport::InterruptibleConnector;
 
 /// 1,000 realistic pods are about 10 MB.
 const MAX_BODY_BYTES: u64 = 256 * 1024 * 1024;

@@ -20,7 +20,7 @@ pub(crate) use ureq::http::uri::Authority;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::signals::Signals;
+use crate::server::signals::Signals;
 
 /// How soon a stopped discovery leaves a lookup alone.
 const STOP_CHECK: Duration = Duration::from_millis(100);

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use crate::config::Source;
-use crate::credentials::Token;
 use crate::error::{Error, Kind, printable};
-use crate::protobuf::{self, Envelope, Malformed, Message, Value};
-use crate::resource::{Text, text};
+use crate::objects::metadata::{Text, text};
+use crate::objects::protobuf::{self, Envelope, Malformed, Message, Value};
+use crate::server::credentials::Token;
 
 /// A server that asks for more is not obeyed further: a typo must not silence a cluster for a day.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);

@@ -10,8 +10,8 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 use ureq::{Error, Timeout};
 
-use crate::resolver::SharedResolver;
-use crate::signals::{Interrupt, Signals};
+use crate::server::resolver::SharedResolver;
+use crate::server::signals::{Interrupt, Signals};
 
 // A peer behind a cut cable or a firewall that forgot the connection is given up after 10 + 3 * 5 = 25 seconds idle,
 // or after 25 seconds without an acknowledgement.
@@ -162,7 +162,7 @@ fn timed_out(error: io::Error, limit: NextTimeout) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resolver::{self, Later};
+    use crate::server::resolver::{self, Later};
     use std::net::TcpListener;
     use std::thread;
     use ureq::Agent;

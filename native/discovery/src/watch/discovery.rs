@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::api::{Api, Watch};
-use crate::backoff::{Backoff, LONGEST, random_up_to};
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::freshness::Freshness;
-use crate::report::{Ending, Listing, Report, Session};
-use crate::signals::{Signals, Wake};
-use crate::snapshot::Snapshot;
-use crate::watcher::{Input, Progress, Request, Step, Tell, Then, Watcher};
+use crate::names::snapshot::Snapshot;
+use crate::server::signals::{Signals, Wake};
+use crate::watch::backoff::{Backoff, LONGEST, random_up_to};
+use crate::watch::report::{Ending, Listing, Report, Session};
+use crate::watch::requests::{Api, Watch};
+use crate::watch::watcher::{Input, Progress, Request, Step, Tell, Then, Watcher};
 
 /// What the thread has to say.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::api::Api;
 use crate::config::Config;
 use crate::error::Error;
-use crate::snapshot::Snapshot;
-use crate::watcher::{Input, Request, Tell, Watcher};
+use crate::names::snapshot::Snapshot;
+use crate::watch::requests::Api;
+use crate::watch::watcher::{Input, Request, Tell, Watcher};
 
 /// Lists on a connection that it keeps. [`crate::Discovery`] is the one that goes on by itself.
 #[derive(Debug)]

@@ -13,8 +13,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::discovery::{Event, Listening};
-use crate::snapshot::Snapshot;
+use crate::names::snapshot::Snapshot;
+use crate::watch::discovery::{Event, Listening};
 
 /// Between the thread of a discovery and its owner.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::error::{Error, Kind};
     use crate::freshness::Freshness;
-    use crate::report::Report;
+    use crate::watch::report::Report;
     use std::time::Duration;
 
     fn snapshot(version: &str) -> Event {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Kind;
-use crate::watcher::Input;
+use crate::watch::watcher::Input;
 
 /// A list or a watch that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::backoff::random_up_to;
+use crate::answers::frame::Frame;
+use crate::answers::list::Page;
+use crate::answers::pieces::{Delimiter, End, MAX_PIECE_BYTES, Pieces};
+use crate::answers::window::{self, Window};
 use crate::config::Config;
-use crate::credentials::{self, Token};
 use crate::error::{Error, Kind};
-use crate::frame::Frame;
-use crate::http::{self, Body, Client, Extent, Method, Request};
-use crate::list::Page;
-use crate::pieces::{Delimiter, End, MAX_PIECE_BYTES, Pieces};
-use crate::signals::Signals;
-use crate::status::Asked;
-use crate::watcher::{Input, Patience, Position};
-use crate::window::{self, Window};
+use crate::server::credentials::{self, Token};
+use crate::server::http::{self, Body, Client, Extent, Method, Request};
+use crate::server::signals::Signals;
+use crate::server::status::Asked;
+use crate::watch::backoff::random_up_to;
+use crate::watch::watcher::{Input, Patience, Position};
 
 /// What RFC 3986 leaves unreserved, as libcluster encodes its queries.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -31,13 +31,13 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
+use crate::answers::frame::Frame;
+use crate::answers::list::{Page, keyed};
 use crate::config::Config;
 use crate::error::{Error, Kind};
-use crate::frame::Frame;
 use crate::freshness::Freshness;
-use crate::list::{Page, keyed};
-use crate::reflector::{Difference, Entry, Reflector, check_size, size};
-use crate::snapshot::Snapshot;
+use crate::names::reflector::{Difference, Entry, Reflector, check_size, size};
+use crate::names::snapshot::Snapshot;
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

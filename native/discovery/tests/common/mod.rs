@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use discovery::lister::Lister;
+use discovery::watch::lister::Lister;
 use discovery::{ApiAddress, Config, Error, Mode, Names, Snapshot, Source};
 use fake_apiserver::{Action, Fault, Server, Summary};
 use serde_json::{Value, json};

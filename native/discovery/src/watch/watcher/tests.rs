@@ -1,9 +1,9 @@
 //! One test per arrow of the diagram, and a random walk.
 
 use super::*;
-use crate::candidate::Standing;
 use crate::config::Source;
-use crate::reflector::Named;
+use crate::names::reflector::Named;
+use crate::objects::candidate::Standing;
 use crate::testing;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
