@@ -1,9 +1,17 @@
-//! A configuration, streams that arrive in portions, and answers in protobuf, for unit tests.
+//! What unit tests share: a configuration, streams that arrive in portions, answers in protobuf, and what comes of answers.
 
 use std::io::{self, Read};
 use std::time::Duration;
 
-use crate::{ApiAddress, Config, Mode, Names, Source};
+use crate::answers::frame::Frame;
+use crate::answers::list;
+use crate::answers::page::keyed;
+use crate::answers::pieces::Delimiter;
+use crate::answers::window::Window;
+use crate::config::{ApiAddress, Config, IpFamily, Mode, Names, Source};
+use crate::names::entry::Entry;
+use crate::objects::resource::Resource;
+use crate::server::credentials::Token;
 
 pub(crate) fn config(source: Source) -> Config {
     Config {
@@ -29,6 +37,44 @@ pub(crate) fn config(source: Source) -> Config {
         watch_retry: Duration::from_mins(1),
         watch_silence: Duration::from_secs(90),
         start_jitter: Duration::ZERO,
+    }
+}
+
+/// A token that no answer repeats.
+pub(crate) fn token() -> Token {
+    Token::new("a-token-that-no-answer-repeats".to_owned())
+}
+
+/// Each candidate of an object as a line, in its order.
+pub(crate) fn candidates(object: &dyn Resource<'_>, family: Option<IpFamily>) -> Vec<String> {
+    let mut lines = Vec::new();
+    object.candidates(family, &mut |it| {
+        let part = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        let (ip, hostname, namespace) = (part(it.ip), part(it.hostname), part(it.namespace));
+        lines.push(format!("{ip} {hostname} {namespace} {:?}", it.standing));
+    });
+    lines
+}
+
+/// The entries of a list that is one page.
+pub(crate) fn listed(body: &[u8], config: &Config) -> Vec<(String, Entry)> {
+    let token = token();
+    let mut buffer = Vec::new();
+    let mut window = Window::new(body, &mut buffer);
+    let page = list::read(&mut window, &token, config, &mut |object| {
+        Entry::read(object, &token, config)
+    });
+    keyed(page.unwrap().objects, 0).collect()
+}
+
+/// An event of a watch in JSON: the object that it is about, and its entry, unless that is gone; none for a bookmark.
+pub(crate) fn watched(line: &str, config: &Config) -> Option<(String, Option<Entry>)> {
+    let token = token();
+    let keep = |object: &dyn Resource<'_>| Entry::read(object, &token, config);
+    match Frame::read(line.as_bytes(), Delimiter::LineFeed, &token, config.source, keep).unwrap() {
+        Frame::Upsert { key, kept, .. } => Some((key, Some(kept))),
+        Frame::Delete { key, .. } => Some((key, None)),
+        Frame::Bookmark { .. } => None,
     }
 }
 
