@@ -182,8 +182,10 @@ mod tests {
     use super::*;
     use crate::config::Source;
     use crate::objects::pods::PodKind;
+    use crate::testing::candidates::candidates_of;
+    use crate::testing::config;
+    use crate::testing::portions::Portions;
     use crate::testing::protobuf::{answer, bytes, list, number, text};
-    use crate::testing::{Portions, candidates, config};
     use proptest::prelude::*;
     use serde_json::Value as Json;
 
@@ -199,7 +201,7 @@ mod tests {
         let (token, config) = (Token::new(TOKEN.to_owned()), config(Source::Pods));
         let mut buffer = Vec::new();
         let mut window = Window::new(body, &mut buffer);
-        super::read::<PodKind, _>(&mut window, &token, &config, &mut |pod| candidates(pod, None))
+        super::read::<PodKind, _>(&mut window, &token, &config, &mut |pod| candidates_of(pod, None))
     }
 
     #[track_caller]

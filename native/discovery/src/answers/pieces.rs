@@ -145,7 +145,7 @@ impl<R: Read> Pieces<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Portions;
+    use crate::testing::portions::Portions;
     use proptest::prelude::*;
 
     /// A piece as it is in the stream.

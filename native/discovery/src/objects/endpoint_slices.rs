@@ -128,7 +128,7 @@ impl Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::testing::candidates::candidates_of;
     use serde_json::Value;
 
     /// As a 1.28 dual-stack cluster has them for a StatefulSet behind a headless Service.
@@ -144,7 +144,7 @@ mod tests {
     /// Each candidate of a slice as a line, in its order.
     fn candidates(slice: &str) -> Vec<String> {
         let slice: EndpointSlice<'_> = serde_json::from_str(slice).unwrap();
-        testing::candidates(&slice, None)
+        candidates_of(&slice, None)
     }
 
     /// The candidates of a slice with one endpoint.

@@ -120,7 +120,7 @@ impl<'a> Resource<'a> for Endpoints<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::testing::candidates::candidates_of;
 
     const LIST: &str = include_str!("../../tests/fixtures/endpoints.json");
 
@@ -133,7 +133,7 @@ mod tests {
     /// Each candidate as a line, in the order of the answer.
     fn candidates(body: &str) -> Vec<String> {
         let list: List<'_> = serde_json::from_str(body).unwrap();
-        let lines = list.items.iter().flat_map(|object| testing::candidates(object, None));
+        let lines = list.items.iter().flat_map(|object| candidates_of(object, None));
         lines.collect()
     }
 

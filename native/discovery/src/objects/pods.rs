@@ -176,7 +176,7 @@ impl Status<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::testing::candidates::candidates_of;
 
     const LIST: &str = include_str!("../../tests/fixtures/pods.json");
 
@@ -189,7 +189,7 @@ mod tests {
     /// Each candidate as a line, in the order of the answer.
     fn candidates(body: &str, family: Option<IpFamily>) -> Vec<String> {
         let list: List<'_> = serde_json::from_str(body).unwrap();
-        let lines = list.items.iter().flat_map(|pod| testing::candidates(pod, family));
+        let lines = list.items.iter().flat_map(|pod| candidates_of(pod, family));
         lines.collect()
     }
 

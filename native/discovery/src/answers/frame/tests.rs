@@ -1,6 +1,8 @@
 use super::*;
 use crate::answers::pieces::Pieces;
-use crate::testing::{self, Portions, protobuf};
+use crate::testing::candidates::candidates_of;
+use crate::testing::portions::Portions;
+use crate::testing::protobuf;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -12,9 +14,7 @@ fn parse(line: &str) -> Seen {
 }
 
 fn parse_json(line: &[u8], source: Source) -> Seen {
-    Frame::parse(line, Delimiter::LineFeed, source, |object| {
-        testing::candidates(object, None)
-    })
+    Frame::parse(line, Delimiter::LineFeed, source, |object| candidates_of(object, None))
 }
 
 #[test]
@@ -170,9 +170,7 @@ fn a_name_that_is_too_long_to_be_one_is_not_kept() {
 }
 
 fn parse_protobuf(event: &[u8]) -> Seen {
-    Frame::parse(event, Delimiter::Length, Source::Pods, |pod| {
-        testing::candidates(pod, None)
-    })
+    Frame::parse(event, Delimiter::Length, Source::Pods, |pod| candidates_of(pod, None))
 }
 
 #[test]

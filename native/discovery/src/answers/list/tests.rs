@@ -2,7 +2,8 @@ use super::*;
 use crate::config::IpFamily;
 use crate::error::Kind;
 use crate::objects::resource::Resource;
-use crate::testing::{self, config, protobuf};
+use crate::testing::candidates::candidates_of;
+use crate::testing::{config, protobuf};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ struct Said {
 
 fn said(object: &dyn Resource<'_>) -> Said {
     Said {
-        candidates: testing::candidates(object, None),
+        candidates: candidates_of(object, None),
         family: object.family(),
         warning: object.warning(),
     }
@@ -30,7 +31,8 @@ fn said(object: &dyn Resource<'_>) -> Said {
 fn parse(body: &[u8], source: Source) -> Result<Page<Said>, Error> {
     let mut buffer = Vec::new();
     let mut window = Window::new(body, &mut buffer);
-    read(&mut window, &testing::token(), &config(source), &mut said)
+    let token = Token::new("a-token-that-no-answer-repeats".to_owned());
+    read(&mut window, &token, &config(source), &mut said)
 }
 
 /// How many candidates a body has as a list of this source.

@@ -3,6 +3,7 @@ use crate::config::Rollout;
 use crate::names::entry::Named;
 use crate::objects::candidate::Standing;
 use crate::testing;
+use crate::testing::entries::listed;
 use serde_json::{Value, json};
 
 mod list_and_watch;
@@ -27,7 +28,7 @@ fn crowd(names: usize) -> Entry {
 /// One that knows the objects of this list.
 fn reflector_of(list: &[u8], config: &Config) -> Reflector {
     let mut reflector = Reflector::default();
-    reflector.replace(testing::listed(list, config)).unwrap();
+    reflector.replace(listed(list, config)).unwrap();
     reflector
 }
 

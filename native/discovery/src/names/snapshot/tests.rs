@@ -1,7 +1,8 @@
 use super::*;
 use crate::config::{Config, Names, Source};
 use crate::names::entry::Named;
-use crate::testing::{config, listed};
+use crate::testing::config;
+use crate::testing::entries::listed;
 
 mod any_list;
 mod reference;

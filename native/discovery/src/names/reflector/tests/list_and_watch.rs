@@ -4,6 +4,7 @@ use super::reflector_of;
 use crate::config::{Config, IpFamily, Mode, Source};
 use crate::names::reflector::Reflector;
 use crate::testing;
+use crate::testing::entries::event;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -137,7 +138,7 @@ fn check(changes: &[Change], watched: usize, kind: &str, config: &Config) -> Res
     }
     for frame in frames {
         let before = listed.snapshot(config);
-        let news = match testing::watched(&frame, config) {
+        let news = match event(&frame, config) {
             Some((key, Some(entry))) => listed.upsert(key, entry).unwrap(),
             Some((key, None)) => listed.delete(&key),
             None => false,
