@@ -181,7 +181,7 @@ defmodule LibclusterKubernetes.HotUpgradeTest do
     defp upgrade(node, function, args), do: ErlangNode.call(node, :release_handler, function, args)
 
     defp pid(node) do
-      [{pid, _holding}] = ErlangNode.call(node, Topologies, :all, [])
+      [{pid, _entry}] = ErlangNode.call(node, Topologies, :all, [])
       pid
     end
 

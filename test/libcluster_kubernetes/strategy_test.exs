@@ -6,8 +6,7 @@ defmodule LibclusterKubernetes.StrategyTest do
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
   import LibclusterKubernetes.Test.Topology, only: [await_lists: 2, wait_until: 1]
 
-  alias LibclusterKubernetes.Strategy
-  alias LibclusterKubernetes.Strategy.Incident
+  alias LibclusterKubernetes.Strategy.{Incident, State}
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
   setup do
@@ -66,7 +65,7 @@ defmodule LibclusterKubernetes.StrategyTest do
         capture_log(fn ->
           pid = start_supervised!(Topology.child_spec(%{state | connect: {__MODULE__, :call, [connect]}}))
           assert_receive {:connect, :"app@10.3.0.3", true}
-          assert %Strategy{} = :sys.get_state(pid, 100)
+          assert %State{} = :sys.get_state(pid, 100)
           wait_until(fn -> map_size(:sys.get_state(pid, 100).dialing.failures) == 1 end)
         end)
 
@@ -267,7 +266,7 @@ defmodule LibclusterKubernetes.StrategyTest do
         wait_until(fn -> FakeApiserver.summary(context.server)["connections_open"] > 0 end)
 
         [{_, pid, _, _}] = Supervisor.which_children(supervisor)
-        assert %Strategy{} = :sys.get_state(pid, 100)
+        assert %State{} = :sys.get_state(pid, 100)
 
         {stopped, :ok} = :timer.tc(fn -> Supervisor.stop(supervisor) end)
         assert started < 1_000_000 and stopped < 1_000_000
