@@ -156,7 +156,8 @@ fn trespasses(layout: &Layout, rooms: &Rooms) -> Vec<String> {
             let other = used.first().map_or("lib.rs", String::as_str);
             if other != *room && !may_use.split_whitespace().any(|allowed| allowed == other) {
                 let (file, used) = (layout.file(module), layout.file(used));
-                found.push(format!("{file} uses {used}, but {room} may use only: {may_use}"));
+                let allowed = if may_use.is_empty() { "no other room" } else { may_use };
+                found.push(format!("{file} uses {used}, but {room} may use: {allowed}"));
             }
         }
     }

@@ -129,8 +129,8 @@ fn a_room_that_uses_what_it_may_not_is_named() {
     assert_eq!(
         trespasses(&layout, &[("low", ""), ("high", "low")]),
         [
-            "high/two.rs uses lib.rs, but high may use only: low",
-            "low.rs uses high/one.rs, but low may use only: "
+            "high/two.rs uses lib.rs, but high may use: low",
+            "low.rs uses high/one.rs, but low may use: no other room"
         ]
     );
 }
@@ -154,7 +154,7 @@ fn a_table_that_does_not_fit_is_refused() {
         trespasses(&layout, &[("high", "")]),
         [
             "low is not in the table of rooms: say what it may use",
-            "high/mod.rs uses low.rs, but high may use only: "
+            "high/mod.rs uses low.rs, but high may use: no other room"
         ]
     );
 }
