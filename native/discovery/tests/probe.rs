@@ -37,7 +37,7 @@ fn all_is_found_where_nothing_is_wrong() {
     let facts = run(config(&server));
     assert_eq!(facts.token.unwrap(), None, "the fake's token is no JSON Web Token");
     assert_eq!(facts.authorities.unwrap().len(), 1);
-    assert_eq!(facts.namespace.unwrap(), "default");
+    assert_eq!(facts.namespace.unwrap().as_deref(), Some("default"));
     let address = facts.address.unwrap();
     assert_eq!((address.server, address.unresolved), (server.url(), None));
     assert_eq!(address.addresses, [server.address()]);

@@ -22,7 +22,7 @@ use crate::server::credentials::{self, Token};
 use crate::server::http::{Client, Extent, JSON, Method, Request};
 use crate::server::resolver::{Authority, SharedResolver, Unresolved, bare_host};
 use crate::watch::lister::Lister;
-use crate::watch::requests::encode;
+use crate::watch::requests::{encode, selectors};
 
 /// Objects to look at: enough to see what is wrong with a selector.
 const MOST_OBJECTS: usize = 100;
@@ -41,8 +41,8 @@ pub struct Facts {
     pub token: Result<Option<Claims>, Error>,
     /// The certificates of `ca.crt`.
     pub authorities: Result<Vec<Certificate>, Error>,
-    /// The namespace to look in.
-    pub namespace: Result<String, Error>,
+    /// The namespace to look in; none is all of them.
+    pub namespace: Result<Option<String>, Error>,
     /// Where the API is.
     pub address: Result<Address, Error>,
     /// The address that took a TCP connection.
@@ -68,7 +68,7 @@ pub struct Facts {
 /// The address of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// `https://host[:port]`
+    /// `https://host[:port][/path]`
     pub server: String,
     /// What its name resolves to.
     pub addresses: Vec<SocketAddr>,
@@ -90,17 +90,13 @@ pub fn run(config: &Arc<Config>) -> Facts {
     let account = &config.service_account;
     let token = credentials::token(account);
     let authorities = credentials::certificate_authority(account);
-    let namespace = match &config.namespace {
-        Some(namespace) => Ok(namespace.clone()),
-        None => credentials::namespace(account),
-    };
     let mut facts = Facts {
         token: token.as_ref().map(Claims::of).map_err(Clone::clone),
         authorities: authorities
             .as_ref()
             .map(|all| all.iter().map(|one| Certificate::read(one)).collect())
             .map_err(Clone::clone),
-        namespace,
+        namespace: credentials::looked_in(config),
         address: address(config),
         tcp: None,
         tls: None,
@@ -145,13 +141,14 @@ impl Facts {
         let refused = version.as_ref().err().map(|error| error.status);
         self.version = Some(version);
         if let (false, Ok(namespace)) = (matches!(refused, Some(None | Some(401))), &self.namespace) {
+            let namespace = namespace.as_deref();
             self.may_list = Some(asking.review("list", namespace));
             self.may_watch = Some(asking.review("watch", namespace));
             self.snapshot = Some(Lister::new(Arc::clone(config)).list());
             if matches!(self.snapshot, Some(Ok(_))) {
-                let matching = asking.objects(namespace, Some(&config.selector));
+                let matching = asking.objects(namespace, &selectors(config));
                 if matches!(&matching, Ok(found) if found.is_empty()) {
-                    self.others = Some(asking.objects(namespace, None));
+                    self.others = Some(asking.objects(namespace, ""));
                 }
                 self.matching = Some(matching);
             }
@@ -191,9 +188,9 @@ fn resolve(server: &str, limit: Duration) -> Result<Vec<SocketAddr>, String> {
     resolver.addresses(&authority, limit).map_err(unresolved)
 }
 
-/// `https://host[:port]` without the scheme.
+/// Host and port of `https://host[:port][/path]`.
 fn authority(server: &str) -> Option<Authority> {
-    server.strip_prefix("https://")?.parse().ok()
+    server.strip_prefix("https://")?.split('/').next()?.parse().ok()
 }
 
 /// The first address that takes a connection; each has its share of the time that is left.
@@ -231,12 +228,13 @@ impl Asking<'_> {
 
     /// Every user that authenticates may ask what it may do.
     /// <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>
-    fn review(&mut self, verb: &str, namespace: &str) -> Result<Review, Error> {
+    fn review(&mut self, verb: &str, namespace: Option<&str>) -> Result<Review, Error> {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": {
-                "namespace": namespace,
+                // An empty one is all of them.
+                "namespace": namespace.unwrap_or_default(),
                 "group": self.config.source.api_group(),
                 "resource": self.config.source.resource(),
                 "verb": verb,
@@ -255,15 +253,12 @@ impl Asking<'_> {
         })
     }
 
-    fn objects(&mut self, namespace: &str, selector: Option<&str>) -> Result<Vec<Object>, Error> {
+    fn objects(&mut self, namespace: Option<&str>, selectors: &str) -> Result<Vec<Object>, Error> {
         let source = self.config.source;
-        let mut path = format!("{}?limit={MOST_OBJECTS}", source.path(&encode(namespace)));
-        if let Some(selector) = selector {
-            path.push_str("&labelSelector=");
-            path.push_str(&encode(selector));
-        }
-        let (body, token) = self.call(&path, Method::Get, MAX_OBJECTS_BYTES)?;
-        overview::objects(&body, source, &token)
+        let path = source.path(namespace.map(encode).as_deref());
+        let query = format!("{path}?limit={MOST_OBJECTS}&{selectors}");
+        let (body, token) = self.call(&query, Method::Get, MAX_OBJECTS_BYTES)?;
+        overview::objects(&body, source, namespace.is_none(), &token)
     }
 
     fn call(&mut self, path_and_query: &str, method: Method<'_>, limit: u64) -> Result<(Vec<u8>, Token), Error> {

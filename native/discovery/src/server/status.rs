@@ -19,22 +19,23 @@ const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 pub(crate) struct Asked {
     pub(crate) verb: &'static str,
     pub(crate) source: Source,
-    pub(crate) namespace: String,
+    /// None is all of them.
+    pub(crate) namespace: Option<String>,
 }
 
 impl Asked {
     /// Puts what was asked in front of what went wrong: `cannot list endpoints in namespace "default": ...`.
     pub(crate) fn explain(&self, mut error: Error) -> Error {
-        let Self {
-            verb,
-            source,
-            namespace,
-        } = self;
-        error.message = format!(
-            "cannot {verb} {} in namespace {namespace:?}: {error}",
-            source.resource()
-        );
+        let (resource, place) = (self.source.resource(), self.place());
+        error.message = format!("cannot {} {resource} in {place}: {error}", self.verb);
         error
+    }
+
+    fn place(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("namespace {namespace:?}"),
+            None => "all namespaces".to_owned(),
+        }
     }
 }
 
@@ -171,11 +172,15 @@ fn remedy(asked: &Asked, code: u16) -> String {
         401 => ". The server does not accept the token: check its audience and that the service account still exists"
             .into(),
         403 => format!(
-            ". Bind a Role with the verb {:?} on {:?} (apiGroup {:?}) in namespace {:?} to the pod's service account",
+            ". Bind a {} with the verb {:?} on {:?} (apiGroup {:?}) in {} to the pod's service account",
+            match asked.namespace {
+                Some(_) => "Role",
+                None => "ClusterRole, by a ClusterRoleBinding,",
+            },
             asked.verb,
             asked.source.resource(),
             asked.source.api_group(),
-            asked.namespace
+            asked.place()
         ),
         404 if asked.source == Source::EndpointSlices => {
             ". EndpointSlices (discovery.k8s.io/v1) exist since Kubernetes 1.21: on an older cluster set \
@@ -184,7 +189,7 @@ fn remedy(asked: &Asked, code: u16) -> String {
         }
         404 => ". Check kubernetes_namespace and kubernetes_master".into(),
         300..=399 => ". Redirects are not followed: the token goes to no other host".into(),
-        400 => ". Check kubernetes_selector".into(),
+        400 => ". Check kubernetes_selector and kubernetes_field_selector".into(),
         429 | 500..=599 => ". The API server is busy or unwell: it is asked again by itself".into(),
         _ => String::new(),
     }
@@ -203,7 +208,7 @@ mod tests {
         Asked {
             verb: "list",
             source: Source::Endpoints,
-            namespace: "prod".to_owned(),
+            namespace: Some("prod".to_owned()),
         }
     }
 
@@ -215,6 +220,28 @@ mod tests {
         for word in ["\"list\"", "\"endpoints\"", "\"prod\"", "User \"x\" cannot list"] {
             assert!(error.message.contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn all_namespaces_need_a_cluster_role() {
+        let asked = Asked {
+            namespace: None,
+            ..asked()
+        };
+        let error = asked.explain(error(Some(&asked), &token(), 403, None, b""));
+        assert!(
+            error
+                .message
+                .starts_with("cannot list endpoints in all namespaces: HTTP 403"),
+            "{error}"
+        );
+        assert!(
+            error.message.ends_with(
+                ". Bind a ClusterRole, by a ClusterRoleBinding, with the verb \"list\" on \"endpoints\" (apiGroup \"\") in all \
+                 namespaces to the pod's service account"
+            ),
+            "{error}"
+        );
     }
 
     #[test]

@@ -280,8 +280,8 @@ fn objects_without_names_do_not_take_each_others_place() {
     };
     let mut watcher = watcher();
     for (names, next) in [
-        ([None, Some("#0"), None], Some("two")),
-        ([Some("#1"), None, Some("#2")], None),
+        ([None, Some("/#0"), None], Some("two")),
+        ([Some("/#1"), None, Some("/#2")], None),
     ] {
         watcher.feed(Input::Page(Ok(Page {
             objects: objects(&names),
