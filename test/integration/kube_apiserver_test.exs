@@ -198,11 +198,12 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
       end
 
       KubeApiserver.delete_pod!(context.server, context.namespace, "terminating", 300)
-      config = [kubernetes_ip_lookup_mode: :pods]
+      config = [kubernetes_ip_lookup_mode: :pods, kubernetes_include_not_ready: false]
 
       assert {:ok, snapshot} = list(context, config)
       assert %{ready: ["app@10.1.0.1"], not_ready: ["app@10.1.0.2"], draining: ["app@10.1.0.5"]} = snapshot
       assert %{dropped: [], warnings: []} = snapshot
+      assert {:ok, %{ready: [_, "app@10.1.0.2"], not_ready: []}} = list(context, kubernetes_ip_lookup_mode: :pods)
 
       KubeApiserver.delete_pod!(context.server, context.namespace, "terminating")
       assert {:ok, %{ready: ["app@10.1.0.1"], draining: []}} = list(context, config)
@@ -221,6 +222,43 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
       refute_receive {:disconnect, _}, 1_000
       KubeApiserver.delete_pod!(context.server, context.namespace, "b")
       assert_receive {:disconnect, :"app@10.1.0.2"}
+    end
+
+    test "of all namespaces, and by their fields", context do
+      other = context.namespace <> "-other"
+      KubeApiserver.namespace!(context.server, other)
+      labels = %{app: context.namespace}
+
+      for {namespace, ip} <- [{context.namespace, "10.1.0.1"}, {other, "10.1.0.2"}] do
+        KubeApiserver.pod!(context.server, namespace, "app-0", ip: ip, labels: labels)
+      end
+
+      config = [
+        kubernetes_ip_lookup_mode: :pods,
+        kubernetes_selector: "app=#{context.namespace}",
+        kubernetes_namespace: :all
+      ]
+
+      assert {:error, %{kind: :forbidden, message: message}} = list(context, config)
+      assert message =~ "cannot list pods in all namespaces: HTTP 403"
+      assert message =~ "Bind a ClusterRole, by a ClusterRoleBinding, with the verb"
+
+      may_list_everywhere(context, "pods")
+      Topology.wait_until(fn -> match?({:ok, _}, list(context, config)) end)
+      assert {:ok, %{ready: ["app@10.1.0.1", "app@10.1.0.2"]}} = list(context, config)
+
+      fields = [kubernetes_field_selector: "metadata.namespace!=#{other},status.phase=Running"]
+      assert {:ok, %{ready: ["app@10.1.0.1"]}} = list(context, config ++ fields)
+      assert {:error, %{status: 400} = error} = list(context, config ++ [kubernetes_field_selector: "spec.hostname=a"])
+      assert error.message =~ "field label not supported: spec.hostname"
+      assert error.message =~ "kubernetes_field_selector"
+
+      start(context, config)
+      assert_receive {:connect, :"app@10.1.0.1", true}
+      assert_receive {:connect, :"app@10.1.0.2", true}
+      KubeApiserver.delete_pod!(context.server, other, "app-0")
+      assert_receive {:disconnect, :"app@10.1.0.2"}
+      assert connected(context) == [:"app@10.1.0.1"]
     end
 
     # A cache never hears that others have changed: it would wait for three seconds for the version of the list before.

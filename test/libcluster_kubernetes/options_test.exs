@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.OptionsTest do
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Options
+  alias LibclusterKubernetes.{Native, Options}
   alias LibclusterKubernetes.Options.Schema
 
   @least [kubernetes_node_basename: "app", kubernetes_selector: "app=app"]
@@ -106,8 +106,11 @@ defmodule LibclusterKubernetes.OptionsTest do
             "https://rancher:8443/k8s/clusters/c-1",
             "https://gateway/v1/projects/1/locations/global/memberships/a_b~c.d@e:f/"
           ] do
-        options = new(kubernetes_master: master)
+        # Without an account nothing is sent.
+        options = new(kubernetes_master: master, kubernetes_service_account_path: "/nonexistent")
         assert options.values.kubernetes_master == master
+        assert {:ok, {worker, _ref}} = options |> Options.to_native() |> Native.start(self())
+        :ok = Native.stop(worker)
       end
     end
 
