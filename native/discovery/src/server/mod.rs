@@ -1,0 +1,10 @@
+//! One authenticated request over HTTPS: where to, as whom, and what an answer other than 200 says. Knows neither objects
+//! nor lists; uses only `config` and `error`.
+
+pub mod address;
+pub mod credentials;
+pub(crate) mod http;
+pub(crate) mod resolver;
+pub(crate) mod signals;
+pub(crate) mod status;
+mod transport;

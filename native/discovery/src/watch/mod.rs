@@ -1,0 +1,9 @@
+//! The thread of a topology: lists, watches, waits after failures, and tells its owner. Uses all rooms but `diagnosis`.
+
+pub mod backoff;
+pub mod discovery;
+pub mod lister;
+pub mod outbox;
+pub mod report;
+pub(crate) mod requests;
+pub(crate) mod watcher;
