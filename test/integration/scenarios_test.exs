@@ -8,11 +8,7 @@ defmodule LibclusterKubernetes.FakeScenariosTest do
 
   @moduletag timeout: 60_000
 
-  setup do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
-    %{server: server}
-  end
+  setup context, do: FakeApiserver.serve(context)
 
   test "history that is forgotten costs no more than a list: all sources", %{server: server} do
     server |> Scenarios.expired() |> Scenarios.watch_again()

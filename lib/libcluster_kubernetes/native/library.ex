@@ -6,7 +6,7 @@
 # workers run on until their topologies have new ones. Loading the same one again is refused by the VM, and changes nothing.
 version = String.replace(Mix.Project.config()[:version], ~r/[^[:alnum:]]/, "_")
 
-defmodule Module.concat(LibclusterKubernetes.Native, "V#{version}") do
+defmodule Module.concat(["LibclusterKubernetes.Native", "V#{version}"]) do
   @moduledoc false
   @on_load :load
 

@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.MembershipTest do
+defmodule LibclusterKubernetes.Strategy.MembershipTest do
   use ExUnit.Case, async: true
 
   alias LibclusterKubernetes.Strategy.Membership
@@ -13,7 +13,7 @@ defmodule LibclusterKubernetes.MembershipTest do
 
   # Waits 1,000 ms, and 600 ms more for others than this node.
   defp membership(snapshots, disconnect_after \\ 1_000) do
-    Enum.reduce(snapshots, Membership.new(disconnect_after, 500), fn {now, snapshot}, membership ->
+    Enum.reduce(snapshots, Membership.new(disconnect_after, 500, 0), fn {now, snapshot}, membership ->
       Membership.observe(membership, @self, snapshot, now)
     end)
   end

@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes.Manifests do
   it. In the other modes `kubernetes_include_not_ready` finds such pods as well, and without hiding which pods drain.
   """
 
-  alias LibclusterKubernetes.Manifests.{Pods, Selector, Yaml}
+  alias LibclusterKubernetes.Manifests.{Metadata, Pods, Selector, Yaml}
   alias LibclusterKubernetes.Options
 
   @api_groups %{endpoints: "", endpoint_slices: "discovery.k8s.io", pods: ""}
@@ -84,7 +84,7 @@ defmodule LibclusterKubernetes.Manifests do
   end
 
   defp service_account(app, namespace) do
-    [{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", metadata(app, namespace)}]
+    [{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", Metadata.new(app, namespace)}]
   end
 
   defp roles(topologies, app, namespace) do
@@ -103,13 +103,13 @@ defmodule LibclusterKubernetes.Manifests do
       [
         {"apiVersion", "#{@rbac}/v1"},
         {"kind", "Role"},
-        {"metadata", metadata(name, looked_in)},
+        {"metadata", Metadata.new(name, looked_in)},
         {"rules", rules(topologies)}
       ],
       [
         {"apiVersion", "#{@rbac}/v1"},
         {"kind", "RoleBinding"},
-        {"metadata", metadata(name, looked_in)},
+        {"metadata", Metadata.new(name, looked_in)},
         {"roleRef", [{"apiGroup", @rbac}, {"kind", "Role"}, {"name", name}]},
         {"subjects", [[{"kind", "ServiceAccount"}, {"name", app}] ++ foreign]}
       ]
@@ -146,7 +146,7 @@ defmodule LibclusterKubernetes.Manifests do
     [
       {"apiVersion", "v1"},
       {"kind", "Service"},
-      {"metadata", metadata(name, pods.namespace) ++ [{"labels", Enum.sort(labels)}]},
+      {"metadata", Metadata.new(name, pods.namespace) ++ [{"labels", Enum.sort(labels)}]},
       {"spec",
        [{"clusterIP", "None"}] ++
          if(ready?, do: [], else: [{"publishNotReadyAddresses", true}]) ++
@@ -176,8 +176,4 @@ defmodule LibclusterKubernetes.Manifests do
         Map.put(labels, key, value)
     end
   end
-
-  @doc false
-  def metadata(name, nil), do: [{"name", name}]
-  def metadata(name, namespace), do: [{"name", name}, {"namespace", namespace}]
 end

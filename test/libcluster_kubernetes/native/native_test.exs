@@ -7,12 +7,13 @@ defmodule LibclusterKubernetes.NativeTest do
 
   alias LibclusterKubernetes.{Native, Options, Strategy}
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+  alias LibclusterKubernetes.Test.Soak.Resources
 
-  setup do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
+  setup context, do: FakeApiserver.serve(context)
+
+  setup %{server: server} do
     FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.1"]))
-    %{server: server}
+    :ok
   end
 
   defp options(server, config \\ []) do
@@ -91,7 +92,7 @@ defmodule LibclusterKubernetes.NativeTest do
     state = Topology.state(server, recorder)
     # Warm: what the first start loads stays.
     kill(state)
-    wait_until(fn -> threads() == 0 end)
+    wait_until(fn -> Resources.discoveries() == 0 end)
     before = descriptors()
 
     # Half of them in the middle of a request that is never answered, half wherever they are.
@@ -99,7 +100,7 @@ defmodule LibclusterKubernetes.NativeTest do
     FakeApiserver.faults(server, [%{at: "accept", do: "hang"}])
     for _ <- 1..500, do: kill(state)
 
-    wait_until(fn -> threads() == 0 end)
+    wait_until(fn -> Resources.discoveries() == 0 end)
     wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
     assert descriptors() <= before
   end
@@ -146,13 +147,6 @@ defmodule LibclusterKubernetes.NativeTest do
     # It is running once it answers.
     _ = :sys.get_state(pid)
     {:ok, pid}
-  end
-
-  # The names that native/discovery gives its threads.
-  defp threads do
-    "/proc/self/task/*/comm"
-    |> Path.wildcard()
-    |> Enum.count(&match?({:ok, "k8s-" <> _}, File.read(&1)))
   end
 
   defp descriptors, do: "/proc/self/fd" |> File.ls!() |> length()
