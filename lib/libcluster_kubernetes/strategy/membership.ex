@@ -22,7 +22,8 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     absent: %{},
     # Members that were connected: their links are made again when they are lost.
     met: MapSet.new(),
-    # Whether this node has left, and no answer has named it since.
+    # Whether this node was judged to be gone, and whether it has left; until an answer names it.
+    gone?: false,
     left?: false,
     answered?: false
   ]
@@ -36,6 +37,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
           present: MapSet.t(name()),
           absent: %{name() => absence()},
           met: MapSet.t(name()),
+          gone?: boolean(),
           left?: boolean(),
           answered?: boolean()
         }
@@ -45,6 +47,10 @@ defmodule LibclusterKubernetes.Strategy.Membership do
 
   # Whoever was judged and stays is judged again after twice the time, at last once an hour.
   @longest 3_600_000
+
+  @doc "Whether nobody is missing: then an answer that says the same again changes nothing."
+  @spec nobody_absent?(t()) :: boolean()
+  def nobody_absent?(membership), do: membership.absent == %{}
 
   @spec new(non_neg_integer() | :never) :: t()
   def new(disconnect_after), do: %__MODULE__{disconnect_after: disconnect_after}
@@ -65,9 +71,16 @@ defmodule LibclusterKubernetes.Strategy.Membership do
         draining: draining,
         present: present,
         absent: absent,
-        left?: membership.left? and self not in present,
         answered?: true
     }
+    |> confirm()
+  end
+
+  @doc "Takes in an answer that says the same as the last one."
+  @spec confirm(t()) :: t()
+  def confirm(membership) do
+    named? = membership.self in membership.present
+    %{membership | gone?: membership.gone? and not named?, left?: membership.left? and not named?}
   end
 
   @doc """
@@ -142,6 +155,10 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   defp due(%{disconnect_after: wait}, judged, now) do
     now + max(wait, min(@longest, wait * Integer.pow(2, min(judged, 20))))
   end
+
+  @doc "This node was judged to be gone: it holds nobody any more."
+  @spec gone(t()) :: t()
+  def gone(membership), do: %{membership | gone?: true}
 
   @doc "This node has left, and connects to nobody before an answer names it again."
   @spec left(t()) :: t()
