@@ -5,6 +5,7 @@ defmodule LibclusterKubernetes.Strategy.Log do
 
   alias Cluster.Logger
   alias Cluster.Strategy.State, as: Topology
+  alias LibclusterKubernetes.Strategy.Judgement
 
   @type entry :: {:error | :warn | :info | :debug, String.t()}
 
@@ -40,7 +41,7 @@ defmodule LibclusterKubernetes.Strategy.Log do
   end
 
   @doc "Why nobody is let go of, though some have been absent for long enough."
-  @spec held_back(Topology.t(), LibclusterKubernetes.Strategy.Judging.reason(), String.t(), [String.t()]) :: :ok
+  @spec held_back(Topology.t(), Judgement.reason() | {:failed, atom()}, String.t(), [String.t()]) :: :ok
   def held_back(topology, reason, text, suspects) do
     {names, more} = Enum.split(suspects, 3)
     names = Enum.join(names, ", ") <> if(more == [], do: "", else: " and #{length(more)} more")
