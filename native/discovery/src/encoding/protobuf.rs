@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use crate::objects::metadata::Text;
+use crate::encoding::text::Text;
 
 pub(crate) const MAGIC: &[u8] = b"k8s\0";
 
