@@ -1,4 +1,4 @@
-//! A list in protobuf, read while it arrives: an object at a time is in memory, and what is kept of it are names.
+//! A list in protobuf, read while it arrives: one object at a time is in memory.
 
 use std::io::{self, Read};
 
