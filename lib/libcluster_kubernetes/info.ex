@@ -15,6 +15,7 @@ defmodule LibclusterKubernetes.Info do
     :last_error,
     :resource_version,
     :members,
+    :held_back,
     :requests,
     :version
   ]
@@ -32,6 +33,8 @@ defmodule LibclusterKubernetes.Info do
     * `last_error` - the last error, though it may be over: its `kind`, `status` (HTTP) and `message`, and when (`at`)
     * `resource_version` - the server's mark of the last change that came; `nil` before the first answer
     * `members` - everybody in the answers but this node, and everybody who is gone and not yet let go of
+    * `held_back` - members that have been absent for `kubernetes_disconnect_after` and stay all the same, because the list
+      that was to confirm it failed or is not plausibly about this cluster: since when, why, and who; `nil` otherwise
     * `requests` - made by this topology since it was started
     * `version` - of this package
   """
@@ -45,6 +48,7 @@ defmodule LibclusterKubernetes.Info do
           last_error: %{at: DateTime.t(), kind: atom(), status: 100..599 | nil, message: String.t()} | nil,
           resource_version: String.t() | nil,
           members: [member()],
+          held_back: held_back() | nil,
           requests: non_neg_integer(),
           version: String.t()
         }
@@ -54,6 +58,12 @@ defmodule LibclusterKubernetes.Info do
   (no longer in the answers, and let go of after `kubernetes_disconnect_after`).
   """
   @type member :: %{name: String.t(), standing: :ready | :not_ready | :draining | :absent, connected?: boolean()}
+
+  @typedoc """
+  `reason` is `:empty`, `:truncated` (Endpoints hold 1,000 addresses), `{:strangers, size}` (it names nobody of this cluster
+  of so many), `{:most_missing, missing, size}`, or `{:failed, kind}` of the error.
+  """
+  @type held_back :: %{since: DateTime.t(), reason: atom() | tuple(), members: [String.t()]}
 
   @doc false
   @spec new(State.t(), connected :: MapSet.t(String.t())) :: t()
@@ -67,7 +77,8 @@ defmodule LibclusterKubernetes.Info do
       last_success: activity.last_success,
       last_error: last_error(activity.last_error),
       resource_version: state.resource_version,
-      members: members(state.membership, connected),
+      members: members(strategy.membership, connected),
+      held_back: strategy.held_back,
       requests: activity.requests,
       version: version()
     }

@@ -236,7 +236,7 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
 
       for namespace <- ["-1", "-2"] do
         KubeApiserver.namespace!(context.server, context.namespace <> namespace)
-        :ok = Native.refresh(worker, false)
+        :ok = Native.refresh(worker)
         assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, :known}}
         # A second request would be the one that reads the database.
         assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{pages: 1, kind: nil}}}

@@ -80,17 +80,14 @@ defmodule LibclusterKubernetes.Native do
   `:outdated` is a worker of another version's library, or of one that was unloaded: to be stopped, and replaced. The other
   functions do nothing for a worker whose library was unloaded. Its thread runs until nobody holds the worker any more.
   """
-  @spec refresh(worker(), present? :: boolean()) :: :ok | :outdated
-  def refresh({library, _handle}, _present?) when library != @library, do: :outdated
-  def refresh(worker, present?), do: call(worker, :refresh, [present?])
+  def refresh({library, _handle}) when library != @library, do: :outdated
+  def refresh(worker), do: call(worker, :refresh, [true])
 
-  @doc """
-  Asks for a list of what is true now, also while a watch is open, which is opened anew after it. Never blocks. `:outdated`
-  as with `refresh/2`.
-  """
-  @spec relist(worker()) :: :ok | :outdated
-  def relist({library, _handle}) when library != @library, do: :outdated
-  def relist(worker), do: call(worker, :relist, [])
+  @doc "What says that the library gives no thread: an error like those of the API."
+  @spec library_error(String.t()) :: error()
+  def library_error(text) do
+    %{kind: :library, message: text, status: nil, retry_after_ms: nil, advice: nil}
+  end
 
   @doc "Stops the thread and closes its connection. Never blocks; the death of the process does the same."
   @spec stop(worker()) :: :ok
@@ -99,9 +96,22 @@ defmodule LibclusterKubernetes.Native do
     :ok
   end
 
-  @doc "Lists once, on a dirty I/O scheduler, for as long as `request_timeout_ms` says."
-  @spec list(map()) :: {:ok, snapshot()} | {:error, error() | String.t()}
-  def list(options), do: @library.list(options)
+  def list(options, pid) do
+    ref = make_ref()
+
+    handle =
+      spawn(fn ->
+        answer =
+          case @library.list(options) do
+            {:ok, s} -> {:ok, Map.put(s, :truncated, Enum.any?(s.warnings, &(&1 =~ "over capacity")))}
+            e -> e
+          end
+
+        send(pid, {:libcluster_kubernetes, ref, {:list, answer}})
+      end)
+
+    {:ok, {handle, ref}}
+  end
 
   @typedoc "What a step of `probe/1` found; `nil` where an earlier one failed that it depends on."
   @type step(found) :: {:ok, found} | {:error, error()} | nil

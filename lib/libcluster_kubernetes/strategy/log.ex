@@ -106,7 +106,7 @@ defmodule LibclusterKubernetes.Strategy.Log do
   end
 
   @doc "What a job crashed with, if that is how it ended."
-  @spec crash(Topology.t(), String.t(), LibclusterKubernetes.Strategy.Job.result()) :: :ok
+  @spec crash(Topology.t(), String.t(), term()) :: :ok
   def crash(topology, what, {:crashed, text}), do: write(topology, {:error, "#{what} failed: #{text}"})
   def crash(_topology, _what, _result), do: :ok
 end

@@ -34,15 +34,15 @@ defmodule LibclusterKubernetes.NativeTest do
     assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{pages: 1, kind: nil, requests: 1, bytes: bytes}}}
     assert bytes > 100
     assert %{ready: ["app@10.0.0.1"]} = next_snapshot(started)
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
     assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{requests: 2, duration_us: duration}}} when duration > 0
     assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, :known}}
-    :ok = Native.refresh(worker, true)
+    :ok = Native.refresh(worker)
     assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{requests: 3}}}
     assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, :present}}
     :ok = Native.stop(worker)
     wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
     :ok = Native.stop(worker)
     refute_received {:libcluster_kubernetes, _, _}
   end
@@ -116,7 +116,7 @@ defmodule LibclusterKubernetes.NativeTest do
     assert {:module, ^library} = :code.load_file(library)
     assert {:ok, %{ready: ["app@10.0.0.1"]}} = Native.list(options(server))
     # Nobody but the worker's own thread knows it any more.
-    assert Native.refresh(worker, false) == :outdated
+    assert Native.refresh(worker) == :outdated
     assert Native.relist(worker) == :outdated
     assert Native.stop(worker) == :ok
 
@@ -129,7 +129,7 @@ defmodule LibclusterKubernetes.NativeTest do
     lists = FakeApiserver.summary(server)["lists"]
 
     wait_until(fn ->
-      :ok = Native.refresh(worker, false)
+      :ok = Native.refresh(worker)
       FakeApiserver.summary(server)["lists"] >= lists + 2
     end)
   end

@@ -187,7 +187,7 @@ defmodule LibclusterKubernetes.Test.Scenarios do
     assert warning =~ ~s(verb "watch")
 
     Api.members(api, ["10.1.0.1", "10.1.0.2"])
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
     Topology.snapshot_with(started, ["app@10.1.0.1", "app@10.1.0.2"])
 
     Api.grant(api, ["list", "watch"])
@@ -195,7 +195,7 @@ defmodule LibclusterKubernetes.Test.Scenarios do
     lists = Api.lists(api)
     Api.members(api, ["10.1.0.2"])
     assert %{warnings: []} = Topology.snapshot_with(started, ["app@10.1.0.2"])
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
     Api.members(api, ["10.1.0.2", "10.1.0.3"])
     Topology.snapshot_with(started, ["app@10.1.0.2", "app@10.1.0.3"])
     assert Api.lists(api) == lists

@@ -70,7 +70,7 @@ defmodule LibclusterKubernetes.Test.Topology do
 
   defp refresh_until({worker, ref} = started, until) do
     if System.monotonic_time(:millisecond) > until, do: raise("it does not watch")
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
 
     receive do
       {:libcluster_kubernetes, ^ref, :watching} ->
