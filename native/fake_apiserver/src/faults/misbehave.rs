@@ -4,46 +4,25 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConnection;
+use rustls::ServerConfig;
 
-use crate::access::User;
-use crate::api::{Answer, Target};
-use crate::connection::Tls;
-use crate::faults::{Action, Strike};
-use crate::http::{Request, Response, Wire, chunk};
-use crate::socket::Socket;
-use crate::sync::{Shared, lock};
-use crate::watch::{self, Script, Watch};
-
-/// A request that was read, and where its answer goes.
-pub(crate) struct Exchange<'a> {
-    pub(crate) shared: &'a Shared,
-    /// The connection.
-    pub(crate) id: u64,
-    /// The entry in the journal.
-    pub(crate) entry: u64,
-    pub(crate) request: &'a Request,
-    pub(crate) target: &'a Target,
-    pub(crate) user: Option<&'a User>,
-}
-
-/// What becomes of the connection.
-pub(crate) enum Next {
-    /// It goes on.
-    Request,
-    /// It is closed properly.
-    Close,
-    /// It ends without the end of TLS.
-    Vanish,
-}
+use crate::answers::answer::Answer;
+use crate::answers::exchange::{Exchange, Next};
+use crate::answers::stream::Script;
+use crate::answers::watch::Watch;
+use crate::faults::fault::Action;
+use crate::faults::struck::Struck;
+use crate::protocol::http::{Response, Wire, chunk};
+use crate::protocol::socket::Socket;
+use crate::protocol::tls::{self, Tls};
 
 /// Strikes in place of the TLS handshake.
-pub(crate) fn at_accept(shared: &Shared, id: u64, socket: &mut Socket, strike: &Strike) {
-    match &strike.action {
-        Action::Hang => hang(shared, id, strike, socket),
+pub(crate) fn at_accept(struck: &Struck<'_>, config: Arc<ServerConfig>, socket: &mut Socket) {
+    match &struck.strike.action {
+        Action::Hang => struck.hang(socket),
         Action::Reset => {
             socket.wait_for_data();
-            reset(shared, id, socket);
+            struck.reset(socket);
         }
         Action::RawResponse(text) => {
             socket.wait_for_data();
@@ -54,8 +33,8 @@ pub(crate) fn at_accept(shared: &Shared, id: u64, socket: &mut Socket, strike: &
             let _ = socket.write_all(bytes);
         }
         Action::HangInHandshake => {
-            greet(shared, socket);
-            hang(shared, id, strike, socket);
+            tls::greet_by_half(config, socket);
+            struck.hang(socket);
         }
         // With the greeting unread, this would be a reset.
         _ => socket.wait_for_data(),
@@ -63,9 +42,8 @@ pub(crate) fn at_accept(shared: &Shared, id: u64, socket: &mut Socket, strike: &
 }
 
 /// Strikes in place of an answer.
-pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: &Strike) -> io::Result<Next> {
-    let (shared, id) = (exchange.shared, exchange.id);
-    match &strike.action {
+pub(crate) fn at_request(struck: &Struck<'_>, exchange: &Exchange<'_>, wire: &mut Wire<Tls>) -> io::Result<Next> {
+    match &struck.strike.action {
         Action::Status { code, body, headers } => {
             let mut response = match body {
                 None => exchange.status(*code).into(),
@@ -81,17 +59,17 @@ pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: 
             exchange.answer(wire, &response)
         }
         Action::Hang => {
-            hang(shared, id, strike, &mut wire.stream.sock);
+            struck.hang(&mut wire.stream.sock);
             Ok(Next::Vanish)
         }
         Action::Reset => {
-            reset(shared, id, &mut wire.stream.sock);
+            struck.reset(&mut wire.stream.sock);
             Ok(Next::Vanish)
         }
         // There is no handshake left to hang in.
         Action::Close | Action::HangInHandshake => Ok(Next::Close),
-        Action::HangAfterBytes(length) => hang_after(exchange, wire, strike, Some(*length)),
-        Action::HeadersThenHang => hang_after(exchange, wire, strike, None),
+        Action::HangAfterBytes(length) => hang_after(struck, exchange, wire, Some(*length)),
+        Action::HeadersThenHang => hang_after(struck, exchange, wire, None),
         Action::TruncateBody(length) => match exchange.right_answer() {
             Answer::Response(right) => {
                 exchange.note(right.status);
@@ -100,21 +78,21 @@ pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: 
                 wire.send(&bytes)?;
                 Ok(Next::Vanish)
             }
-            Answer::Watch(watch) => watch::stream(exchange, wire, watch, &cut_after(*length)),
+            Answer::Watch(watch) => exchange.stream(wire, watch, &cut_after(*length)),
         },
-        Action::Drip { bytes, every } => drip(exchange, wire, strike, *bytes, *every),
-        Action::DripHead { bytes, every } => drip_head(exchange, wire, strike, *bytes, *every),
-        Action::CutAfterBytes(length) => with_script(exchange, wire, &cut_after(*length)),
+        Action::Drip { bytes, every } => drip(struck, exchange, wire, *bytes, *every),
+        Action::DripHead { bytes, every } => drip_head(struck, exchange, wire, *bytes, *every),
+        Action::CutAfterBytes(length) => exchange.answer_by(wire, &cut_after(*length)),
         Action::HugeFrame(size) => {
             let huge_frame = Some(*size);
             let script = Script {
                 huge_frame,
                 ..Script::default()
             };
-            with_script(exchange, wire, &script)
+            exchange.answer_by(wire, &script)
         }
         Action::EndlessBookmarks => {
-            if !hold(shared, id, strike) {
+            if !struck.hold() {
                 return Ok(Next::Vanish);
             }
             let endless_bookmarks = true;
@@ -122,8 +100,8 @@ pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: 
                 endless_bookmarks,
                 ..Script::default()
             };
-            let next = with_script(exchange, wire, &script)?;
-            shared.connections.hold(id, false);
+            let next = exchange.answer_by(wire, &script)?;
+            struck.let_go();
             Ok(next)
         }
         Action::RawResponse(text) => {
@@ -134,43 +112,8 @@ pub(crate) fn at_request(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: 
             wire.send(bytes)?;
             Ok(if *keep_alive { Next::Request } else { Next::Close })
         }
-        Action::EndlessBody => endless(exchange, wire, strike),
+        Action::EndlessBody => endless(struck, exchange, wire),
     }
-}
-
-/// Enters the state that a change of the faults ends; false when they changed already.
-fn hold(shared: &Shared, id: u64, strike: &Strike) -> bool {
-    // In this order: a change after the mark cuts the connection, one before it is seen here.
-    shared.connections.hold(id, true);
-    shared.faults.unchanged_since(strike.generation)
-}
-
-fn hang(shared: &Shared, id: u64, strike: &Strike, socket: &mut Socket) {
-    if hold(shared, id, strike) {
-        socket.drain();
-    }
-}
-
-/// Sends the record header of the server's first message, and half of what it announces.
-fn greet(shared: &Shared, socket: &mut Socket) {
-    let config = Arc::clone(&lock(&shared.tls));
-    let Ok(mut connection) = ServerConnection::new(config) else {
-        return;
-    };
-    while connection.is_handshaking() && !connection.wants_write() {
-        if !matches!(connection.read_tls(socket), Ok(1..)) || connection.process_new_packets().is_err() {
-            return;
-        }
-    }
-    let mut greeting = Vec::new();
-    let _ = connection.write_tls(&mut greeting);
-    greeting.truncate(greeting.len() / 2);
-    let _ = socket.write_all(&greeting);
-}
-
-fn reset(shared: &Shared, id: u64, socket: &mut Socket) {
-    shared.connections.release(id);
-    socket.reset_on_drop();
 }
 
 fn cut_after(length: usize) -> Script {
@@ -181,22 +124,14 @@ fn cut_after(length: usize) -> Script {
     }
 }
 
-/// Streams a watch that goes wrong; where there is none, because it is refused, nothing does.
-fn with_script(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, script: &Script) -> io::Result<Next> {
-    match exchange.right_answer() {
-        Answer::Response(right) => exchange.answer(wire, &right),
-        Answer::Watch(watch) => watch::stream(exchange, wire, watch, script),
-    }
-}
-
 fn drip(
+    struck: &Struck<'_>,
     exchange: &Exchange<'_>,
     wire: &mut Wire<Tls>,
-    strike: &Strike,
     bytes: usize,
     every: Duration,
 ) -> io::Result<Next> {
-    if !hold(exchange.shared, exchange.id, strike) {
+    if !struck.hold() {
         return Ok(Next::Vanish);
     }
     let right = match exchange.right_answer() {
@@ -207,8 +142,8 @@ fn drip(
                 drip,
                 ..Script::default()
             };
-            let next = watch::stream(exchange, wire, watch, &script)?;
-            exchange.shared.connections.hold(exchange.id, false);
+            let next = exchange.stream(wire, watch, &script)?;
+            struck.let_go();
             return Ok(next);
         }
     };
@@ -220,15 +155,15 @@ fn drip(
         }
         wire.send(piece)?;
     }
-    exchange.shared.connections.hold(exchange.id, false);
+    struck.let_go();
     Ok(Next::Request)
 }
 
 /// Sends so many bytes of the right answer, or its head.
 fn hang_after(
+    struck: &Struck<'_>,
     exchange: &Exchange<'_>,
     wire: &mut Wire<Tls>,
-    strike: &Strike,
     length: Option<usize>,
 ) -> io::Result<Next> {
     let mut bytes = match exchange.right_answer() {
@@ -247,18 +182,18 @@ fn hang_after(
     };
     bytes.truncate(length.unwrap_or(bytes.len()));
     wire.send(&bytes)?;
-    hang(exchange.shared, exchange.id, strike, &mut wire.stream.sock);
+    struck.hang(&mut wire.stream.sock);
     Ok(Next::Vanish)
 }
 
 fn drip_head(
+    struck: &Struck<'_>,
     exchange: &Exchange<'_>,
     wire: &mut Wire<Tls>,
-    strike: &Strike,
     bytes: usize,
     every: Duration,
 ) -> io::Result<Next> {
-    if !hold(exchange.shared, exchange.id, strike) {
+    if !struck.hold() {
         return Ok(Next::Vanish);
     }
     let answer = exchange.right_answer();
@@ -284,18 +219,18 @@ fn drip_head(
                 headless,
                 ..Script::default()
             };
-            watch::stream(exchange, wire, watch, &script)
+            exchange.stream(wire, watch, &script)
         }
     }?;
-    exchange.shared.connections.hold(exchange.id, false);
+    struck.let_go();
     Ok(next)
 }
 
-fn endless(exchange: &Exchange<'_>, wire: &mut Wire<Tls>, strike: &Strike) -> io::Result<Next> {
+fn endless(struck: &Struck<'_>, exchange: &Exchange<'_>, wire: &mut Wire<Tls>) -> io::Result<Next> {
     const START: &[u8] = br#"{"kind":"EndpointsList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":["#;
     const ITEM: &[u8] = br#"{"metadata":{"name":"endless","namespace":"default"},"subsets":[]},"#;
     exchange.note(200);
-    if !hold(exchange.shared, exchange.id, strike) {
+    if !struck.hold() {
         return Ok(Next::Vanish);
     }
     let head = Response::new(200, "application/json", "").head(None, true);

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::sync::{Shared, lock};
+use crate::lock::lock;
+use crate::state::journal::Journal;
 
 /// How often the real server sends bookmarks.
 const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
@@ -184,31 +185,35 @@ impl Watches {
 
 /// A stream in the books, out of which it goes when this is dropped.
 pub(crate) struct Open<'a> {
-    shared: &'a Shared,
+    watches: &'a Watches,
+    journal: &'a Journal,
     pub(crate) number: u64,
 }
 
 impl<'a> Open<'a> {
-    pub(crate) fn enter(shared: &'a Shared, connection: u64) -> Self {
+    pub(crate) fn enter(watches: &'a Watches, journal: &'a Journal, connection: u64) -> Self {
         let number = {
-            let mut state = lock(&shared.watches.state);
+            let mut state = lock(&watches.state);
             state.last_number += 1;
             let orders = VecDeque::new();
             let number = state.last_number;
             state.streams.insert(number, Stream { connection, orders });
             number
         };
-        shared.journal.watch_opened();
-        Self { shared, number }
+        journal.watch_opened();
+        Self {
+            watches,
+            journal,
+            number,
+        }
     }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.shared.journal.watch_closed();
-        let watches = &self.shared.watches;
-        lock(&watches.state).streams.remove(&self.number);
+        self.journal.watch_closed();
+        lock(&self.watches.state).streams.remove(&self.number);
         // Not a ring: it concerns nobody but those who wait for the end.
-        watches.changed.notify_all();
+        self.watches.changed.notify_all();
     }
 }

@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::access::User;
-use crate::certificates::{Authority, Certificate};
-use crate::connections::Connections;
-use crate::fake::Fake;
-use crate::faults::Fault;
-use crate::http::{ReadError, Request, Response, Wire};
-use crate::journal::Summary;
+use crate::control::fake::Fake;
+use crate::faults::fault::Fault;
 use crate::json;
-use crate::listener::Acceptor;
-use crate::sync::lock;
-use crate::watches::Order;
+use crate::lock::lock;
+use crate::protocol::certificates::{Authority, Certificate};
+use crate::protocol::connections::Connections;
+use crate::protocol::http::{ReadError, Request, Response, Wire};
+use crate::protocol::listener::Acceptor;
+use crate::state::access::User;
+use crate::state::journal::Summary;
+use crate::state::watches::Order;
 
 /// Objects of a big cluster fit.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -106,12 +106,12 @@ fn handle(fake: &Fake, request: &Request) -> Result<Value, Refusal> {
         }
         ("GET", ["objects", resource]) => Ok(json!(fake.objects(resource).map_err(bad_request)?)),
         ("POST", ["compact"]) => {
-            lock(&fake.shared.store).compact();
+            lock(&fake.state().store).compact();
             done()
         }
         ("PUT", ["bookmarks"]) => {
             let every = bookmarks(&body(request)?).map_err(bad_request)?;
-            fake.shared.watches.set_bookmarks(every);
+            fake.state().watches.set_bookmarks(every);
             done()
         }
         ("POST", ["bookmark"]) => ordered(fake, &Order::Bookmark),
@@ -125,11 +125,11 @@ fn handle(fake: &Fake, request: &Request) -> Result<Value, Refusal> {
             done()
         }
         ("PUT", ["watches", "silent"]) => {
-            fake.shared.watches.set_silent(boolean(request)?);
+            fake.state().watches.set_silent(boolean(request)?);
             done()
         }
         ("PUT", ["watches", "expired_as_status"]) => {
-            fake.shared.watches.set_expired_as_status(boolean(request)?);
+            fake.state().watches.set_expired_as_status(boolean(request)?);
             done()
         }
         ("PUT", ["tokens", token]) => {
@@ -162,10 +162,10 @@ fn handle(fake: &Fake, request: &Request) -> Result<Value, Refusal> {
             fake.cut_connections();
             done()
         }
-        ("GET", ["journal"]) => Ok(json!(fake.shared.journal.requests())),
+        ("GET", ["journal"]) => Ok(json!(fake.state().journal.requests())),
         ("GET", ["journal", "summary"]) => summary(fake, request),
         ("DELETE", ["journal"]) => {
-            fake.shared.journal.clear();
+            fake.state().journal.clear();
             done()
         }
         (method, _) => {
@@ -250,7 +250,7 @@ fn summary(fake: &Fake, request: &Request) -> Result<Value, Refusal> {
             })
         })
     };
-    match fake.shared.journal.wait_until(Duration::from_millis(limit), reached) {
+    match fake.state().journal.wait_until(Duration::from_millis(limit), reached) {
         Ok(summary) => Ok(summary.to_json()),
         Err(summary) => {
             let message = format!("not within {limit} ms: {}", summary.to_json());

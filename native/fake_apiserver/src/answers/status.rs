@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::Response;
+use crate::protocol::http::Response;
 
 /// A failure as the API reports it.
 #[derive(Debug, Clone)]

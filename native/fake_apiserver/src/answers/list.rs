@@ -1,15 +1,14 @@
 //! The list of a resource: its parameters, and what they select at which version.
 
-use std::num::{IntErrorKind, ParseIntError};
-
 use serde_json::{Map, Value, json};
 
-use crate::http::Request;
-use crate::paging::{self, Continue};
-use crate::resources::Resource;
-use crate::selector::Selector;
-use crate::status::Status;
-use crate::store::Store;
+use crate::answers::paging::{self, Continue};
+use crate::answers::parameters;
+use crate::answers::selector::Selector;
+use crate::answers::status::Status;
+use crate::protocol::http::Request;
+use crate::state::resources::Resource;
+use crate::state::store::Store;
 
 /// The parameters of a list, checked.
 #[derive(Debug)]
@@ -23,8 +22,8 @@ pub(crate) struct ListQuery {
 impl ListQuery {
     pub(crate) fn read(request: &Request) -> Result<Self, Status> {
         let text = |name: &str| request.parameter(name).filter(|value| !value.is_empty());
-        let selector = read_selector(request)?;
-        let limit = read_number(request, "limit")?;
+        let selector = parameters::selector(request)?;
+        let limit = parameters::number(request, "limit")?;
         let page = match text("continue").map(Continue::decode) {
             None => None,
             Some(Some(page)) => Some(page),
@@ -33,7 +32,7 @@ impl ListQuery {
                 return Err(Status::bad_request(message));
             }
         };
-        let version = match read_version(request) {
+        let version = match parameters::version(request) {
             // Pages come from another layer of the real server, with another opinion.
             Err(status) if limit > 0 || page.is_some() => {
                 return Err(status.into_bad_request("invalid resource version"));
@@ -55,55 +54,6 @@ impl ListQuery {
             page,
         })
     }
-}
-
-/// The label selector; field selectors are refused.
-pub(crate) fn read_selector(request: &Request) -> Result<Selector, Status> {
-    if request
-        .parameter("fieldSelector")
-        .is_some_and(|value| !value.is_empty())
-    {
-        // Ignoring it would show a client objects that the real server hides.
-        return Err(Status::bad_request("this fake API server has no field selectors"));
-    }
-    Selector::parse(request.parameter("labelSelector").unwrap_or_default()).map_err(Status::bad_request)
-}
-
-/// A parameter that is a number, 0 when absent.
-pub(crate) fn read_number(request: &Request, name: &str) -> Result<i64, Status> {
-    let text = request.parameter(name).unwrap_or_default();
-    if text.is_empty() {
-        return Ok(0);
-    }
-    text.parse()
-        .map_err(|error| Status::bad_request(number_error("ParseInt", text, &error)))
-}
-
-/// The version that a request names.
-pub(crate) fn read_version(request: &Request) -> Result<Option<u64>, Status> {
-    let text = request.parameter("resourceVersion").unwrap_or_default();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    // Rust would take a leading plus.
-    let parsed = if text.starts_with('+') {
-        "+".parse()
-    } else {
-        text.parse()
-    };
-    parsed.map(Some).map_err(|error| {
-        let reason = number_error("ParseUint", text, &error);
-        Status::malformed_version(format!("resourceVersion: Invalid value: {text:?}: {reason}"))
-    })
-}
-
-/// In the words of Go.
-fn number_error(function: &str, text: &str, error: &ParseIntError) -> String {
-    let reason = match error.kind() {
-        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
-        _ => "invalid syntax",
-    };
-    format!("strconv.{function}: parsing {text:?}: {reason}")
 }
 
 /// The list object, as the real server writes it.

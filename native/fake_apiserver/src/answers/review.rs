@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::access::User;
-use crate::status::Status;
+use crate::answers::status::Status;
+use crate::state::access::User;
 
 /// The review with its status, as the real server's RBAC authorizer fills it.
 pub(crate) fn answer(body: &[u8], user: &User) -> Result<Value, Status> {

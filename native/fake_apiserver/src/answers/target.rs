@@ -1,15 +1,9 @@
-//! The Kubernetes side: which request means what, and what the real server would answer.
+//! What a path is about: which list, which watch, or what else; who may ask it, and how others are refused.
 
-use serde_json::{Value, json};
-
-use crate::access::User;
-use crate::http::{Request, Response};
-use crate::list::{ListQuery, list};
-use crate::resources::Resource;
-use crate::review;
-use crate::status::Status;
-use crate::sync::{Shared, lock};
-use crate::watch::{Watch, WatchQuery};
+use crate::answers::status::Status;
+use crate::protocol::http::Request;
+use crate::state::access::User;
+use crate::state::resources::Resource;
 
 /// What a path (with its query) is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,7 +104,8 @@ impl Target {
         }
     }
 
-    fn allowed(&self, user: &User) -> bool {
+    /// Whether a user's rules allow it.
+    pub(crate) fn allowed(&self, user: &User) -> bool {
         match self {
             Self::Version | Self::AccessReview | Self::UnknownResource => true,
             Self::UnknownPath => user.may_do_everything(),
@@ -128,86 +123,6 @@ impl Target {
             }
         }
     }
-}
-
-/// What a server without faults does about a request.
-pub(crate) enum Answer {
-    /// It answers.
-    Response(Response),
-    /// It answers with a stream.
-    Watch(Watch),
-}
-
-/// The answer of a server without faults.
-pub(crate) fn respond(shared: &Shared, request: &Request, target: &Target, user: Option<&User>) -> Answer {
-    match answer(shared, request, target, user) {
-        Ok(Answer::Watch(watch)) => Answer::Watch(watch),
-        Ok(Answer::Response(response)) => uncached(response),
-        Err(status) => uncached(status.into()),
-    }
-}
-
-fn uncached(response: Response) -> Answer {
-    Answer::Response(response.with_header("Cache-Control", "no-cache, private"))
-}
-
-fn answer(shared: &Shared, request: &Request, target: &Target, user: Option<&User>) -> Result<Answer, Status> {
-    let user = user.ok_or_else(Status::unauthorized)?;
-    let method = if *target == Target::AccessReview { "POST" } else { "GET" };
-    if request.method != method {
-        return Err(Status::for_code(405));
-    }
-    if !target.allowed(user) {
-        return Err(target.forbidden(&user.name, &request.path));
-    }
-    match target {
-        Target::Version => Ok(Answer::Response(Response::json(200, &version_info()))),
-        Target::AccessReview => Ok(Answer::Response(Response::json(
-            201,
-            &review::answer(&request.body, user)?,
-        ))),
-        Target::UnknownCollection { .. } | Target::UnknownResource => Err(Status::for_code(404)),
-        // Not a Status: the real server answers this from other layers.
-        Target::UnknownPath if !request.path.starts_with("/api") => {
-            Ok(Answer::Response(Response::json(404, &json!({ "paths": PATHS }))))
-        }
-        Target::UnknownPath => {
-            let text = "404 page not found\n";
-            let response = Response::new(404, "text/plain; charset=utf-8", text);
-            Ok(Answer::Response(response))
-        }
-        Target::Collection {
-            resource,
-            namespace,
-            watch: true,
-        } => {
-            let query = WatchQuery::read(request)?;
-            let as_status = shared.watches.expired_as_status();
-            let store = lock(&shared.store);
-            Watch::start(&store, resource, namespace.as_deref(), query, as_status).map(Answer::Watch)
-        }
-        Target::Collection {
-            resource,
-            namespace,
-            watch: false,
-        } => {
-            let query = ListQuery::read(request)?;
-            let list = list(&lock(&shared.store), resource, namespace.as_deref(), &query)?;
-            Ok(Answer::Response(Response::json(200, &list)))
-        }
-    }
-}
-
-/// Some of what the real server suggests to who is lost.
-const PATHS: [&str; 6] = ["/apis", "/apis/", "/healthz", "/livez", "/readyz", "/version"];
-
-fn version_info() -> Value {
-    json!({
-        "major": "1",
-        "minor": "33",
-        "gitVersion": "v1.33.0-fake",
-        "platform": "linux/amd64",
-    })
 }
 
 #[cfg(test)]

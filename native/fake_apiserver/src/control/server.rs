@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::access::{Rule, User};
-use crate::certificates::{Authorities, Authority, Certificate};
-use crate::control::Control;
-use crate::fake::Fake;
-use crate::faults::Fault;
+use crate::control::fake::Fake;
+use crate::control::port::Control;
+use crate::faults::fault::Fault;
 use crate::generated;
-use crate::journal::Summary;
-use crate::listener;
-use crate::sync::lock;
-use crate::watches::Order;
+use crate::lock::lock;
+use crate::protocol::certificates::{Authorities, Authority, Certificate};
+use crate::protocol::listener;
+use crate::state::access::{Rule, User};
+use crate::state::journal::Summary;
+use crate::state::watches::Order;
 
 /// How to start.
 #[derive(Debug, Clone)]
@@ -157,13 +157,13 @@ impl Server {
 
     /// Forgets older versions, so that continue tokens and new watches from them expire.
     pub fn compact(&self) {
-        lock(&self.fake.shared.store).compact();
+        lock(&self.fake.state().store).compact();
     }
 
     /// Sets the time between the bookmarks of every watch, one minute at first; with none there are
     /// none but those on demand.
     pub fn set_bookmarks(&self, every: Option<Duration>) {
-        self.fake.shared.watches.set_bookmarks(every);
+        self.fake.state().watches.set_bookmarks(every);
     }
 
     /// Has every open watch that allows bookmarks send one now; says how many watches are open.
@@ -190,12 +190,12 @@ impl Server {
 
     /// While `true`, watches stay open but events, bookmarks and timeouts are held back.
     pub fn set_watches_silent(&self, silent: bool) {
-        self.fake.shared.watches.set_silent(silent);
+        self.fake.state().watches.set_silent(silent);
     }
 
     /// Whether a watch from an expired version gets the status 410; else 200 and an ERROR event.
     pub fn set_expired_as_status(&self, as_status: bool) {
-        self.fake.shared.watches.set_expired_as_status(as_status);
+        self.fake.state().watches.set_expired_as_status(as_status);
     }
 
     /// Accepts a token, or changes whose it is and what it may do.
@@ -233,22 +233,22 @@ impl Server {
 
     /// The requests since the last clear, oldest first, as `GET /journal` gives them.
     pub fn journal(&self) -> Vec<Value> {
-        self.fake.shared.journal.requests()
+        self.fake.state().journal.requests()
     }
 
     /// The counters since the last clear.
     pub fn summary(&self) -> Summary {
-        self.fake.shared.journal.summary()
+        self.fake.state().journal.summary()
     }
 
     /// Waits until the counters are as wanted, up to a limit; then gives the last ones as error.
     pub fn wait_until(&self, limit: Duration, wanted: impl Fn(&Summary) -> bool) -> Result<Summary, Summary> {
-        self.fake.shared.journal.wait_until(limit, wanted)
+        self.fake.state().journal.wait_until(limit, wanted)
     }
 
     /// Forgets requests and counters.
     pub fn clear_journal(&self) {
-        self.fake.shared.journal.clear();
+        self.fake.state().journal.clear();
     }
 }
 

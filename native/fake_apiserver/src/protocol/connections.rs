@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::sync::lock;
+use crate::lock::lock;
 
 /// All connections of one port.
 #[derive(Debug, Default)]

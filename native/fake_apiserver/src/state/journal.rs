@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use crate::access::User;
-use crate::api::Target;
 use crate::generated;
-use crate::http::Request;
-use crate::sync::lock;
+use crate::lock::lock;
+use crate::protocol::http::Request;
+use crate::state::access::User;
 
 /// How many requests are kept; the counters count on.
 const LIMIT: usize = 10_000;
@@ -99,7 +98,7 @@ impl Journal {
     }
 
     /// Records a request as it arrives, before its answer, so that a hanging one is seen too.
-    pub(crate) fn request(&self, connection: u64, request: &Request, target: &Target, user: Option<&User>) -> u64 {
+    pub(crate) fn request(&self, connection: u64, request: &Request, verb: &str, user: Option<&User>) -> u64 {
         let mut headers = Map::new();
         for (name, value) in &request.headers {
             let value = match name.as_str() {
@@ -113,7 +112,7 @@ impl Journal {
         for (name, value) in &request.query {
             query.entry(name).or_insert(json!(value));
         }
-        let watch = target.verb() == "watch";
+        let watch = verb == "watch";
         let mut entry = json!({
             "at_ms": generated::now_millis(),
             "connection": connection,
@@ -130,7 +129,7 @@ impl Journal {
         let mut number = 0;
         self.change(|log| {
             log.summary.requests += 1;
-            log.summary.lists += u64::from(target.verb() == "list");
+            log.summary.lists += u64::from(verb == "list");
             log.summary.watches += u64::from(watch);
             log.last_number += 1;
             number = log.last_number;
