@@ -77,8 +77,8 @@ defmodule LibclusterKubernetes.Info do
       last_success: activity.last_success,
       last_error: last_error(activity.last_error),
       resource_version: state.resource_version,
-      members: members(strategy.membership, connected),
-      held_back: strategy.held_back,
+      members: members(state.membership, connected),
+      held_back: state.held_back,
       requests: activity.requests,
       version: version()
     }
