@@ -183,8 +183,7 @@ defmodule LibclusterKubernetes.Strategy do
   defp observe(state, snapshot) do
     activity = Activity.heard(state.activity, DateTime.utc_now())
     state = %{state | activity: activity, resource_version: snapshot.resource_version}
-    state = State.change(state, &Membership.observe(&1, Atom.to_string(node()), snapshot, now()))
-    if Membership.nobody_absent?(state.membership), do: %{state | held_back: nil}, else: state
+    State.change(state, &Membership.observe(&1, Atom.to_string(node()), snapshot, now()))
   end
 
   defp end_incident(state, ending) do

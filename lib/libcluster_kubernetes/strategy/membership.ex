@@ -102,10 +102,10 @@ defmodule LibclusterKubernetes.Strategy.Membership do
 
   @doc """
   Whom to be connected to. A node that drains or is absent meets nobody new, but its lost links are made again, and so are
-  those to whoever drains or is not ready. Nobody, once this node has left.
+  those to whoever drains or is not ready. Nobody, once this node is gone.
   """
   @spec wanted(t()) :: MapSet.t(name())
-  def wanted(%{left?: true}), do: MapSet.new()
+  def wanted(%{gone?: true}), do: MapSet.new()
 
   def wanted(%{self: self} = membership) do
     known = MapSet.intersection(membership.met, membership.present)
@@ -121,12 +121,15 @@ defmodule LibclusterKubernetes.Strategy.Membership do
 
   defp known?(membership, name), do: name in membership.present or is_map_key(membership.absent, name)
 
-  @doc "Whom to judge: who has been absent for long enough. This node itself only where it is connected to a member."
+  @doc """
+  Whom to judge: who has been absent for long enough. This node itself only where it is connected to a member, and not once
+  it has left: whoever connects to it again knows it as a member.
+  """
   @spec suspects(t(), connected :: MapSet.t(name()), integer()) :: [name()]
   def suspects(membership, connected, now) do
     due = for {name, %{due: due}} <- membership.absent, due <= now, do: name
-    alone? = membership.self in due and Enum.empty?(members(membership, connected))
-    if alone?, do: List.delete(due, membership.self), else: due
+    judged? = membership.self in due and not membership.left? and not Enum.empty?(members(membership, connected))
+    if judged?, do: due, else: List.delete(due, membership.self)
   end
 
   @doc "When the next absence is long enough, if one is to come."
@@ -156,13 +159,13 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     now + max(wait, min(@longest, wait * Integer.pow(2, min(judged, 20))))
   end
 
-  @doc "This node was judged to be gone: it holds nobody any more."
+  @doc "This node was judged to be gone: it holds nobody any more, and connects to nobody until an answer names it again."
   @spec gone(t()) :: t()
   def gone(membership), do: %{membership | gone?: true}
 
-  @doc "This node has left, and connects to nobody before an answer names it again."
+  @doc "This node has left."
   @spec left(t()) :: t()
-  def left(membership), do: %{membership | left?: true}
+  def left(membership), do: %{membership | gone?: true, left?: true}
 
   @doc "How many members have come and gone from the earlier of two to the later."
   @spec changes(t(), t()) :: {came :: non_neg_integer(), gone :: non_neg_integer()}

@@ -93,9 +93,15 @@ defmodule LibclusterKubernetes.Strategy.State do
   def change(%{membership: membership} = state, change) do
     case change.(membership) do
       ^membership -> state
-      changed -> publish(%{state | membership: changed})
+      changed -> publish(%{state | membership: changed, held_back: held_back(state.held_back, changed)})
     end
   end
+
+  # As long as one of them is absent.
+  defp held_back(nil, _membership), do: nil
+
+  defp held_back(held_back, %{absent: absent}),
+    do: if(Enum.any?(held_back.members, &is_map_key(absent, &1)), do: held_back)
 
   @doc "Tells the other topologies of this VM what this one holds."
   @spec publish(t()) :: t()

@@ -109,6 +109,16 @@ defmodule LibclusterKubernetes.Strategy.MembershipTest do
       assert suspects(gone, ["other@9"], 1_000) == []
     end
 
+    test "do not include this node once it has left, whoever connects to it again" do
+      left = [{0, snapshot([@self, "app@2"])}, {0, snapshot(["app@2"])}] |> membership() |> Membership.left()
+      assert suspects(left, ["app@2"], 1_000) == []
+
+      back =
+        left |> Membership.observe(@self, snapshot([@self]), 1) |> Membership.observe(@self, snapshot(["app@2"]), 2)
+
+      assert suspects(back, ["app@2"], 1_002) == [@self]
+    end
+
     test "are nobody with :never" do
       gone = membership([{0, snapshot([@self, "app@2"])}, {0, snapshot([])}], :never)
       assert suspects(gone, ["app@2"], 1_000_000) == []
