@@ -38,7 +38,12 @@ defmodule LibclusterKubernetes.PackageTest do
     server = FakeApiserver.start!()
     on_exit(fn -> FakeApiserver.stop(server) end)
     FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.1"]))
-    script = "{:ok, answer} = LibclusterKubernetes.Native.list(#{inspect(options(server))}); IO.inspect(answer.ready)"
+
+    script = """
+    {:ok, _} = LibclusterKubernetes.Native.list(#{inspect(options(server))}, self())
+    receive do: ({:libcluster_kubernetes, _, {:list, {:ok, answer}}} -> IO.inspect(answer.ready))
+    """
+
     assert {said, 0} = Package.mix(app, ["run", "--no-start", "-e", script])
     assert said =~ ~s(["app@10.0.0.1"])
   end

@@ -143,8 +143,6 @@ defmodule LibclusterKubernetes.Strategy do
   end
 
   # Nearly every poll ends here: nothing in it grows with the number of members.
-  defp heard({:unchanged, _}, state), do: heard(:unchanged, state)
-
   defp heard(:unchanged, state) do
     state = State.change(state, &Membership.confirm/1)
     if Incident.lasts?(state.incident), do: state |> end_incident({:answer, 0, 0}) |> Review.run(now()), else: state

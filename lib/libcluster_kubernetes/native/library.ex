@@ -22,11 +22,11 @@ defmodule Module.concat(["LibclusterKubernetes.Native", "V#{version}"]) do
 
   def start(_options, _pid), do: not_loaded()
   def acknowledge(_handle, _ref), do: not_loaded()
-  def refresh(_handle, _present?), do: not_loaded()
-  def relist(_handle), do: not_loaded()
+  def refresh(_handle), do: not_loaded()
   def stop(_handle), do: not_loaded()
-  def list(_options), do: not_loaded()
-  def probe(_options), do: not_loaded()
+  def list(_options, _pid), do: not_loaded()
+  def probe(_options, _pid), do: not_loaded()
+  def withdraw(_handle), do: not_loaded()
 
   defp not_loaded, do: :erlang.nif_error(:not_loaded)
 end

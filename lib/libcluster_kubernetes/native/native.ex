@@ -27,7 +27,7 @@ defmodule LibclusterKubernetes.Native do
           duration_us: non_neg_integer(),
           bytes: non_neg_integer(),
           events: non_neg_integer(),
-          ending: :ended | :relist | :broken | :silent | :expired | :failed,
+          ending: :ended | :broken | :silent | :expired | :failed,
           requests: non_neg_integer()
         }
   @type snapshot :: %{
@@ -37,18 +37,13 @@ defmodule LibclusterKubernetes.Native do
           dropped: [%{reason: String.t(), count: pos_integer(), example: String.t()}],
           warnings: [String.t()],
           resource_version: String.t(),
-          freshness: freshness()
+          truncated: boolean()
         }
-  @typedoc """
-  `:present` is what was true when it was asked for, or what a watch told; `:known` is at least as new as what was known
-  before, and decides about no disconnect.
-  """
-  @type freshness :: :present | :known
 
   @doc """
   Starts a thread that sends `{:libcluster_kubernetes, ref, event}` to `pid`, where `event` is
 
-    * `{:snapshot, snapshot()}`, or `{:unchanged, freshness()}` when a list said the same as the last snapshot,
+    * `{:snapshot, snapshot()}`, or `:unchanged` when a list said the same as the last snapshot,
     * `:watching` when a watch is open,
     * `{:error, error()}`,
     * `{:listed, listed()}` and `{:watched, watched()}` when a list or a watch has ended, for those who measure.
@@ -56,12 +51,7 @@ defmodule LibclusterKubernetes.Native do
   Never blocks.
   """
   @spec start(map(), pid()) :: {:ok, {worker(), reference()}} | {:error, String.t()}
-  def start(options, pid) do
-    with {:ok, {handle, ref}} <- @library.start(options, pid), do: {:ok, {{@library, handle}, ref}}
-  rescue
-    # In a release nothing loads a module that was unloaded.
-    UndefinedFunctionError -> {:error, "#{inspect(@library)}, the library of this version, is not loaded"}
-  end
+  def start(options, pid), do: ask(:start, options, pid)
 
   @doc """
   Says that the last snapshot was acted on. Until then no other is sent: the latest one is kept, and comes now, to the
@@ -74,19 +64,19 @@ defmodule LibclusterKubernetes.Native do
   end
 
   @doc """
-  Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. With `present?` it is one of
-  what is true now, else it may come from a server's cache that has all objects that are known. Never blocks.
+  Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. Never blocks.
 
   `:outdated` is a worker of another version's library, or of one that was unloaded: to be stopped, and replaced. The other
   functions do nothing for a worker whose library was unloaded. Its thread runs until nobody holds the worker any more.
   """
+  @spec refresh(worker()) :: :ok | :outdated
   def refresh({library, _handle}) when library != @library, do: :outdated
-  def refresh(worker), do: call(worker, :refresh, [true])
+  def refresh(worker), do: call(worker, :refresh, [])
 
   @doc "What says that the library gives no thread: an error like those of the API."
   @spec library_error(String.t()) :: error()
   def library_error(text) do
-    %{kind: :library, message: text, status: nil, retry_after_ms: nil, advice: nil}
+    %{kind: :library, message: text, status: nil, retry_after_ms: nil}
   end
 
   @doc "Stops the thread and closes its connection. Never blocks; the death of the process does the same."
@@ -96,24 +86,17 @@ defmodule LibclusterKubernetes.Native do
     :ok
   end
 
-  def list(options, pid) do
-    ref = make_ref()
+  @typedoc "What was asked once. Whoever asks is answered, unless the asking process dies or withdraws it."
+  @type question :: {library :: module(), handle :: reference()}
 
-    handle =
-      spawn(fn ->
-        answer =
-          case @library.list(options) do
-            {:ok, s} -> {:ok, Map.put(s, :truncated, Enum.any?(s.warnings, &(&1 =~ "over capacity")))}
-            e -> e
-          end
+  @doc """
+  Lists what is true now, once, on a thread and a connection of its own: sends
+  `{:libcluster_kubernetes, ref, {:list, {:ok, snapshot()} | {:error, error()}}}` to `pid`. Never blocks.
+  """
+  @spec list(map(), pid()) :: {:ok, {question(), reference()}} | {:error, String.t()}
+  def list(options, pid), do: ask(:list, options, pid)
 
-        send(pid, {:libcluster_kubernetes, ref, {:list, answer}})
-      end)
-
-    {:ok, {handle, ref}}
-  end
-
-  @typedoc "What a step of `probe/1` found; `nil` where an earlier one failed that it depends on."
+  @typedoc "What a step of `probe/2` found; `nil` where an earlier one failed that it depends on."
   @type step(found) :: {:ok, found} | {:error, error()} | nil
   @type certificate :: %{subject: String.t(), issuer: String.t()}
   @type review :: %{allowed: boolean(), reason: String.t() | nil}
@@ -136,16 +119,33 @@ defmodule LibclusterKubernetes.Native do
           may_list: step(review()),
           may_watch: step(review()),
           snapshot: step(snapshot()),
+          watch: step(true),
           matching: step([object()]),
           others: step([object()])
         }
 
   @doc """
-  Goes every step from the service account's files to the names and says what each found, on a dirty I/O scheduler; each
-  takes up to `request_timeout_ms`.
+  Goes every step from the service account's files to the names, each of which takes up to `request_timeout_ms`: sends
+  `{:libcluster_kubernetes, ref, {:probe, facts()}}` to `pid`. Never blocks.
   """
-  @spec probe(map()) :: {:ok, facts()} | {:error, String.t()}
-  def probe(options), do: @library.probe(options)
+  @spec probe(map(), pid()) :: {:ok, {question(), reference()}} | {:error, String.t()}
+  def probe(options, pid), do: ask(:probe, options, pid)
+
+  @doc "Withdraws what was asked once, and closes its connection. Never blocks; the death of the process does the same."
+  @spec withdraw(question()) :: :ok
+  def withdraw(question) do
+    _ = call(question, :withdraw, [])
+    :ok
+  end
+
+  defp ask(function, options, pid) do
+    with {:ok, {handle, ref}} <- apply(@library, function, [options, pid]), do: {:ok, {{@library, handle}, ref}}
+  rescue
+    UndefinedFunctionError -> {:error, not_loaded()}
+  end
+
+  # In a release nothing loads a module that was unloaded.
+  defp not_loaded, do: "#{inspect(@library)}, the library of this version, is not loaded"
 
   defp call({library, handle}, function, args) do
     apply(library, function, [handle | args])

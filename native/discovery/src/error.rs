@@ -96,6 +96,21 @@ impl Error {
     }
 }
 
+impl Error {
+    /// A bug in here: an error like others.
+    pub(crate) fn bug() -> Self {
+        Self::new(
+            Kind::Malformed,
+            "internal error: please report it, with the text on standard error",
+        )
+    }
+
+    /// Whether the server was not spoken to at all.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.status.is_none() && matches!(self.kind, Kind::Dns | Kind::Connect | Kind::Tls | Kind::Timeout)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -55,11 +55,6 @@ impl<'c> Offline<'c> {
         self.watcher.snapshot()
     }
 
-    /// Asks for a list.
-    pub fn want_list(&mut self) {
-        self.step(Input::ListWanted);
-    }
-
     /// Answers with this page of a list; what the owner would be told.
     pub fn page(&mut self, body: &[u8]) -> Option<Event> {
         let (token, config) = (self.token, self.config);
@@ -84,8 +79,7 @@ impl<'c> Offline<'c> {
     fn step(&mut self, input: Input) -> Option<Event> {
         Some(match self.watcher.step(input, Instant::now()).tell? {
             Tell::Snapshot => Event::Snapshot(self.snapshot()),
-            Tell::Unchanged => Event::Unchanged(self.watcher.freshness()),
-            Tell::Watching => Event::Watching,
+            Tell::Unchanged => Event::Unchanged,
             Tell::Error(error) => Event::Error(error),
         })
     }

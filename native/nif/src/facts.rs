@@ -30,6 +30,7 @@ struct FactsMap<'a> {
     may_list: Term<'a>,
     may_watch: Term<'a>,
     snapshot: Term<'a>,
+    watch: Term<'a>,
     matching: Term<'a>,
     others: Term<'a>,
 }
@@ -51,6 +52,7 @@ pub(crate) fn encode<'a>(env: Env<'a>, facts: &Facts) -> Term<'a> {
         snapshot: step(env, facts.snapshot.as_ref(), |found: &Snapshot| {
             messages::snapshot(env, found)
         }),
+        watch: step(env, facts.watch.as_ref(), |()| true),
         matching: step(env, facts.matching.as_ref(), |found| objects(found)),
         others: step(env, facts.others.as_ref(), |found| objects(found)),
     }

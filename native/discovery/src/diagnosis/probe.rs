@@ -21,13 +21,17 @@ use crate::names::snapshot::Snapshot;
 use crate::server::credentials::{self, Token};
 use crate::server::http::{Client, Extent, JSON, Method, Request};
 use crate::server::resolver::{Authority, SharedResolver, Unresolved, bare_host};
+use crate::server::signals::Signals;
 use crate::watch::lister::Lister;
-use crate::watch::requests::encode;
+use crate::watch::once::Once;
+use crate::watch::requests::{Api, encode};
 
 /// Objects to look at: enough to see what is wrong with a selector.
 const MOST_OBJECTS: usize = 100;
 /// So many pods have about a megabyte, those with long annotations several.
 const MAX_OBJECTS_BYTES: u64 = 32 * 1024 * 1024;
+/// A watch that does not work ends at once.
+const WATCH_PROVES_ITSELF: Duration = Duration::from_secs(2);
 /// A version has 300 bytes, an access review under a kilobyte.
 const MAX_SHORT_BYTES: u64 = 64 * 1024;
 
@@ -59,6 +63,8 @@ pub struct Facts {
     pub may_watch: Step<Review>,
     /// The answer as the strategy would get it.
     pub snapshot: Step<Snapshot>,
+    /// A watch from there, where one is wanted: whether it opens, and does not end at once.
+    pub watch: Step<()>,
     /// The first objects that the selector matches.
     pub matching: Step<Vec<Object>>,
     /// Where it matches none: the first objects that there are.
@@ -85,8 +91,20 @@ pub struct Review {
     pub reason: Option<String>,
 }
 
+/// Tries every step on a thread of its own, on which `sink` is called.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start(config: Config, sink: impl FnOnce(Facts) + Send + 'static) -> io::Result<Once> {
+    Once::start(move |signals| sink(run(&Arc::new(config), &signals)))
+}
+
 /// Tries every step that the ones before it allow. Blocks, for each as long as the request timeout says.
-pub fn run(config: &Arc<Config>) -> Facts {
+pub fn run_here(config: &Arc<Config>) -> Facts {
+    run(config, &Arc::default())
+}
+
+fn run(config: &Arc<Config>, signals: &Arc<Signals>) -> Facts {
     let account = &config.service_account;
     let token = credentials::token(account);
     let authorities = credentials::certificate_authority(account);
@@ -101,7 +119,7 @@ pub fn run(config: &Arc<Config>) -> Facts {
             .map(|all| all.iter().map(|one| Certificate::read(one)).collect())
             .map_err(Clone::clone),
         namespace,
-        address: address(config),
+        address: address(config, signals),
         tcp: None,
         tls: None,
         shown: None,
@@ -109,11 +127,12 @@ pub fn run(config: &Arc<Config>) -> Facts {
         may_list: None,
         may_watch: None,
         snapshot: None,
+        watch: None,
         matching: None,
         others: None,
     };
     if facts.connect(config, authorities.ok().as_deref()).is_some() && token.is_ok() {
-        facts.ask(config);
+        facts.ask(config, signals);
     }
     facts
 }
@@ -135,9 +154,9 @@ impl Facts {
     }
 
     /// With HTTP, as the strategy asks.
-    fn ask(&mut self, config: &Arc<Config>) {
+    fn ask(&mut self, config: &Arc<Config>, signals: &Arc<Signals>) {
         let mut asking = Asking {
-            client: Client::new(Arc::clone(config), Arc::default()),
+            client: Client::new(Arc::clone(config), Arc::clone(signals)),
             config,
         };
         let version = asking.version();
@@ -147,8 +166,15 @@ impl Facts {
         if let (false, Ok(namespace)) = (matches!(refused, Some(None | Some(401))), &self.namespace) {
             self.may_list = Some(asking.review("list", namespace));
             self.may_watch = Some(asking.review("watch", namespace));
-            self.snapshot = Some(Lister::new(Arc::clone(config)).list());
-            if matches!(self.snapshot, Some(Ok(_))) {
+            let snapshot = Lister::interrupted_by(Arc::clone(config), Arc::clone(signals)).list();
+            let version = snapshot.as_ref().ok().map(|snapshot| snapshot.resource_version.clone());
+            self.snapshot = Some(snapshot);
+            if let Some(version) = version {
+                if config.watch {
+                    let mut api = Api::new(Arc::clone(config), Arc::clone(signals));
+                    let watch = api.open_watch(&version);
+                    self.watch = Some(watch.and_then(|mut watch| watch.prove(WATCH_PROVES_ITSELF)));
+                }
                 let matching = asking.objects(namespace, Some(&config.selector));
                 if matches!(&matching, Ok(found) if found.is_empty()) {
                     self.others = Some(asking.objects(namespace, None));
@@ -159,13 +185,13 @@ impl Facts {
     }
 }
 
-fn address(config: &Config) -> Result<Address, Error> {
+fn address(config: &Config, signals: &Arc<Signals>) -> Result<Address, Error> {
     let mut unresolved = None;
     for server in [Some(&config.api.primary), config.api.fallback.as_ref()]
         .into_iter()
         .flatten()
     {
-        match resolve(server, config.request_timeout / 3) {
+        match resolve(server, config.request_timeout / 3, signals) {
             Ok(addresses) => {
                 return Ok(Address {
                     server: server.clone(),
@@ -182,10 +208,10 @@ fn address(config: &Config) -> Result<Address, Error> {
     ))
 }
 
-fn resolve(server: &str, limit: Duration) -> Result<Vec<SocketAddr>, String> {
+fn resolve(server: &str, limit: Duration, signals: &Arc<Signals>) -> Result<Vec<SocketAddr>, String> {
     let authority = authority(server).ok_or_else(|| format!("{server}: not a URL"))?;
     let resolver = SharedResolver {
-        signals: Arc::default(),
+        signals: Arc::clone(signals),
     };
     let unresolved = |error: Unresolved| printable(&error.to_string());
     resolver.addresses(&authority, limit).map_err(unresolved)

@@ -11,17 +11,6 @@ use crate::names::snapshot::Snapshot;
 /// one.
 const MAX_NAMES: usize = 20_000;
 
-/// What sets a list apart from what was known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Difference {
-    /// Nothing that counts.
-    Nothing,
-    /// Objects are new or changed.
-    Change,
-    /// Objects are gone.
-    Loss,
-}
-
 /// All objects of the last complete list, with every event since applied.
 #[derive(Debug, Default)]
 pub(crate) struct Reflector {
@@ -31,19 +20,14 @@ pub(crate) struct Reflector {
 }
 
 impl Reflector {
-    /// Puts a complete list in the place of what was known: readers never see half a list.
-    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<Difference, Error> {
+    /// Puts a complete list in the place of what was known: readers never see half a list. Whether anything that counts is
+    /// not what it was.
+    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<bool, Error> {
         let objects: BTreeMap<_, _> = objects.into_iter().collect();
         self.size = check_size(size(objects.values()))?;
-        let difference = if self.objects == objects {
-            Difference::Nothing
-        } else if self.objects.keys().all(|key| objects.contains_key(key)) {
-            Difference::Change
-        } else {
-            Difference::Loss
-        };
+        let changed = self.objects != objects;
         self.objects = objects;
-        Ok(difference)
+        Ok(changed)
     }
 
     /// Applies ADDED or MODIFIED; whether anything that counts has changed.

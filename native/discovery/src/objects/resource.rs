@@ -21,7 +21,7 @@ pub(crate) trait Resource<'a> {
     }
 
     /// Something about this object that its users should know.
-    fn warning(&self) -> Option<String> {
+    fn truncated(&self) -> Option<String> {
         None
     }
 }

@@ -5,7 +5,8 @@
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
 use ureq::Agent;
@@ -65,8 +66,34 @@ pub(crate) enum Method<'a> {
 pub(crate) enum Extent {
     /// The request timeout is for all of it.
     Whole,
-    /// The request timeout is for its beginning; its body may take up to `limit`, and pause for up to `silence`.
-    Stream { limit: Duration, silence: Duration },
+    /// The request timeout is for its head, and for all of a refusal; its body may take up to `limit`. How long it may be
+    /// silent is for its reader to say: [`Signals::expect_by`].
+    Stream { limit: Duration },
+}
+
+/// How long a request may take, and of that how long to connect.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    whole: Duration,
+    connect: Duration,
+}
+
+impl Budget {
+    fn of(whole: Duration) -> Self {
+        Self { whole, connect: whole }
+    }
+
+    fn whole(config: &Config) -> Self {
+        Self::of(config.request_timeout)
+    }
+
+    /// Leaves time for another address.
+    fn with_alternative(config: &Config) -> Self {
+        Self {
+            connect: config.request_timeout / 2,
+            ..Self::whole(config)
+        }
+    }
 }
 
 /// The one connection of a discovery, with the text of the `ca.crt` it was made for.
@@ -74,7 +101,11 @@ pub(crate) struct Client {
     config: Arc<Config>,
     signals: Arc<Signals>,
     connected: Option<(String, Agent)>,
+    /// How many connections were made.
+    connections: Arc<AtomicU64>,
     use_fallback: bool,
+    /// The token of the last request.
+    token: Option<Token>,
     requests: u64,
 }
 
@@ -84,7 +115,9 @@ impl Client {
             config,
             signals,
             connected: None,
+            connections: Arc::default(),
             use_fallback: false,
+            token: None,
             requests: 0,
         }
     }
@@ -94,44 +127,82 @@ impl Client {
         self.requests
     }
 
+    /// Whether the token on disk is not the one of the last request.
+    pub(crate) fn has_new_token(&self) -> bool {
+        let token = credentials::token(&self.config.service_account);
+        token.is_ok_and(|token| self.token.as_ref() != Some(&token))
+    }
+
     /// A 200 answer; everything else is an error.
     pub(crate) fn send(&mut self, request: &Request<'_>) -> Result<Answer, Error> {
-        let token = credentials::token(&self.config.service_account)?;
-        match self.send_to_reachable(request, &token) {
+        match self.send_with_token(request) {
             // Rotated between our reading it and the server's checking it? Then the file has the new one.
-            Err(error) if error.kind == Kind::Unauthorized => match credentials::token(&self.config.service_account) {
-                Ok(rotated) if rotated != token => self.send_to_reachable(request, &rotated),
-                _ => Err(error),
-            },
+            Err(error) if error.kind == Kind::Unauthorized && self.has_new_token() => self.send_with_token(request),
             answer => answer,
         }
     }
 
-    /// Asks the primary address, and the fallback where DNS does not know that; stays with the fallback while it answers.
+    fn send_with_token(&mut self, request: &Request<'_>) -> Result<Answer, Error> {
+        let token = credentials::token(&self.config.service_account)?;
+        self.token = Some(token.clone());
+        self.send_to_reachable(request, &token)
+    }
+
+    /// Asks the primary address, and the fallback where that cannot be reached in any way; stays with the fallback while it
+    /// answers. Both together take no longer than one request may.
     fn send_to_reachable(&mut self, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
         let config = Arc::clone(&self.config);
         let api = &config.api;
         let Some(fallback) = &api.fallback else {
-            return self.send_once(&api.primary, request, token);
+            return self.send_once(&api.primary, request, token, Budget::whole(&config));
         };
+        let started = Instant::now();
         if !self.use_fallback {
-            match self.send_once(&api.primary, request, token) {
-                Err(error) if error.kind == Kind::Dns => self.use_fallback = true,
+            match self.send_once(&api.primary, request, token, Budget::with_alternative(&config)) {
+                Err(error) if error.is_unreachable() => self.use_fallback = true,
                 answer => return answer,
             }
         }
-        let answer = self.send_once(fallback, request, token);
+        let left = config.request_timeout.saturating_sub(started.elapsed());
+        let answer = self.send_once(fallback, request, token, Budget::of(left));
         if let Err(error) = &answer {
             self.use_fallback = error.status.is_some();
         }
         answer
     }
 
-    fn send_once(&mut self, server: &str, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
-        let limit = self.config.request_timeout;
+    /// Repeats a request once without a word where the server had just closed the connection that was kept.
+    fn send_once(
+        &mut self,
+        server: &str,
+        request: &Request<'_>,
+        token: &Token,
+        budget: Budget,
+    ) -> Result<Answer, Error> {
+        let connections = self.connections.load(Ordering::Relaxed);
+        match self.exchange(server, request, token, budget) {
+            Err(error) if error.kind == Kind::Connect && self.connections.load(Ordering::Relaxed) == connections => {
+                self.exchange(server, request, token, budget)
+            }
+            answer => answer,
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        server: &str,
+        request: &Request<'_>,
+        token: &Token,
+        budget: Budget,
+    ) -> Result<Answer, Error> {
         let agent = self.agent()?;
         let url = format!("{server}{}", request.path_and_query);
         self.requests += 1;
+        let expected_by = match request.extent {
+            Extent::Whole => None,
+            Extent::Stream { .. } => Some(Instant::now() + budget.whole),
+        };
+        self.signals.expect_by(expected_by);
         let response = match request.method {
             Method::Get => {
                 let get = agent
@@ -139,14 +210,18 @@ impl Client {
                     .header("authorization", token.bearer())
                     .header("accept", request.accept);
                 match request.extent {
-                    Extent::Whole => get.call(),
-                    Extent::Stream { limit: body, silence } => get
+                    Extent::Whole => get
+                        .config()
+                        .timeout_global(Some(budget.whole))
+                        .timeout_connect(Some(budget.connect))
+                        .build()
+                        .call(),
+                    Extent::Stream { limit } => get
                         .config()
                         .timeout_global(None)
-                        .timeout_connect(Some(limit))
-                        .timeout_recv_response(Some(limit))
-                        .timeout_recv_body(Some(body))
-                        .timeout_per_read(Some(silence))
+                        .timeout_connect(Some(budget.connect))
+                        .timeout_recv_response(Some(budget.whole))
+                        .timeout_recv_body(Some(limit))
                         .build()
                         .call(),
                 }
@@ -158,6 +233,7 @@ impl Client {
                 .header("content-type", JSON)
                 .send(body),
         };
+        let limit = self.config.request_timeout;
         let response = response.map_err(|error| at(server, classify(&error, limit)))?;
         let coding = response.headers().get("transfer-encoding");
         if let Some(coding) = coding.filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
@@ -184,7 +260,14 @@ impl Client {
             Some((known, agent)) if *known == authority => Ok(agent.clone()),
             _ => {
                 let anchors = credentials::trust_anchors(folder, &authority)?;
-                let agent = new_agent(&self.config, &self.signals, &anchors);
+                let connector = InterruptibleConnector {
+                    resolver: SharedResolver {
+                        signals: Arc::clone(&self.signals),
+                    },
+                    lookup_limit: self.config.request_timeout / 3,
+                    connections: Arc::clone(&self.connections),
+                };
+                let agent = new_agent(&self.config, connector, &anchors);
                 self.connected = Some((authority, agent.clone()));
                 Ok(agent)
             }
@@ -237,7 +320,7 @@ impl Answer {
 /// Bytes as they come. What its errors mean is for `failures` to say.
 pub(crate) type Body = Box<dyn Read>;
 
-fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDer<'static>]) -> Agent {
+fn new_agent(config: &Config, connector: InterruptibleConnector, authority: &[CertificateDer<'static>]) -> Agent {
     let roots: Vec<_> = authority
         .iter()
         .map(|certificate| Certificate::from_der(certificate).to_owned())
@@ -262,12 +345,6 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
         .max_idle_age(MAX_IDLE)
         .user_agent(concat!("libcluster_kubernetes/", env!("CARGO_PKG_VERSION")))
         .build();
-    let connector = InterruptibleConnector {
-        resolver: SharedResolver {
-            signals: Arc::clone(signals),
-        },
-        lookup_limit: config.request_timeout / 3,
-    };
     Agent::with_parts(settings, connector.chain(RustlsConnector::default()), Later)
 }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
@@ -18,6 +20,9 @@ use crate::server::signals::{Interrupt, Signals};
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
+// For a second in all: whoever is stopped is gone by then.
+const SHUT_AGAIN: Duration = Duration::from_millis(20);
+const SHUT_TRIES: u32 = 50;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const USER_TIMEOUT: Duration = Duration::from_secs(25);
 
@@ -26,12 +31,15 @@ pub(crate) struct InterruptibleConnector {
     pub(crate) resolver: SharedResolver,
     /// A name server that does not answer leaves time for another address of the API.
     pub(crate) lookup_limit: Duration,
+    /// Counts the connections that are made.
+    pub(crate) connections: Arc<AtomicU64>,
 }
 
 impl Connector<()> for InterruptibleConnector {
     type Out = InterruptibleTransport;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Self::Out>, Error> {
+        self.connections.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         let budget = *details.timeout.after;
         let authority = details.uri.authority().ok_or(Error::HostNotFound)?;
@@ -40,7 +48,12 @@ impl Connector<()> for InterruptibleConnector {
         let left = budget.saturating_sub(started.elapsed());
         let socket = connect_to_one(&addresses, left, details.timeout.reason, &self.resolver.signals)?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(InterruptibleTransport { socket, buffers }))
+        let signals = Arc::clone(&self.resolver.signals);
+        Ok(Some(InterruptibleTransport {
+            socket,
+            signals,
+            buffers,
+        }))
     }
 }
 
@@ -56,7 +69,14 @@ fn connect_to_one(
     for (tried, address) in addresses.iter().enumerate() {
         let left = budget.saturating_sub(started.elapsed());
         let attempts = u32::try_from(addresses.len() - tried).unwrap_or(1);
-        let socket = Arc::new(Interruptible(new_socket(Domain::for_address(*address))?));
+        // A system without this family may have the other.
+        let socket = match new_socket(Domain::for_address(*address)) {
+            Ok(socket) => Arc::new(Interruptible(socket)),
+            Err(error) => {
+                last = Error::Io(error);
+                continue;
+            }
+        };
         let handle: Weak<dyn Interrupt> = Arc::<Interruptible>::downgrade(&socket);
         if !signals.connecting(handle) {
             return Err(Error::Io(io::Error::other("stopped")));
@@ -88,18 +108,40 @@ fn new_socket(domain: Domain) -> io::Result<Socket> {
 /// The socket, kept by its transport; the signals hold it weakly.
 struct Interruptible(Socket);
 
-impl Interrupt for Interruptible {
-    fn interrupt(&self) {
+impl Interruptible {
+    /// Whether it took: a socket cannot be shut before it begins to connect.
+    fn shut(&self) -> bool {
         // Closing resets the connection then. A server that was sending into a full window would not notice a FIN for as
         // long as our kernel remembers the connection.
         let _ = self.0.set_linger(Some(Duration::ZERO));
-        // An error means that it is down already.
-        let _ = self.0.shutdown(Shutdown::Both);
+        self.0.shutdown(Shutdown::Both).is_ok()
+    }
+}
+
+impl Interrupt for Interruptible {
+    fn interrupt(self: Arc<Self>) {
+        if self.shut() {
+            return;
+        }
+        // It is down already, or about to connect: then it is tried again until that has begun.
+        let socket = Arc::downgrade(&self);
+        drop(self);
+        let again = move || {
+            for _ in 0..SHUT_TRIES {
+                thread::sleep(SHUT_AGAIN);
+                if socket.upgrade().is_none_or(|socket| socket.shut()) {
+                    return;
+                }
+            }
+        };
+        // Without a thread the connect has its own limit.
+        let _ = thread::Builder::new().name("k8s-interrupt".to_owned()).spawn(again);
     }
 }
 
 pub(crate) struct InterruptibleTransport {
     socket: Arc<Interruptible>,
+    signals: Arc<Signals>,
     buffers: LazyBuffers,
 }
 
@@ -123,7 +165,10 @@ impl Transport for InterruptibleTransport {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let limit = timeout.for_read();
+        let mut limit = timeout.for_read();
+        if let Some(patience) = self.signals.patience() {
+            limit.after = (*limit.after).min(patience).into();
+        }
         let mut socket = &self.socket.0;
         socket.set_read_timeout(Some(left(limit)?))?;
         let amount = socket
@@ -245,6 +290,7 @@ mod tests {
                 signals: Arc::default(),
             },
             lookup_limit: Duration::from_millis(100),
+            connections: Arc::default(),
         };
         let config = Agent::config_builder()
             .proxy(None)
@@ -302,6 +348,7 @@ mod tests {
             socket.connect(&listener.local_addr().unwrap().into()).unwrap();
             let transport = InterruptibleTransport {
                 socket: Arc::new(Interruptible(socket)),
+                signals: Arc::default(),
                 buffers: LazyBuffers::new(1024, 1024),
             };
             (transport, listener.accept().unwrap().0)

@@ -41,8 +41,6 @@ pub enum Report {
 pub enum Ending {
     /// Its time was over.
     Ended,
-    /// A list was asked for.
-    Relist,
     /// The connection broke.
     Broken,
     /// Nothing came for too long.
@@ -58,7 +56,6 @@ impl Ending {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ended => "ended",
-            Self::Relist => "relist",
             Self::Broken => "broken",
             Self::Silent => "silent",
             Self::Expired => "expired",
@@ -69,7 +66,6 @@ impl Ending {
     pub(crate) fn of(input: &Input) -> Self {
         match input {
             Input::Ended => Self::Ended,
-            Input::ListWanted | Input::RefreshWanted(_) => Self::Relist,
             Input::Broken(_) => Self::Broken,
             Input::Silent => Self::Silent,
             Input::Frame(Err(error)) if error.status == Some(410) => Self::Expired,
