@@ -152,6 +152,28 @@ defmodule LibclusterKubernetes.Strategy.MembershipTest do
     end
   end
 
+  describe "before the first answer" do
+    test "nothing is answered, and who is dismissed is gone at once, without an answer to confirm it" do
+      new = Membership.new(1_000, 500, 0)
+      refute new.answered?
+      refute Membership.gone?(new)
+
+      dismissed = Membership.dismiss(new, @self, 100)
+      assert Membership.gone?(dismissed)
+      assert Membership.departed(dismissed) == []
+      refute Membership.unconfirmed?(dismissed, 1_000_000)
+      refute Membership.gone?(Membership.observe(dismissed, @self, snapshot([]), 1_099))
+    end
+  end
+
+  describe "same?/2" do
+    test "is true of what differs in the time of the answer only" do
+      one = membership([{0, snapshot([@self, "app@2"])}])
+      assert Membership.same?(one, Membership.confirm(one, :present, 100))
+      refute Membership.same?(one, membership([{0, snapshot([@self, "app@2"], ["app@3"])}]))
+    end
+  end
+
   describe "held/1" do
     test "is who is in the answer, and who is absent but not let go" do
       membership = membership([{0, snapshot(["app@2", "app@3"])}, {1, snapshot(["app@3"], ["app@4"])}])
