@@ -243,6 +243,8 @@ pub(crate) struct Watcher<'c> {
     tried_at: Option<Instant>,
     /// Since when no stream was useful.
     useless_since: Option<Instant>,
+    /// Whether a stream was open and useless since: the next is to prove itself before the owner is told of it.
+    doubted: bool,
     /// Whether a stream has cost a list, and none has worked since.
     lossy: bool,
     refused: Option<Refused>,
@@ -261,6 +263,7 @@ impl<'c> Watcher<'c> {
             listed_at: None,
             tried_at: None,
             useless_since: None,
+            doubted: false,
             lossy: false,
             refused: None,
             told_warning: None,
@@ -312,8 +315,7 @@ impl<'c> Watcher<'c> {
                     told: false,
                 });
                 Step {
-                    // After useless ones it is to prove itself first.
-                    watching: self.useless_since.is_none(),
+                    watching: !self.doubted,
                     ..Step::default()
                 }
             }
@@ -340,6 +342,7 @@ impl<'c> Watcher<'c> {
             self.useless_since = None;
             self.refused = None;
         }
+        self.doubted = !useful && (self.doubted || stream.is_some());
         self.lossy &= !old;
         if matches!(end, End::Lost(_)) || matches!(end, End::Silent) && !stream.is_some_and(|stream| stream.told) {
             self.believed = false;
@@ -412,6 +415,7 @@ impl<'c> Watcher<'c> {
         // It was not watching that failed, but everything: it is tried again as if nothing had been.
         self.refused = None;
         self.useless_since = None;
+        self.doubted = false;
         self.state = if self.believed {
             self.tried_at = Some(now);
             State::Listed
@@ -485,13 +489,14 @@ impl<'c> Watcher<'c> {
             Err(error) => return self.exit(Some(stream), End::Lost(Some(error)), now),
         };
         self.version = version;
+        self.useless_since = None;
         self.refused = None;
         self.lossy &= !stream.is_old(now);
         self.state = State::Watching(Stream { told: true, ..stream });
         let news = self.tell_of_refusal() || changed;
         Step {
             tell: news.then_some(Tell::Snapshot),
-            watching: self.useless_since.take().is_some(),
+            watching: mem::take(&mut self.doubted),
             progress: stream.is_old(now),
             ..Step::default()
         }
