@@ -85,6 +85,13 @@ defmodule LibclusterKubernetes.Strategy do
     {:noreply, state |> start_worker() |> schedule_tick()}
   end
 
+  # A worker that cannot be stopped, because its library is gone, ends when nobody holds it any more. (To hibernate would
+  # not do: it collects nothing while a message waits.)
+  def handle_continue(:forget, state) do
+    :erlang.garbage_collect()
+    {:noreply, state}
+  end
+
   # Hot upgrade. The worker is replaced by the next tick.
   @impl GenServer
   def code_change(_old_version, state, _extra), do: {:ok, State.upgrade(state)}
@@ -102,8 +109,7 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_info(:tick, state) do
     case refresh(state) do
       :ok -> {:noreply, tick(state)}
-      # To hibernate collects the garbage: a worker that cannot be stopped, because its library is gone, ends with that.
-      :outdated -> {:noreply, state |> start_worker() |> tick(), :hibernate}
+      :outdated -> {:noreply, state |> start_worker() |> tick(), {:continue, :forget}}
     end
   end
 
