@@ -192,8 +192,8 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
     folder = KubeApiserver.service_account!(context.server, context.namespace, account)
     pod = [kubernetes_master: context.server.url, kubernetes_service_account_path: folder]
     native = :k8s |> Options.new!(config ++ pod, %{}) |> Options.to_native()
-    Topology.wait_until(fn -> match?({:ok, _}, Native.list(native)) end)
-    {:ok, snapshot} = Native.list(native)
+    Topology.wait_until(fn -> match?({:ok, _}, Topology.list(native)) end)
+    {:ok, snapshot} = Topology.list(native)
     snapshot.ready
   end
 
@@ -261,7 +261,7 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
 
   # How it goes with these options: to a watch, to polls, or to an error.
   defp outcome(options) do
-    {:ok, {worker, ref} = started} = Native.start(%{options | start_jitter_ms: 0}, self())
+    {:ok, {worker, ref} = started} = Native.start(options, self())
     outcome = first_outcome(started)
     :ok = Native.stop(worker)
     flush(ref)

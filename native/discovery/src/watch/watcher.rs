@@ -210,9 +210,9 @@ impl End {
     fn why(&self) -> &str {
         match self {
             Self::Failed(error) | Self::Refused(error) | Self::Lost(Some(error)) => &error.message,
-            Self::Clean => "the streams end at once, and tell nothing",
-            Self::Silent => "the streams are silent",
-            Self::Lost(None) => "the server has forgotten each version as soon as it is listed",
+            Self::Clean => "cannot watch: the streams end at once, and tell nothing",
+            Self::Silent => "cannot watch: the streams are silent",
+            Self::Lost(None) => "cannot watch: the server has forgotten each version as soon as it is listed",
         }
     }
 }
@@ -393,9 +393,7 @@ impl<'c> Watcher<'c> {
             Some(refused) => (refused.wait * 2).min(longest),
         };
         self.refused = Some(Refused {
-            warning: format!(
-                "watching does not work: {why}. Until it does, every polling_interval a list is asked for"
-            ),
+            warning: format!("{why}. Until then it polls every polling_interval"),
             until: now + wait,
             wait,
         });
