@@ -41,20 +41,17 @@ defmodule LibclusterKubernetes.Test.Demo do
     {:ok, _} = Application.ensure_all_started(:inets)
     {status, stage} = work |> Stage.new(port) |> play(ending)
     Stage.close(stage)
-    if status == 1, do: Screen.last_lines(stage.cluster)
+    if status == 1, do: Screen.last_lines(stage.pods, stage.cluster)
     System.halt(status)
   end
 
   defp play(stage, ending) do
     stage = @acts |> Enum.with_index(1) |> Enum.reduce(Stage.open(stage), &act/2) |> Summary.say()
-    if ending == "keep", do: ByHand.stay_up(stage), else: {0, stage}
+    {0, if(ending == "keep", do: ByHand.stay_up(stage), else: stage)}
   catch
     {:stop, {:failed, text}, stage} ->
       Screen.failed(text)
       {1, stage}
-
-    {:stop, :interrupted, %{by_hand?: true} = stage} ->
-      {0, stage}
 
     {:stop, :interrupted, stage} ->
       Screen.say("interrupted")

@@ -7,12 +7,14 @@ defmodule LibclusterKubernetes.Test.Demo.ByHand do
   @newcomer "127.0.0.8"
 
   @doc "Says what can be typed, and shows what the nodes say to it until standard input ends."
-  @spec stay_up(Stage.t()) :: no_return()
+  @spec stay_up(Stage.t()) :: Stage.t()
   def stay_up(stage) do
     Screen.title("The cluster stays up until Ctrl-C: #{Enum.join(stage.running, " ")}")
-    stage |> offers() |> Screen.say()
+    for line <- stage |> offers() |> String.split("\n"), do: Screen.say(line)
     Screen.title("What the nodes say")
-    Watch.forever(%{stage | by_hand?: true})
+    Watch.forever(%{stage | leaver: :anybody})
+  catch
+    {:stop, :interrupted, stage} -> stage
   end
 
   defp offers(stage) do
@@ -30,7 +32,7 @@ defmodule LibclusterKubernetes.Test.Demo.ByHand do
       #{ask(@asked, :info)}
       #{ask(@asked, :diagnose)}
 
-    Break something, see what the nodes say and ask again, and mend it:
+    Break something, ask again, and mend it. A node logs the same failure once in a minute only:
 
     #{stage |> Breakage.all(@asked, List.last(stage.running)) |> Enum.map_join("\n", &breakage/1)}
     Pods that come and go:
@@ -43,7 +45,6 @@ defmodule LibclusterKubernetes.Test.Demo.ByHand do
       ./api PUT #{Files.slice_path()} @slice.json
     """
     |> String.trim_trailing()
-    |> String.replace("\n", "\n  ")
   end
 
   defp breakage(breakage), do: "  # #{breakage.what}\n  #{breakage.break}\n  #{breakage.mend}\n"
@@ -55,6 +56,5 @@ defmodule LibclusterKubernetes.Test.Demo.ByHand do
   defp expression(:info), do: "IO.inspect(LibclusterKubernetes.info(:hello_cluster))"
   defp expression(:diagnose), do: "IO.puts(LibclusterKubernetes.diagnose(:hello_cluster))"
 
-  defp expression(:cause),
-    do: "IO.inspect(Map.take(LibclusterKubernetes.diagnose(:hello_cluster).cause, [:name, :found]))"
+  defp expression(:cause), do: "IO.puts(LibclusterKubernetes.diagnose(:hello_cluster).cause.found)"
 end

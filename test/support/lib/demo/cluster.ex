@@ -3,12 +3,11 @@ defmodule LibclusterKubernetes.Test.Demo.Cluster do
 
   alias LibclusterKubernetes.Test.Demo.Line
 
-  # `started` has the pods in the order in which they began to speak; a link is a pair, of who says it and to whom.
-  defstruct pods: [], started: MapSet.new(), links: MapSet.new(), joins: %{}, leaves: %{}, warnings: %{}, lines: %{}
+  # A link is a pair, of who says it and to whom.
+  defstruct started: MapSet.new(), links: MapSet.new(), joins: %{}, leaves: %{}, warnings: %{}, lines: %{}
 
   @type pod :: Line.pod()
   @type t :: %__MODULE__{
-          pods: [pod()],
           started: MapSet.t(pod()),
           links: MapSet.t({pod(), pod()}),
           joins: %{pod() => non_neg_integer()},
@@ -22,8 +21,7 @@ defmodule LibclusterKubernetes.Test.Demo.Cluster do
   @doc "Takes in a line of this pod's node, as it is and as `Line.parse/2` understood it."
   @spec said(t(), pod(), String.t(), Line.t()) :: t()
   def said(cluster, pod, line, parsed) do
-    pods = if pod in cluster.pods, do: cluster.pods, else: cluster.pods ++ [pod]
-    take(%{cluster | pods: pods, lines: Map.update(cluster.lines, pod, [line], &[line | &1])}, pod, parsed)
+    take(%{cluster | lines: Map.update(cluster.lines, pod, [line], &[line | &1])}, pod, parsed)
   end
 
   defp take(cluster, pod, {:started, _at}), do: %{cluster | started: MapSet.put(cluster.started, pod)}
@@ -45,12 +43,10 @@ defmodule LibclusterKubernetes.Test.Demo.Cluster do
     MapSet.equal?(cluster.links, for(one <- pods, other <- pods, one != other, into: MapSet.new(), do: {one, other}))
   end
 
-  @doc "What each node said last, the oldest line first."
-  @spec last_lines(t(), pos_integer()) :: [{pod(), [String.t()]}]
-  def last_lines(cluster, most) do
-    for pod <- cluster.pods do
-      {pod, cluster.lines[pod] |> Enum.reject(&(&1 == "")) |> Enum.take(most) |> Enum.reverse()}
-    end
+  @doc "What this node said last, the oldest line first."
+  @spec last_lines(t(), pod(), pos_integer()) :: [String.t()]
+  def last_lines(cluster, pod, most) do
+    cluster.lines |> Map.get(pod, []) |> Enum.reject(&(&1 == "")) |> Enum.take(most) |> Enum.reverse()
   end
 
   defp count(counts, pod), do: Map.update(counts, pod, 1, &(&1 + 1))

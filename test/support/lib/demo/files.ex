@@ -30,7 +30,7 @@ defmodule LibclusterKubernetes.Test.Demo.Files do
   def slice(pods, labels \\ @labels), do: JSON.encode(Api.object(:endpoint_slices, pods, labels))
 
   @doc "The path of a pod's rights at the control port."
-  def rights_path(pod), do: "/tokens/#{Requests.user(pod)}"
+  def rights_path(pod), do: "/tokens/#{Requests.token(pod)}"
 
   @doc "A pod's rights, as the body of a request: those of a Role, or none."
   @spec rights(String.t(), [map()]) :: String.t()
@@ -49,7 +49,7 @@ defmodule LibclusterKubernetes.Test.Demo.Files do
     for file <- ~w(ca.crt namespace),
         do: File.cp!(Path.join(stage.server.service_account, file), Path.join(folder, file))
 
-    File.write!(Path.join(folder, "token"), Requests.user(pod))
+    File.write!(Path.join(folder, "token"), Requests.token(pod))
     FakeApiserver.control!(stage.server, :put, rights_path(pod), rights(pod))
     :ok
   end
@@ -73,7 +73,7 @@ defmodule LibclusterKubernetes.Test.Demo.Files do
     # curl would ask a proxy for a loopback address, too.
     write_command(stage, "api", """
     # api METHOD PATH [BODY]: a request to the control port of the fake API server; a BODY of @FILE is what is in that file.
-    exec curl -fsS --noproxy '*' -w '\\n' -X "$1" "#{stage.server.control}$2" ${3:+--data-binary "$3"}
+    exec curl -fsS -o /dev/null --noproxy '*' -X "$1" "#{stage.server.control}$2" ${3:+--data-binary "$3"}
     """)
   end
 

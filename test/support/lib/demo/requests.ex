@@ -5,15 +5,19 @@ defmodule LibclusterKubernetes.Test.Demo.Requests do
 
   @type counts :: %{Line.pod() => pos_integer()}
 
-  @doc "The pod's token, and the user that it stands for."
+  @doc "The pod's token."
+  @spec token(Line.pod()) :: String.t()
+  def token(pod), do: "token-of-#{pod}"
+
+  @doc "Whom it stands for."
   @spec user(Line.pod()) :: String.t()
-  def user(pod), do: "pod-#{pod}"
+  def user(pod), do: "pod #{pod}"
 
   @doc "How many lists each pod asked for; with a status, how many were answered with it."
   @spec lists([map()], 100..599 | nil) :: counts()
   def lists(journal, status \\ nil), do: count(journal, status, &(&1["watch"] != true))
 
-  @doc "The same of watches; 200 is one that was opened."
+  @doc "The same of watches."
   @spec watches([map()], 100..599 | nil) :: counts()
   def watches(journal, status \\ nil), do: count(journal, status, &(&1["watch"] == true))
 
@@ -25,6 +29,6 @@ defmodule LibclusterKubernetes.Test.Demo.Requests do
     |> Enum.frequencies()
   end
 
-  defp pod(%{"user" => "pod-" <> pod}), do: [pod]
+  defp pod(%{"user" => "pod " <> pod}), do: [pod]
   defp pod(_somebody_else), do: []
 end

@@ -3,19 +3,21 @@ defmodule LibclusterKubernetes.Test.Demo.Screen do
 
   alias LibclusterKubernetes.Test.Demo.Cluster
 
-  # Columns of what a node logs, and lines of what each said last.
+  # Columns of what a node logs, and of what a command prints; lines of what each node said last.
   @width 96
+  @wide 130
   @last 8
 
   def title(text), do: puts(["\n", :bright, text])
+  def say(""), do: puts("")
   def say(text), do: puts(["  ", text])
   def ok(text), do: puts(["  ", :green, "✓ ", :reset, text])
   def failed(text), do: puts(["  ", :red, "✗ ", text])
 
   @doc "What somebody types, and what comes of it."
-  def typed(command, output) do
+  def typed(command, output \\ "") do
     puts(["    ", :bright, "$ ", command])
-    for line <- String.split(output, "\n"), do: puts([:faint, indented(line)])
+    for line <- String.split(output, "\n"), part <- fit(line), output != "", do: puts([:faint, indented(part)])
     :ok
   end
 
@@ -37,8 +39,8 @@ defmodule LibclusterKubernetes.Test.Demo.Screen do
   end
 
   @doc "What each node said last."
-  def last_lines(cluster) do
-    for {pod, lines} <- Cluster.last_lines(cluster, @last) do
+  def last_lines(pods, cluster) do
+    for pod <- pods, lines = Cluster.last_lines(cluster, pod, @last), lines != [] do
       puts("\n  The last lines of #{pod}:")
       for line <- lines, do: puts(indented(line))
     end
@@ -63,6 +65,13 @@ defmodule LibclusterKubernetes.Test.Demo.Screen do
 
   def seconds(milliseconds), do: "#{Float.round(milliseconds / 1000, 1)} s"
   def milliseconds(microseconds), do: "#{Float.round(microseconds / 1000, 1)} ms"
+
+  # As it is, where it is not too long.
+  defp fit(line) do
+    [indent, text] = Regex.run(~r/\A(\s*)(.*)\z/, line, capture: :all_but_first)
+    [first | rest] = wrap(text, @wide - String.length(indent))
+    [indent <> first | Enum.map(rest, &(indent <> "  " <> &1))]
+  end
 
   defp indented(""), do: ""
   defp indented(line), do: "    " <> line

@@ -17,13 +17,12 @@ defmodule LibclusterKubernetes.Test.Demo.Stage do
     # When the EndpointSlice was last written: microseconds since 1970, as the nodes' times are.
     :named_at,
     cluster: Cluster.new(),
-    # The pods whose nodes are to be alive, in the order of their starts, and the port of each that is.
+    # All pods in the order of their starts, those whose nodes are to be alive, and the port of each that is.
+    pods: [],
     running: [],
     ports: %{},
-    # The pod whose links may be lost.
+    # The pod whose links may be lost, or `:anybody`.
     leaver: nil,
-    # Whether any link may be.
-    by_hand?: false,
     # The pods whose joins are measured now, and how long each join has taken, in microseconds.
     newcomers: [],
     latencies: [],
@@ -83,7 +82,7 @@ defmodule LibclusterKubernetes.Test.Demo.Stage do
   defp start_pod(stage, pod) do
     Files.write_account(stage, pod)
     port = Pod.start(stage.work, pod)
-    %{stage | ports: Map.put(stage.ports, pod, port), running: stage.running ++ [pod]}
+    %{stage | ports: Map.put(stage.ports, pod, port), pods: stage.pods ++ [pod], running: stage.running ++ [pod]}
   end
 
   @doc "Ends the node of a pod in order, and waits for its end."

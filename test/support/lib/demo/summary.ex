@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.Test.Demo.Summary do
   @moduledoc "What all of it came to, in figures."
 
-  alias LibclusterKubernetes.Test.Demo.{Expect, Screen, Stage, Watch}
+  alias LibclusterKubernetes.Test.Demo.{Cluster, Expect, Requests, Screen, Stage, Watch}
 
   @doc "Says it."
   @spec say(Stage.t()) :: Stage.t()
@@ -9,8 +9,8 @@ defmodule LibclusterKubernetes.Test.Demo.Summary do
     Screen.title("Summary")
     lists = Expect.lists_asked(stage)
     watches = Expect.watches_asked(stage)
-    for line <- table(stage.cluster, lists, watches), do: Screen.say(line)
-    Screen.say("(among the lists are those of diagnose)")
+    for line <- table(stage.pods, stage.cluster, lists, watches), do: Screen.say(line)
+    Screen.say("(some of the lists are those of diagnose)")
     Screen.say("#{latencies(stage.latencies)}; API requests meanwhile: #{stage.meanwhile}")
     Screen.say("false disconnects: 0")
     Screen.ok("all as it should be, in #{Screen.seconds(Watch.now() - stage.began)} after the build")
@@ -18,12 +18,12 @@ defmodule LibclusterKubernetes.Test.Demo.Summary do
   end
 
   @doc "A line for each pod, and one for all."
-  @spec table(map(), map(), map()) :: [String.t()]
-  def table(cluster, lists, watches) do
+  @spec table([Stage.pod()], Cluster.t(), Requests.counts(), Requests.counts()) :: [String.t()]
+  def table(pods, cluster, lists, watches) do
     columns = [cluster.joins, cluster.leaves, lists, watches]
-    rows = for pod <- cluster.pods, do: row(pod, for(counts <- columns, do: Map.get(counts, pod, 0)))
-    sums = for counts <- columns, do: counts |> Map.take(cluster.pods) |> Map.values() |> Enum.sum()
-    [row("node", ~w(joins leaves lists watches))] ++ rows ++ [row("#{length(cluster.pods)} nodes", sums)]
+    rows = for pod <- pods, do: row(pod, for(counts <- columns, do: Map.get(counts, pod, 0)))
+    sums = for counts <- columns, do: counts |> Map.take(pods) |> Map.values() |> Enum.sum()
+    [row("node", ~w(joins leaves lists watches))] ++ rows ++ [row("#{length(pods)} nodes", sums)]
   end
 
   @doc "Microseconds from the write until a node said that it joined."

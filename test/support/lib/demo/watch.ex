@@ -9,7 +9,7 @@ defmodule LibclusterKubernetes.Test.Demo.Watch do
   @typedoc "A `Stage`, which knows this module, and not the other way round."
   @type stage :: struct()
 
-  # How long to wait for a line before the condition is looked at again, in milliseconds.
+  # How long to wait before the nodes are listened to again, in milliseconds.
   @look_again 20
 
   # A node that crashed is a failure of its own. Others may notice that earlier than this process.
@@ -25,13 +25,13 @@ defmodule LibclusterKubernetes.Test.Demo.Watch do
     cond do
       condition.(stage) -> stage
       now() >= deadline -> fail(stage, in_vain)
-      true -> stage |> check_alive() |> take_all(@look_again) |> wait(deadline, in_vain, condition)
+      true -> stage |> check_alive() |> pause() |> take_all() |> wait(deadline, in_vain, condition)
     end
   end
 
   @doc "Takes in what the nodes say until standard input ends."
   @spec forever(stage()) :: no_return()
-  def forever(stage), do: stage |> take_all(:infinity) |> forever()
+  def forever(stage), do: stage |> take_all() |> pause() |> forever()
 
   @doc "Runs a line in the demo's folder, as a shell does; answers what it prints."
   @spec type(stage(), String.t()) :: {stage(), String.t()}
@@ -87,6 +87,14 @@ defmodule LibclusterKubernetes.Test.Demo.Watch do
 
   ## Below
 
+  defp pause(stage) do
+    receive do
+      {:input_ended, _} -> throw({:stop, :interrupted, stage})
+    after
+      @look_again -> stage
+    end
+  end
+
   defp check_alive(stage) do
     unless Port.info(stage.server.port), do: fail(stage, "the fake API server has ended")
     ended = Enum.find(stage.running, &(not is_map_key(stage.ports, &1)))
@@ -94,22 +102,27 @@ defmodule LibclusterKubernetes.Test.Demo.Watch do
     stage
   end
 
-  # Waits for the first message only.
-  defp take_all(stage, wait \\ 0) do
+  # Pod by pod, and what happens to all at once from the pod first that caused it.
+  defp take_all(stage) do
     receive do
-      {port, {:data, {_end_of_line, line}}} when is_port(port) -> stage |> take(pod(stage, port), line) |> take_all()
-      {port, {:exit_status, _status}} when is_port(port) -> take_all(%{stage | ports: without(stage.ports, port)})
       {:input_ended, _} -> throw({:stop, :interrupted, stage})
     after
-      wait -> stage
+      0 -> [stage.leaver | stage.pods] |> Enum.reduce(stage, &take_from/2)
     end
   end
 
-  defp pod(stage, port), do: Enum.find_value(stage.ports, fn {pod, its_port} -> if its_port == port, do: pod end)
-  defp without(ports, ended), do: ports |> Enum.reject(fn {_pod, port} -> port == ended end) |> Map.new()
+  defp take_from(pod, stage) when not is_map_key(stage.ports, pod), do: stage
 
-  # What the API server prints is not for us.
-  defp take(stage, nil, _line), do: stage
+  defp take_from(pod, stage) do
+    port = Map.fetch!(stage.ports, pod)
+
+    receive do
+      {^port, {:data, {_end_of_line, line}}} -> take_from(pod, take(stage, pod, line))
+      {^port, {:exit_status, _status}} -> %{stage | ports: Map.delete(stage.ports, pod)}
+    after
+      0 -> stage
+    end
+  end
 
   defp take(stage, pod, line) do
     File.write!(Path.join(stage.work, "#{pod}.log"), line <> "\n", [:append])
@@ -137,7 +150,7 @@ defmodule LibclusterKubernetes.Test.Demo.Watch do
     stage
   end
 
-  defp check(%{by_hand?: true} = stage, _pod, _said), do: stage
+  defp check(%{leaver: :anybody} = stage, _pod, _said), do: stage
 
   defp check(%{leaver: leaver} = stage, pod, {:left, other, _size, _at}) when leaver not in [pod, other] do
     if ended?(stage.ports[other]),

@@ -15,11 +15,10 @@ defmodule LibclusterKubernetes.Test.Demo.Acts.ApiGone do
     Screen.ok("the API's port is closed, with every connection to it")
     stage = Expect.nothing_lost(stage, "the API server was gone", noticed?)
 
-    watching? = Expect.grown(stage, &Expect.watches_opened/1)
     stage = %{stage | well_at: Watch.now()}
     FakeApiserver.listening(stage.server, true)
     Screen.ok("the API's port is open again; nodes that asked in vain pause at random before they ask again")
-    stage = Expect.watching(stage, watching?)
+    stage = Expect.watching(stage)
 
     Screen.ok(
       "every node watches again, the last one #{Screen.seconds(Watch.now() - stage.well_at)} after the API was well"
