@@ -34,10 +34,11 @@ defmodule LibclusterKubernetes.Test.Demo do
   ended before.
 
   The arguments are the folder to work in, which has the release in `release`; the distribution port of the nodes, or
-  `""`; and `"keep"`, to stay up until standard input ends, or `""`.
+  `""`; `"keep"`, to stay up until standard input ends, or `""`; and `"yes"` for colours, or `""`.
   """
   @spec main([String.t()]) :: no_return()
-  def main([work, port, ending]) do
+  def main([work, port, ending, colours]) do
+    Application.put_env(:elixir, :ansi_enabled, colours == "yes")
     {:ok, _} = Application.ensure_all_started(:inets)
     {status, stage} = work |> Stage.new(port) |> play(ending)
     Stage.close(stage)

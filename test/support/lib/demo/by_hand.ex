@@ -24,7 +24,7 @@ defmodule LibclusterKubernetes.Test.Demo.ByHand do
     """
     In another terminal, first
 
-      cd #{stage.work}
+      cd '#{stage.work}'
 
     and then each line as it is.
 
