@@ -22,10 +22,12 @@ defmodule LibclusterKubernetes.Test.Demo.Watch do
   end
 
   defp wait(stage, deadline, in_vain, condition) do
+    check_alive(stage)
+
     cond do
       condition.(stage) -> stage
       now() >= deadline -> fail(stage, in_vain)
-      true -> stage |> check_alive() |> pause() |> take_all() |> wait(deadline, in_vain, condition)
+      true -> stage |> pause() |> take_all() |> wait(deadline, in_vain, condition)
     end
   end
 
@@ -38,22 +40,11 @@ defmodule LibclusterKubernetes.Test.Demo.Watch do
   def type(stage, line) do
     task = Task.async(fn -> System.cmd("sh", ["-c", line], cd: stage.work, stderr_to_stdout: true) end)
 
-    case finish(stage, task, now() + 30_000, line) do
-      {stage, {output, 0}} -> {stage, String.trim_trailing(output)}
-      {stage, {output, status}} -> fail(stage, "exit status #{status} of: #{line}\n#{output}")
-    end
-  end
+    stage = until(stage, 30, "the end of: #{line}", fn _stage -> not Process.alive?(task.pid) end)
 
-  defp finish(stage, task, deadline, line) do
-    case Task.yield(task, @look_again) do
-      {:ok, result} ->
-        {take_all(stage), result}
-
-      {:exit, reason} ->
-        fail(stage, "#{inspect(reason)} in: #{line}")
-
-      nil ->
-        if now() < deadline, do: finish(take_all(stage), task, deadline, line), else: fail(stage, "no end of: #{line}")
+    case Task.await(task) do
+      {output, 0} -> {stage, String.trim_trailing(output)}
+      {output, status} -> fail(stage, "exit status #{status} of: #{line}\n#{output}")
     end
   end
 
@@ -99,7 +90,6 @@ defmodule LibclusterKubernetes.Test.Demo.Watch do
     unless Port.info(stage.server.port), do: fail(stage, "the fake API server has ended")
     ended = Enum.find(stage.running, &(not is_map_key(stage.ports, &1)))
     if ended, do: fail(stage, "the node #{ended} has ended")
-    stage
   end
 
   # Pod by pod, and what happens to all at once from the pod first that caused it.
