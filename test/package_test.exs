@@ -45,7 +45,7 @@ defmodule LibclusterKubernetes.PackageTest do
   end
 
   test "bin/release makes a library for each target of mix.exs" do
-    assert {targets, 0} = System.cmd("bin/release", ["targets"])
+    assert {targets, 0} = System.cmd(Path.expand("../bin/release", __DIR__), ["targets"])
     assert String.split(targets) == Mix.Project.config()[:precompiled][:targets]
   end
 
