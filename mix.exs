@@ -68,12 +68,15 @@ defmodule LibclusterKubernetes.MixProject do
     end
   end
 
-  # Not :code.lib_dir/1: that would find the libcluster of the project that depends on this one, too.
-  defp installed?(app) do
-    "ERL_LIBS"
-    |> System.get_env("")
-    |> String.split(":", trim: true)
-    |> Enum.any?(&(Path.wildcard("#{&1}/{#{app},#{app}-*}/ebin/#{app}.app") != []))
+  defp installed?(app), do: installed(app) != []
+
+  @doc false
+  # The folders on ERL_LIBS that have its code. Not :code.lib_dir/1: that would find the libcluster of the project that depends
+  # on this one, too.
+  def installed(app) do
+    for libs <- String.split(System.get_env("ERL_LIBS", ""), ":", trim: true),
+        file <- Path.wildcard("#{libs}/{#{app},#{app}-*}/ebin/#{app}.app"),
+        do: Path.dirname(file)
   end
 
   # What a dependency is built from, and nothing else: test/package_test.exs builds it. fake_apiserver is not built, but
@@ -172,7 +175,7 @@ defmodule Mix.Tasks.Compile.LibclusterKubernetesNif do
       yes?("LIBCLUSTER_KUBERNETES_BUILD") ->
         {"LIBCLUSTER_KUBERNETES_BUILD is set", "without it a precompiled one is downloaded"}
 
-      not Code.ensure_loaded?(RustlerPrecompiled) ->
+      not rustler_precompiled?() ->
         {"rustler_precompiled, which would download one, is not there", "with Hex it is (mix local.hex)"}
 
       forced?() ->
@@ -187,6 +190,18 @@ defmodule Mix.Tasks.Compile.LibclusterKubernetesNif do
       true ->
         unless precompiled?(config[:precompiled][:targets]), do: {"none is precompiled for this target", @elsewhere}
     end
+  end
+
+  # Since Elixir 1.15 only dependencies are on the code path, and what is on ERL_LIBS is none.
+  defp rustler_precompiled? do
+    with [_ | _] = folders <- LibclusterKubernetes.MixProject.installed(:rustler_precompiled) do
+      Enum.each(folders ++ LibclusterKubernetes.MixProject.installed(:castore), &Code.append_path/1)
+
+      if function_exported?(Mix, :ensure_application!, 1),
+        do: for(app <- [:inets, :ssl], do: apply(Mix, :ensure_application!, [app]))
+    end
+
+    Code.ensure_loaded?(RustlerPrecompiled)
   end
 
   # By rustler_precompiled's own settings, with which it would call a Mix task of rustler.

@@ -8,6 +8,8 @@ defmodule LibclusterKubernetes.PrecompiledTest do
   alias LibclusterKubernetes.Options
   alias LibclusterKubernetes.Test.{FakeApiserver, FileServer, Package, Recorder, Topology}
 
+  @compile {:no_warn_undefined, RustlerPrecompiled}
+
   @moduletag :rustler_precompiled
   @moduletag timeout: 600_000
 

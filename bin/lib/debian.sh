@@ -26,6 +26,7 @@ debian_setup() {
     tail -n 20 "$debian.log" >&2
     setup_fail "debootstrap failed, see above and $debian.log"
   fi
+  echo "127.0.0.1 localhost" >"$debian.part/etc/hosts"
   mv "$debian.part" "$debian"
 }
 

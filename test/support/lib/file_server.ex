@@ -1,5 +1,5 @@
 defmodule LibclusterKubernetes.Test.FileServer do
-  @moduledoc "Serves the files of a folder by HTTP or HTTPS on a free port of localhost, with a certificate of its own authority."
+  @moduledoc "Serves the files of a folder by HTTP or HTTPS on a free port of 127.0.0.1, with a certificate of its own authority."
 
   @enforce_keys [:pid, :url]
   defstruct [:pid, :url, :authority]
@@ -10,7 +10,7 @@ defmodule LibclusterKubernetes.Test.FileServer do
   @spec start!(Path.t(), :http | :https) :: t()
   def start!(folder, scheme) do
     {:ok, _} = Application.ensure_all_started(:inets)
-    {socket, authority} = socket(scheme, folder <> ".pem")
+    {host, socket, authority} = socket(scheme, folder <> ".pem")
 
     {:ok, pid} =
       :inets.start(:httpd,
@@ -23,14 +23,15 @@ defmodule LibclusterKubernetes.Test.FileServer do
         modules: [:mod_get]
       )
 
-    %__MODULE__{pid: pid, url: "#{scheme}://localhost:#{:httpd.info(pid)[:port]}/", authority: authority}
+    %__MODULE__{pid: pid, url: "#{scheme}://#{host}:#{:httpd.info(pid)[:port]}/", authority: authority}
   end
 
   @spec stop(t()) :: :ok
   def stop(server), do: :ok = :inets.stop(:httpd, server.pid)
 
-  defp socket(:http, _pem), do: {:ip_comm, nil}
+  defp socket(:http, _pem), do: {"127.0.0.1", :ip_comm, nil}
 
+  # OTP compares an address with no name of a certificate.
   defp socket(:https, pem) do
     name = {:Extension, {2, 5, 29, 17}, false, [dNSName: ~c"localhost"]}
     # Elliptic curves: smaller, faster, and the same in every OTP.
@@ -45,6 +46,6 @@ defmodule LibclusterKubernetes.Test.FileServer do
 
     authorities = for certificate <- made.client_config[:cacerts], do: {:Certificate, certificate, :not_encrypted}
     File.write!(pem, :public_key.pem_encode(authorities))
-    {{:ssl, made.server_config}, pem}
+    {"localhost", {:ssl, made.server_config}, pem}
   end
 end
