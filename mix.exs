@@ -20,10 +20,9 @@ defmodule LibclusterKubernetes.MixProject do
       start_permanent: Mix.env() == :prod,
       compilers: [:libcluster_kubernetes_nif] ++ Mix.compilers(),
       elixirc_paths: elixirc_paths(Mix.env()),
-      elixirc_options: [warnings_as_errors: Mix.env() in [:test, :bench]],
+      # On ERL_LIBS rustler_precompiled is no dependency.
+      elixirc_options: [warnings_as_errors: Mix.env() in [:test, :bench], no_warn_undefined: [RustlerPrecompiled]],
       deps: deps(),
-      # On ERL_LIBS it is no dependency.
-      xref: [exclude: [RustlerPrecompiled]],
       precompiled: [targets: @precompiled_targets, nif_versions: [@nif_version]],
       description:
         "Drop-in replacement for libcluster's Kubernetes strategy: verified TLS, and a cluster that no API failure tears down",

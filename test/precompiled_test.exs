@@ -79,7 +79,8 @@ defmodule LibclusterKubernetes.PrecompiledTest do
     app = fresh(context.package, server.url)
     assert {said, 0} = mix(app, ["compile"])
     refute said =~ "cargo"
-    refute said =~ "warning"
+    # Before Elixir 1.15 it says that what is on ERL_LIBS is no dependency.
+    refute said =~ ~r/warning: (?!RustlerPrecompiled.__using__)/
     assert said =~ "Generated fresh app"
     # From now on the cache is all there is.
     FileServer.stop(server)

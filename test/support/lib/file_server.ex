@@ -34,14 +34,13 @@ defmodule LibclusterKubernetes.Test.FileServer do
   # OTP compares an address with no name of a certificate.
   defp socket(:https, pem) do
     name = {:Extension, {2, 5, 29, 17}, false, [dNSName: ~c"localhost"]}
-    # Elliptic curves: smaller, faster, and the same in every OTP.
-    key = {:namedCurve, :secp256r1}
-    chain = %{root: [key: key], intermediates: [], peer: [key: key, extensions: [name]]}
+    key = [key: {:namedCurve, :secp256r1}, digest: :sha256]
+    chain = %{root: key, intermediates: [], peer: [{:extensions, [name]} | key]}
 
     made =
       :public_key.pkix_test_data(%{
         server_chain: chain,
-        client_chain: %{root: [key: key], intermediates: [], peer: [key: key]}
+        client_chain: %{root: [], intermediates: [], peer: []}
       })
 
     authorities = for certificate <- made.client_config[:cacerts], do: {:Certificate, certificate, :not_encrypted}
