@@ -11,7 +11,7 @@ defmodule LibclusterKubernetes do
   """
   @spec info() :: [Info.t()]
   def info do
-    for topology <- Topologies.topologies(), {:ok, info} <- [info(topology)], do: info
+    for topology <- Topologies.names(), {:ok, info} <- [info(topology)], do: info
   end
 
   @doc """

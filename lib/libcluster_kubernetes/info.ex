@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Info do
   What a topology knows and does, at one moment. See `LibclusterKubernetes.info/1`.
   """
 
-  alias LibclusterKubernetes.Strategy.Membership
+  alias LibclusterKubernetes.Strategy.{Membership, State}
 
   @enforce_keys [
     :topology,
@@ -56,8 +56,8 @@ defmodule LibclusterKubernetes.Info do
   @type member :: %{name: String.t(), standing: :ready | :not_ready | :draining | :absent, connected?: boolean()}
 
   @doc false
-  @spec new(struct(), connected :: MapSet.t(String.t())) :: t()
-  def new(%{options: options, activity: activity} = strategy, connected) do
+  @spec new(State.t(), connected :: MapSet.t(String.t())) :: t()
+  def new(%{options: options, activity: activity} = state, connected) do
     %__MODULE__{
       topology: options.topology,
       source: options.values.kubernetes_ip_lookup_mode,
@@ -66,8 +66,8 @@ defmodule LibclusterKubernetes.Info do
       since: activity.since,
       last_success: activity.last_success,
       last_error: last_error(activity.last_error),
-      resource_version: strategy.resource_version,
-      members: members(strategy.membership, connected),
+      resource_version: state.resource_version,
+      members: members(state.membership, connected),
       requests: activity.requests,
       version: version()
     }

@@ -19,11 +19,7 @@ defmodule LibclusterKubernetes.AtomsTest do
     Resources.load_all()
   end
 
-  setup do
-    server = FakeApiserver.start!()
-    on_exit(fn -> FakeApiserver.stop(server) end)
-    %{server: server}
-  end
+  setup context, do: FakeApiserver.serve(context)
 
   # With the few that are names, 20,000: one more would be too many.
   for {source, mode} <- [endpoints: :dns, endpoint_slices: :hostname, pods: :ip], how <- @ways do

@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.ClockTest do
   # leaves, and when, is for 2 to decide.
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Test.{Api, Clock, ErlangNode, FakeApiserver, Mesh}
+  alias LibclusterKubernetes.Test.{Api, Clock, ErlangNode, FakeApiserver, Mesh, Topology}
 
   @moduletag :clock
   @moduletag timeout: 120_000
@@ -53,20 +53,13 @@ defmodule LibclusterKubernetes.ClockTest do
   end
 
   defp start(mode) do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
+    %{server: server} = FakeApiserver.serve()
     api = Api.new(server, :endpoints)
     clock = Path.join(server.dir, "clock")
 
-    config = [
-      kubernetes_node_basename: "app",
-      kubernetes_selector: "app=app",
-      kubernetes_master: api.url,
-      kubernetes_service_account_path: api.service_account,
-      kubernetes_watch: if(mode == :watch, do: :auto, else: false),
-      kubernetes_disconnect_after: 3_000,
-      polling_interval: 300
-    ]
+    watch = if mode == :watch, do: :auto, else: false
+    more = [kubernetes_watch: watch, kubernetes_disconnect_after: 3_000, polling_interval: 300]
+    config = Topology.config(api, more)
 
     port = ErlangNode.free_port()
     ErlangNode.start(Mesh.ip(3), port, [])

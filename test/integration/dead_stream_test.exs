@@ -7,18 +7,7 @@ defmodule LibclusterKubernetes.DeadStreamTest do
   alias LibclusterKubernetes.Test.{Cable, FakeApiserver, Topology}
 
   defp start(server, changes) do
-    options =
-      Options.new!(
-        :dead_stream,
-        [
-          kubernetes_node_basename: "app",
-          kubernetes_selector: "app=app",
-          kubernetes_master: server.url,
-          kubernetes_service_account_path: server.service_account,
-          kubernetes_request_timeout: 1_000
-        ],
-        %{}
-      )
+    options = Options.new!(:dead_stream, Topology.config(server, kubernetes_request_timeout: 1_000), %{})
 
     {:ok, {worker, ref}} = options |> Options.to_native() |> Map.merge(changes) |> Native.start(self())
     on_exit(fn -> Native.stop(worker) end)
@@ -58,11 +47,11 @@ defmodule LibclusterKubernetes.DeadStreamTest do
   end
 
   describe "a server that is alive but silent" do
-    setup do
-      server = FakeApiserver.start!()
-      on_exit(fn -> File.rm_rf!(server.dir) end)
+    setup context, do: FakeApiserver.serve(context)
+
+    setup %{server: server} do
       FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.1"]))
-      %{server: server}
+      :ok
     end
 
     test "is replaced once it has been silent for longer than between two bookmarks", %{server: server} do

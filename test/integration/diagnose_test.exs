@@ -13,24 +13,14 @@ defmodule LibclusterKubernetes.DiagnoseTest do
 
   @guide File.read!("guides/diagnose.md")
 
-  setup do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
+  setup context, do: FakeApiserver.serve(context)
+
+  setup %{server: server} do
     FakeApiserver.put(server, "endpoints", "app", endpoints(["127.0.0.2", "127.0.0.3"]))
-    %{server: server, port: ErlangNode.free_port()}
+    %{port: ErlangNode.free_port()}
   end
 
-  defp config(context, more \\ []) do
-    defaults = [
-      kubernetes_node_basename: "app",
-      kubernetes_selector: "app=app",
-      kubernetes_master: context.server.url,
-      kubernetes_service_account_path: context.server.service_account,
-      polling_interval: 200
-    ]
-
-    Keyword.merge(defaults, more)
-  end
+  defp config(context, more \\ []), do: Topology.config(context.server, Keyword.merge([polling_interval: 200], more))
 
   # A node, its topology with this config, and the name it has.
   defp start(context, number, opts \\ []) do

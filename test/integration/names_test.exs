@@ -8,11 +8,7 @@ defmodule LibclusterKubernetes.NamesTest do
   @moduletag :real_libcluster
   @cases 200
 
-  setup do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
-    %{server: server}
-  end
+  setup context, do: FakeApiserver.serve(context)
 
   test "the names equal those of Cluster.Strategy.Kubernetes, for every well-formed list and option", %{server: server} do
     %URI{port: port} = URI.parse(server.url)

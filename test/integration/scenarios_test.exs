@@ -1,18 +1,16 @@
 defmodule LibclusterKubernetes.FakeScenariosTest do
   use ExUnit.Case, async: true
-  use LibclusterKubernetes.Test.Scenarios
 
   import LibclusterKubernetes.Test.Scenarios, only: [start: 1]
 
   alias LibclusterKubernetes.Test.{FakeApiserver, Topology}
 
+  # Before the tests, as it counts for those that follow.
   @moduletag timeout: 60_000
 
-  setup do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
-    %{server: server}
-  end
+  use LibclusterKubernetes.Test.Scenarios
+
+  setup context, do: FakeApiserver.serve(context)
 
   test "history that is forgotten costs no more than a list: all sources", %{server: server} do
     server |> Scenarios.expired() |> Scenarios.watch_again()
@@ -103,12 +101,13 @@ end
 
 defmodule LibclusterKubernetes.KubeScenariosTest do
   use ExUnit.Case, async: false
-  use LibclusterKubernetes.Test.Scenarios
 
   alias LibclusterKubernetes.Test.KubeApiserver
 
   @moduletag :kube_apiserver
   @moduletag timeout: 120_000
+
+  use LibclusterKubernetes.Test.Scenarios
 
   setup_all do: KubeApiserver.setup_all(audit: true)
 

@@ -5,6 +5,7 @@ defmodule LibclusterKubernetes.WatchKubeTest do
   import LibclusterKubernetes.Test.Scenarios, only: [assert_connect: 2, start: 3, state: 4]
 
   alias LibclusterKubernetes.Test.{Api, KubeApiserver, Recorder, Topology}
+  alias LibclusterKubernetes.Test.Soak.Resources
 
   @moduletag :kube_apiserver
   @moduletag timeout: 180_000
@@ -76,7 +77,7 @@ defmodule LibclusterKubernetes.WatchKubeTest do
       count = 200
       api = Api.new(server, :endpoints)
       Api.members(api, ["10.1.0.1"])
-      {threads, memory} = {threads(), resident_mb()}
+      {threads, memory} = {Resources.discoveries(), resident_mb()}
 
       for number <- 1..count do
         # Each is known by its selector in the audit log, and by the names of its nodes.
@@ -85,7 +86,7 @@ defmodule LibclusterKubernetes.WatchKubeTest do
 
       for number <- 1..count, do: assert_connect("n#{number}@10.1.0.1", 30_000)
       Topology.wait_until(fn -> Api.watches(api) == count end, 30_000)
-      assert threads() == threads + count
+      assert Resources.discoveries() == threads + count
       IO.puts("\n#{count} topologies that watch: #{resident_mb() - memory} MB more in the VM, one thread each")
 
       before = server |> KubeApiserver.requests(api.namespace) |> length()
@@ -97,7 +98,7 @@ defmodule LibclusterKubernetes.WatchKubeTest do
       for number <- 1..count, do: assert_connect("n#{number}@10.1.0.2", 40_000)
       back = System.monotonic_time(:millisecond) - ready
       refute_received {:disconnect, _}
-      assert threads() == threads + count
+      assert Resources.discoveries() == threads + count
 
       asked = server |> KubeApiserver.requests(api.namespace) |> Enum.drop(before)
       returns = asked |> Enum.uniq_by(&topology(&1.uri)) |> Enum.map(&DateTime.to_unix(&1.at, :microsecond))
@@ -236,13 +237,6 @@ defmodule LibclusterKubernetes.WatchKubeTest do
       {:error, :timeout} ->
         attempts
     end
-  end
-
-  # The names that native/discovery gives its threads.
-  defp threads do
-    "/proc/self/task/*/comm"
-    |> Path.wildcard()
-    |> Enum.count(&match?({:ok, "k8s-" <> _}, File.read(&1)))
   end
 
   defp resident_mb do

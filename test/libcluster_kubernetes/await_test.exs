@@ -8,12 +8,7 @@ defmodule LibclusterKubernetes.AwaitTest do
   alias LibclusterKubernetes.Await
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
-  setup context do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
-    {:ok, recorder} = Recorder.start_link()
-    %{server: server, recorder: recorder, topology: context.test}
-  end
+  setup context, do: Topology.alone(context)
 
   defp spec(context, config \\ []) do
     Topology.child_spec(Topology.state(context.server, context.recorder, config, context.topology))

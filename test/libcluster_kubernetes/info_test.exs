@@ -2,23 +2,14 @@ defmodule LibclusterKubernetes.InfoTest do
   use ExUnit.Case, async: true
 
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
-  import LibclusterKubernetes.Test.Topology, only: [wait_until: 1]
+  import LibclusterKubernetes.Test.Topology, only: [start: 2, wait_until: 1]
 
   alias LibclusterKubernetes.Info
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
   doctest LibclusterKubernetes, only: [info: 1]
 
-  setup context do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
-    {:ok, recorder} = Recorder.start_link()
-    %{server: server, recorder: recorder, topology: context.test}
-  end
-
-  defp start(context, config) do
-    start_supervised!(Topology.child_spec(Topology.state(context.server, context.recorder, config, context.topology)))
-  end
+  setup context, do: Topology.alone(context)
 
   defp info(context) do
     {:ok, info} = LibclusterKubernetes.info(context.topology)

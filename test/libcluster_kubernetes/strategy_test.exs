@@ -4,25 +4,23 @@ defmodule LibclusterKubernetes.StrategyTest do
 
   import ExUnit.CaptureLog
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
-  import LibclusterKubernetes.Test.Topology, only: [await_lists: 2, wait_until: 1]
+  import LibclusterKubernetes.Test.Topology, only: [await_lists: 2, start: 1, start: 2, start: 3, wait_until: 1]
 
-  alias LibclusterKubernetes.Strategy
-  alias LibclusterKubernetes.Strategy.Incident
+  alias LibclusterKubernetes.Strategy.{Incident, State}
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
-  setup do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
-    {:ok, recorder} = Recorder.start_link()
-    %{server: server, recorder: recorder}
-  end
-
-  defp start(context, config \\ [], name \\ :k8s) do
-    start_supervised!(Topology.child_spec(Topology.state(context.server, context.recorder, config, name)))
-  end
+  setup context, do: Topology.alone(context)
 
   defp members(context, ips, opts \\ []) do
     FakeApiserver.put(context.server, "endpoints", "app", endpoints(ips, opts))
+  end
+
+  # A topology that has these members and is connected to all of them.
+  defp connected(context, ips, config) do
+    members(context, ips)
+    pid = start(context, config)
+    for ip <- ips, node = :"app@#{ip}", do: assert_receive({:connect, ^node, true})
+    pid
   end
 
   describe "connecting" do
@@ -66,7 +64,7 @@ defmodule LibclusterKubernetes.StrategyTest do
         capture_log(fn ->
           pid = start_supervised!(Topology.child_spec(%{state | connect: {__MODULE__, :call, [connect]}}))
           assert_receive {:connect, :"app@10.3.0.3", true}
-          assert %Strategy{} = :sys.get_state(pid, 100)
+          assert %State{} = :sys.get_state(pid, 100)
           wait_until(fn -> map_size(:sys.get_state(pid, 100).dialing.failures) == 1 end)
         end)
 
@@ -101,10 +99,7 @@ defmodule LibclusterKubernetes.StrategyTest do
 
   describe "leaving" do
     test "a member is disconnected only after it has been absent for kubernetes_disconnect_after", context do
-      members(context, ["10.3.0.1", "10.3.0.2"])
-      start(context, kubernetes_disconnect_after: 300)
-      assert_receive {:connect, :"app@10.3.0.1", true}
-      assert_receive {:connect, :"app@10.3.0.2", true}
+      connected(context, ["10.3.0.1", "10.3.0.2"], kubernetes_disconnect_after: 300)
 
       members(context, ["10.3.0.1"])
       written = System.monotonic_time(:millisecond)
@@ -114,9 +109,7 @@ defmodule LibclusterKubernetes.StrategyTest do
     end
 
     test "a member that is back in time, not ready or draining, is never disconnected", context do
-      members(context, ["10.3.0.1"])
-      start(context, kubernetes_disconnect_after: 1_000)
-      assert_receive {:connect, :"app@10.3.0.1", true}
+      connected(context, ["10.3.0.1"], kubernetes_disconnect_after: 1_000)
 
       members(context, [])
       await_lists(context.server, 2)
@@ -161,9 +154,7 @@ defmodule LibclusterKubernetes.StrategyTest do
 
     test "a node that was never in an answer is not disconnected", context do
       Recorder.connect(context.recorder, :"other@10.9.9.9")
-      members(context, ["10.3.0.1"])
-      start(context, kubernetes_disconnect_after: 0)
-      assert_receive {:connect, :"app@10.3.0.1", true}
+      connected(context, ["10.3.0.1"], kubernetes_disconnect_after: 0)
       await_lists(context.server, 3)
       refute_received {:disconnect, _}
     end
@@ -210,9 +201,7 @@ defmodule LibclusterKubernetes.StrategyTest do
     end
 
     test "a server that is gone: nobody leaves, and life goes on when it is back", context do
-      members(context, ["10.3.0.1", "10.3.0.2"])
-      start(context, kubernetes_disconnect_after: 0)
-      assert_receive {:connect, :"app@10.3.0.2", true}
+      connected(context, ["10.3.0.1", "10.3.0.2"], kubernetes_disconnect_after: 0)
       FakeApiserver.listening(context.server, false)
       refute_receive {:disconnect, _}, 500
 
@@ -223,10 +212,7 @@ defmodule LibclusterKubernetes.StrategyTest do
     end
 
     test "an absence that was seen before the failure does not disconnect during it", context do
-      members(context, ["10.3.0.1", "10.3.0.2"])
-      start(context, kubernetes_disconnect_after: 250)
-      assert_receive {:connect, :"app@10.3.0.1", true}
-      assert_receive {:connect, :"app@10.3.0.2", true}
+      connected(context, ["10.3.0.1", "10.3.0.2"], kubernetes_disconnect_after: 250)
       members(context, ["10.3.0.1"])
       await_lists(context.server, 2)
       FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 503}}}])
@@ -267,7 +253,7 @@ defmodule LibclusterKubernetes.StrategyTest do
         wait_until(fn -> FakeApiserver.summary(context.server)["connections_open"] > 0 end)
 
         [{_, pid, _, _}] = Supervisor.which_children(supervisor)
-        assert %Strategy{} = :sys.get_state(pid, 100)
+        assert %State{} = :sys.get_state(pid, 100)
 
         {stopped, :ok} = :timer.tc(fn -> Supervisor.stop(supervisor) end)
         assert started < 1_000_000 and stopped < 1_000_000
@@ -334,9 +320,7 @@ defmodule LibclusterKubernetes.StrategyTest do
     test "a rotated token and a rotated CA are used without a restart", context do
       folder = Path.join(context.server.dir, "rotated")
       File.cp_r!(context.server.service_account, folder)
-      members(context, ["10.3.0.1"])
-      start(context, kubernetes_service_account_path: folder)
-      assert_receive {:connect, :"app@10.3.0.1", true}
+      connected(context, ["10.3.0.1"], kubernetes_service_account_path: folder)
 
       FakeApiserver.token(context.server, "rotated", [%{verbs: ["*"], resources: ["*"], namespaces: ["*"]}])
       replace!(Path.join(folder, "token"), "rotated")
@@ -349,9 +333,7 @@ defmodule LibclusterKubernetes.StrategyTest do
 
   describe "polling" do
     test "keeps its connection and asks for what the options say", context do
-      members(context, ["10.3.0.1"])
-      start(context, kubernetes_selector: "app in (app, web)", kubernetes_use_cached_resources: true)
-      assert_receive {:connect, :"app@10.3.0.1", true}
+      connected(context, ["10.3.0.1"], kubernetes_selector: "app in (app, web)", kubernetes_use_cached_resources: true)
       FakeApiserver.clear_journal(context.server)
       await_lists(context.server, 5)
 
@@ -367,9 +349,7 @@ defmodule LibclusterKubernetes.StrategyTest do
     end
 
     test "takes what the cache has, until somebody is missing", context do
-      members(context, ["10.3.0.1", "10.3.0.2"])
-      start(context, kubernetes_disconnect_after: 60_000)
-      assert_receive {:connect, :"app@10.3.0.2", true}
+      connected(context, ["10.3.0.1", "10.3.0.2"], kubernetes_disconnect_after: 60_000)
       wait_until(fn -> nil not in versions(context, 2) end)
 
       members(context, ["10.3.0.1"])
@@ -380,9 +360,7 @@ defmodule LibclusterKubernetes.StrategyTest do
     end
 
     test "takes nothing from the cache where one answer decides", context do
-      members(context, ["10.3.0.1", "10.3.0.2"])
-      start(context, kubernetes_disconnect_after: 0)
-      assert_receive {:connect, :"app@10.3.0.2", true}
+      connected(context, ["10.3.0.1", "10.3.0.2"], kubernetes_disconnect_after: 0)
       assert Enum.all?(versions(context, 5), &is_nil/1)
     end
 

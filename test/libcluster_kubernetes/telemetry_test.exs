@@ -2,8 +2,9 @@ defmodule LibclusterKubernetes.TelemetryTest do
   use ExUnit.Case, async: true
 
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
+  import LibclusterKubernetes.Test.Topology, only: [start: 1, start: 2]
 
-  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+  alias LibclusterKubernetes.Test.{FakeApiserver, Topology}
 
   @events [
     [:list, :stop],
@@ -15,14 +16,12 @@ defmodule LibclusterKubernetes.TelemetryTest do
   ]
 
   # Each test has a topology of its own name, so that it hears of no other.
-  setup context do
-    server = FakeApiserver.start!()
-    on_exit(fn -> File.rm_rf!(server.dir) end)
-    {:ok, recorder} = Recorder.start_link()
+  setup context, do: Topology.alone(context)
+
+  setup %{server: server, topology: topology} do
     FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.1", "10.0.0.2"], not_ready: ["10.0.0.3"]))
 
     test = self()
-    topology = context.test
 
     handler = fn [:libcluster_kubernetes | event], measurements, metadata, _config ->
       if metadata.topology == topology, do: send(test, {:event, event, measurements, metadata})
@@ -30,11 +29,6 @@ defmodule LibclusterKubernetes.TelemetryTest do
 
     :ok = :telemetry.attach_many(topology, for(event <- @events, do: [:libcluster_kubernetes | event]), handler, nil)
     on_exit(fn -> :telemetry.detach(topology) end)
-    %{server: server, recorder: recorder, topology: topology}
-  end
-
-  defp start(context, config \\ []) do
-    start_supervised!(Topology.child_spec(Topology.state(context.server, context.recorder, config, context.topology)))
   end
 
   test "every event of the documentation is one of these, and the other way round" do

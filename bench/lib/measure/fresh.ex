@@ -15,13 +15,9 @@ defmodule LibclusterKubernetes.Bench.Measure.Fresh do
   @polls 2
 
   @doc "Memory and bytes of polling."
-  def polling(%{plan: plan} = setting, source, members) do
-    samples =
-      for _ <- 1..plan.fresh_starts, who <- Setting.subjects(setting, source) do
-        {who, polling_sample(setting, who, source, members)}
-      end
-
-    for {who, samples} <- grouped(samples), measure <- [:poll_memory, :poll_bytes] do
+  def polling(setting, source, members) do
+    for {who, samples} <- samples(setting, source, &polling_sample(setting, &1, source, members)),
+        measure <- [:poll_memory, :poll_bytes] do
       Figure.new(measure, {source, members}, who, :bytes, Enum.map(samples, & &1[measure]))
     end
   end
@@ -51,13 +47,8 @@ defmodule LibclusterKubernetes.Bench.Measure.Fresh do
   end
 
   @doc "Start-up."
-  def start_up(%{plan: plan} = setting, source, members) do
-    samples =
-      for _ <- 1..plan.fresh_starts, who <- Setting.subjects(setting, source) do
-        {who, start_sample(setting, who, source, members)}
-      end
-
-    for {who, samples} <- grouped(samples),
+  def start_up(setting, source, members) do
+    for {who, samples} <- samples(setting, source, &start_sample(setting, &1, source, members)),
         {measure, key} <- [start_blocked: :blocked, start_connected: :connected, start_nif_load: :nif],
         values = Enum.map(samples, & &1[key]),
         hd(values) != nil,
@@ -77,5 +68,9 @@ defmodule LibclusterKubernetes.Bench.Measure.Fresh do
     %{blocked: blocked, connected: connected, nif: nif}
   end
 
-  defp grouped(samples), do: Enum.group_by(samples, &elem(&1, 0), &elem(&1, 1))
+  # As often as planned, in turn.
+  defp samples(setting, source, sample) do
+    samples = for _ <- 1..setting.plan.fresh_starts, who <- Setting.subjects(setting, source), do: {who, sample.(who)}
+    Enum.group_by(samples, &elem(&1, 0), &elem(&1, 1))
+  end
 end

@@ -11,7 +11,7 @@ defmodule LibclusterKubernetes.Diagnosis.Subject do
   @spec names() :: [atom()]
   def names do
     configured = for {name, topology} <- configured(), topology[:strategy] == Strategy, do: name
-    Enum.uniq(Topologies.topologies() ++ configured)
+    Enum.uniq(Topologies.names() ++ configured)
   end
 
   @doc "The options of a topology, or `nil`, and the first check."

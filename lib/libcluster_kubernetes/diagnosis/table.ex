@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.Diagnosis.Table do
   @moduledoc false
   # A diagnosis as a table for people: the cause first, then every check with what to change.
 
-  alias LibclusterKubernetes.Diagnosis
+  alias LibclusterKubernetes.Diagnosis.Check
 
   # Columns of text before a line is broken; lines with an indent of their own are YAML or commands and stay whole.
   @width 100
@@ -10,8 +10,8 @@ defmodule LibclusterKubernetes.Diagnosis.Table do
 
   @labels %{ok: "ok", warning: "warning", failed: "FAILED", skipped: "skipped"}
 
-  @spec text(Diagnosis.t()) :: String.t()
-  def text(%Diagnosis{} = diagnosis) do
+  @spec text(%{topology: atom(), node: String.t(), checks: [Check.t()], cause: Check.t() | nil}) :: String.t()
+  def text(diagnosis) do
     Enum.join([title(diagnosis), "" | Enum.map(diagnosis.checks, &row/1)], "\n")
   end
 

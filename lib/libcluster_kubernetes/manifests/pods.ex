@@ -2,8 +2,7 @@ defmodule LibclusterKubernetes.Manifests.Pods do
   @moduledoc false
   # What the pods of an application need: labels, service account, environment and ports.
 
-  alias LibclusterKubernetes.Manifests
-  alias LibclusterKubernetes.Manifests.Yaml
+  alias LibclusterKubernetes.Manifests.{Metadata, Yaml}
   alias LibclusterKubernetes.Options
 
   @type t :: %{
@@ -31,7 +30,7 @@ defmodule LibclusterKubernetes.Manifests.Pods do
       [
         {"apiVersion", "apps/v1"},
         {"kind", if(hostname?, do: "StatefulSet", else: "Deployment")},
-        {"metadata", Manifests.metadata(pods.app, pods.namespace)},
+        {"metadata", Metadata.new(pods.app, pods.namespace)},
         {"spec",
          if(hostname?, do: [{"serviceName", service}], else: []) ++
            if(parallel?, do: [{"podManagementPolicy", "Parallel"}], else: []) ++

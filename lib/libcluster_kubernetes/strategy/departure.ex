@@ -60,11 +60,11 @@ defmodule LibclusterKubernetes.Strategy.Departure do
   def handle_info(_other, state), do: {:noreply, state}
 
   defp verdict(topology) do
-    {own, others} = Enum.split_with(Topologies.all(), fn {_pid, holding} -> holding.topology == topology end)
+    {own, others} = Enum.split_with(Topologies.all(), fn {_pid, entry} -> entry.topology == topology end)
 
     cond do
       own == [] -> :unknown
-      Topologies.stay?(for {_pid, holding} <- others, do: holding) -> :stays
+      Topologies.stay?(for {_pid, entry} <- others, do: entry) -> :stays
       true -> own |> Enum.map(fn {pid, _} -> GenServer.call(pid, :leave_unless_member) end) |> Enum.min_by(&rank/1)
     end
   end

@@ -56,8 +56,8 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   def tried?(dialing, name), do: is_map_key(dialing.failures, name) and name not in dialing.in_flight
 
   @doc "Whether nobody is being tried, nor waits to be."
-  @spec settled?(t()) :: boolean()
-  def settled?(%{in_flight: in_flight, failures: failures, crowded?: crowded?}) do
+  @spec idle?(t()) :: boolean()
+  def idle?(%{in_flight: in_flight, failures: failures, crowded?: crowded?}) do
     Enum.empty?(in_flight) and failures == %{} and not crowded?
   end
 

@@ -18,9 +18,13 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   # absence up to a polling interval earlier than it did). It leaves once: others that connect to it again know it as a
   # member, and a link too many harms nobody.
 
+  @enforce_keys [:disconnect_after, :courtesy, :observed_at]
   defstruct [
     :disconnect_after,
     :courtesy,
+    # When an answer last told what was true then; before the first one, when the topology started.
+    :observed_at,
+    answered?: false,
     self: nil,
     ready: MapSet.new(),
     draining: MapSet.new(),
@@ -28,32 +32,32 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     absent: %{},
     # Whether the last answer names this node, which may have been dismissed since.
     named?: false,
-    left?: false,
-    # When an answer last told what was true then.
-    observed_at: nil
+    left?: false
   ]
 
   @type name :: String.t()
   @type t :: %__MODULE__{
           disconnect_after: non_neg_integer() | :never,
           courtesy: non_neg_integer(),
+          observed_at: integer(),
+          answered?: boolean(),
           self: name() | nil,
           ready: MapSet.t(name()),
           draining: MapSet.t(name()),
           present: MapSet.t(name()),
           absent: %{name() => since :: integer()},
           named?: boolean(),
-          left?: boolean(),
-          observed_at: integer() | nil
+          left?: boolean()
         }
   @type standing :: :ready | :not_ready | :draining | :absent
 
-  @spec new(non_neg_integer() | :never, pos_integer()) :: t()
-  def new(:never, _polling_interval), do: %__MODULE__{disconnect_after: :never, courtesy: 0}
+  @spec new(non_neg_integer() | :never, pos_integer(), integer()) :: t()
+  def new(:never, _polling_interval, now), do: %__MODULE__{disconnect_after: :never, courtesy: 0, observed_at: now}
 
-  def new(disconnect_after, polling_interval) do
+  def new(disconnect_after, polling_interval, now) do
     # The interval with its jitter, and as much again for the answer to arrive.
-    %__MODULE__{disconnect_after: disconnect_after, courtesy: min(disconnect_after, div(polling_interval * 12, 10))}
+    courtesy = min(disconnect_after, div(polling_interval * 12, 10))
+    %__MODULE__{disconnect_after: disconnect_after, courtesy: courtesy, observed_at: now}
   end
 
   @doc "Takes in a complete answer, as seen by the node called `self`."
@@ -68,6 +72,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     %{
       membership
       | self: self,
+        answered?: true,
         ready: ready,
         draining: draining,
         present: present,
@@ -96,13 +101,17 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   defp observed_at(_membership, :present, now), do: now
   defp observed_at(membership, :known, _now), do: membership.observed_at
 
-  @doc "Whether an answer that says the same again can change nothing but its time."
-  @spec settled?(t()) :: boolean()
-  def settled?(membership), do: map_size(membership.absent) == 0
+  @doc "Whether nobody is missing: then an answer that says the same again changes nothing but its time."
+  @spec nobody_absent?(t()) :: boolean()
+  def nobody_absent?(membership), do: map_size(membership.absent) == 0
+
+  @doc "Whether nothing differs between these two but the times of their answers."
+  @spec same?(t(), t()) :: boolean()
+  def same?(one, other), do: %{one | observed_at: other.observed_at} == other
 
   @doc "Whether the next answer may decide about a disconnect."
   @spec deciding?(t()) :: boolean()
-  def deciding?(membership), do: membership.disconnect_after == 0 or not settled?(membership)
+  def deciding?(membership), do: membership.disconnect_after == 0 or not nobody_absent?(membership)
 
   @doc "Whom to be connected to. Nobody, while this node drains or is itself absent."
   @spec wanted(t()) :: MapSet.t(name())
@@ -144,7 +153,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @doc "Whom to disconnect: absent for long enough. Nobody, while this node is itself absent: then it leaves instead."
   @spec departed(t()) :: [name()]
   def departed(%{absent: absent, self: self}) when is_map_key(absent, self), do: []
-  def departed(membership), do: for({name, at} <- deadlines(membership), at <= membership.observed_at, do: name)
+  def departed(membership), do: for({name, at} <- deadlines(membership), confirmed?(membership, at), do: name)
 
   @doc "Whether this node has been absent for so long that it must leave, and has not left yet."
   @spec leave?(t()) :: boolean()
@@ -153,13 +162,13 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @doc "Whether this node has been absent for so long that nobody counts on it."
   @spec gone?(t()) :: boolean()
   def gone?(membership) do
-    Enum.any?(deadlines(membership), fn {name, at} -> name == membership.self and at <= membership.observed_at end)
+    Enum.any?(deadlines(membership), fn {name, at} -> name == membership.self and confirmed?(membership, at) end)
   end
 
   @doc "Whether somebody has been absent for long enough, but for an answer that confirms it."
   @spec unconfirmed?(t(), integer()) :: boolean()
   def unconfirmed?(membership, now) do
-    Enum.any?(deadlines(membership), fn {_name, at} -> at <= now and at > membership.observed_at end)
+    Enum.any?(deadlines(membership), fn {_name, at} -> at <= now and not confirmed?(membership, at) end)
   end
 
   @doc "Whether the last answer names this node."
@@ -201,6 +210,11 @@ defmodule LibclusterKubernetes.Strategy.Membership do
       {name, since} -> {name, since + membership.disconnect_after + membership.courtesy}
     end)
   end
+
+  # Whether an absence that is long enough at this time is one by an answer of then. Before the first answer nobody is
+  # absent but who was dismissed, and that needs none.
+  defp confirmed?(%{answered?: false}, _at), do: true
+  defp confirmed?(membership, at), do: at <= membership.observed_at
 
   # Where nobody is ever disconnected, only this node's own absence matters.
   defp tracked(absent, %{disconnect_after: :never}, self), do: Map.take(absent, [self])

@@ -1,53 +1,50 @@
 defmodule LibclusterKubernetes.Strategy.Topologies do
   @moduledoc false
-  # The topologies of this VM, and which nodes each holds, so that none disconnects what another one still wants.
-  # An entry goes with the process that made it.
+  # The registry of the topologies of this VM: their processes, and which nodes each holds, so that none disconnects what
+  # another one still wants. An entry goes with the process that made it.
 
-  @enforce_keys [:topology]
-  defstruct [:topology, names: MapSet.new(), gone?: false]
-
-  # `gone?`: its answers have not named this node for so long that it keeps nobody from leaving.
-  @type t :: %__MODULE__{topology: atom(), names: MapSet.t(String.t()), gone?: boolean()}
+  @typedoc "`gone?`: its answers have not named this node for so long that it keeps nobody from leaving."
+  @type entry :: %{topology: atom(), names: MapSet.t(String.t()), gone?: boolean()}
 
   def child_spec(_opts), do: Registry.child_spec(keys: :unique, name: __MODULE__)
 
-  @doc "Makes this what the calling process holds."
-  @spec hold(t()) :: :ok
-  def hold(holding) do
-    case Registry.register(__MODULE__, self(), holding) do
+  @doc "Makes this the entry of the calling process."
+  @spec publish(atom(), MapSet.t(String.t()), gone? :: boolean()) :: :ok
+  def publish(topology, names, gone?) do
+    entry = %{topology: topology, names: names, gone?: gone?}
+
+    case Registry.register(__MODULE__, self(), entry) do
       {:ok, _} -> :ok
-      {:error, {:already_registered, _}} -> Registry.update_value(__MODULE__, self(), fn _ -> holding end)
+      {:error, {:already_registered, _}} -> Registry.update_value(__MODULE__, self(), fn _ -> entry end)
     end
 
     :ok
   end
 
-  @doc "What the other topologies of this VM hold."
+  @doc "Every topology of this VM, with its process."
+  @spec all() :: [{pid(), entry()}]
+  def all, do: Registry.select(__MODULE__, [{{:_, :"$1", :"$2"}, [], [{{:"$1", :"$2"}}]}])
+
+  @doc "Those of other processes than the calling one."
+  @spec others() :: [entry()]
+  def others, do: for({pid, entry} <- all(), pid != self(), do: entry)
+
+  @doc "What they hold."
   @spec held_by_others() :: MapSet.t(String.t())
-  def held_by_others do
-    for {pid, holding} <- all(), pid != self(), reduce: MapSet.new() do
-      held -> MapSet.union(held, holding.names)
-    end
-  end
+  def held_by_others, do: Enum.reduce(others(), MapSet.new(), &MapSet.union(&2, &1.names))
 
   @doc """
   Whether any of these wants this node to stay: in a full mesh, leaving the nodes of one topology only would be the
   overlapping partition that OTP ends by cutting more.
   """
-  @spec stay?([t()]) :: boolean()
-  def stay?(holdings), do: Enum.any?(holdings, &(not &1.gone? and not Enum.empty?(&1.names)))
+  @spec stay?([entry()]) :: boolean()
+  def stay?(entries), do: Enum.any?(entries, &(not &1.gone? and not Enum.empty?(&1.names)))
 
   @doc "The names of the topologies of this VM."
-  @spec topologies() :: [atom()]
-  def topologies, do: all() |> Enum.map(fn {_pid, holding} -> holding.topology end) |> Enum.uniq() |> Enum.sort()
+  @spec names() :: [atom()]
+  def names, do: all() |> Enum.map(fn {_pid, entry} -> entry.topology end) |> Enum.uniq() |> Enum.sort()
 
   @doc "The process of a topology."
   @spec whereis(atom()) :: pid() | nil
-  def whereis(topology) do
-    Enum.find_value(all(), fn {pid, holding} -> if holding.topology == topology, do: pid end)
-  end
-
-  @doc "Every topology of this VM, with its process."
-  @spec all() :: [{pid(), t()}]
-  def all, do: Registry.select(__MODULE__, [{{:_, :"$1", :"$2"}, [], [{{:"$1", :"$2"}}]}])
+  def whereis(topology), do: Enum.find_value(all(), fn {pid, entry} -> if entry.topology == topology, do: pid end)
 end

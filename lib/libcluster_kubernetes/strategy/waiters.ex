@@ -3,8 +3,12 @@ defmodule LibclusterKubernetes.Strategy.Waiters do
   # Who waits for a topology, and for what. Only while somebody does, its process hears of nodes that come up by
   # themselves.
 
+  alias LibclusterKubernetes.Strategy.{Dialing, Membership}
+
   @type peers :: pos_integer() | nil
   @type t :: [{GenServer.from(), peers(), timer :: reference()}]
+  @typedoc "Whether the first answer was acted on, and how many members are connected."
+  @type progress :: %{answered?: boolean(), peers: non_neg_integer()}
 
   @spec add(t(), GenServer.from(), peers(), timeout :: non_neg_integer()) :: t()
   def add(waiters, from, peers, timeout) do
@@ -12,11 +16,30 @@ defmodule LibclusterKubernetes.Strategy.Waiters do
     [{from, peers, Process.send_after(self(), {:await_over, from}, timeout)} | waiters]
   end
 
-  @doc "Answers those for whom it is over: `ending` says how, or nil."
-  @spec answer(t(), (GenServer.from(), peers() -> atom() | nil)) :: t()
-  def answer([], _ending), do: []
+  @spec progress(Membership.t(), Dialing.t(), connected :: MapSet.t(String.t())) :: progress()
+  def progress(membership, dialing, connected) do
+    peers = for {name, standing} <- Membership.standings(membership), standing != :absent, name in connected, do: name
+    missing = membership |> Membership.wanted() |> MapSet.difference(connected)
+    tried? = Enum.all?(missing, &Dialing.tried?(dialing, &1))
+    %{answered?: membership.answered? and tried?, peers: length(peers)}
+  end
 
-  def answer(waiters, ending) do
+  @doc "Answers those who have waited for so much."
+  @spec answer(t(), progress()) :: t()
+  def answer(waiters, progress), do: dismiss(waiters, fn _from, peers -> ending(peers, progress) end)
+
+  @doc "Answers the one whose time is over."
+  @spec time_over(t(), GenServer.from()) :: t()
+  def time_over(waiters, waiter), do: dismiss(waiters, fn from, _peers -> if from == waiter, do: :timeout end)
+
+  defp ending(nil, %{answered?: true}), do: :answered
+  defp ending(wanted, %{peers: peers}) when is_integer(wanted) and peers >= wanted, do: :peers
+  defp ending(_wanted, _progress), do: nil
+
+  # `ending` says how it is over, or nil.
+  defp dismiss([], _ending), do: []
+
+  defp dismiss(waiters, ending) do
     left =
       Enum.reject(waiters, fn {from, peers, timer} ->
         if answer = ending.(from, peers) do

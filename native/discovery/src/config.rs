@@ -1,11 +1,10 @@
 //! Everything a discovery needs to know, complete: the defaults live in one place, on the Elixir side.
+//!
+//! Plain data. What is done with it stands in the rooms: how an address is chosen in `server::address`, how a name is built
+//! in `names::longname`, who is of a rollout in `names::rollout`.
 
 use std::path::PathBuf;
 use std::time::Duration;
-
-use crate::names::longname::Names;
-use crate::names::rollout::Rollout;
-use crate::server::address::ApiAddress;
 
 /// One topology's configuration.
 #[derive(Debug, Clone)]
@@ -88,4 +87,47 @@ pub enum IpFamily {
     V4,
     /// `kubernetes_ip_family: :ipv6`
     V6,
+}
+
+/// How a candidate becomes a node name: the rules of one topology.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// The part before `@`.
+    pub basename: String,
+    /// How the part after `@` is built.
+    pub mode: Mode,
+    /// The cluster's DNS domain, for the two modes that name by DNS.
+    pub domain: String,
+}
+
+/// How an address becomes a host part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// `base@IP`
+    Ip,
+    /// `base@IP-WITH-DASHES.NAMESPACE.pod.DOMAIN`
+    Dns,
+    /// `base@HOSTNAME.SERVICE.NAMESPACE.svc.DOMAIN`
+    Hostname {
+        /// The governing headless Service.
+        service: String,
+    },
+}
+
+/// Which pods count: those with the same value of a label as the pod of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// The key of the label.
+    pub label: String,
+    /// The name of this node.
+    pub node: String,
+}
+
+/// The API's address. Written as `https://host[:port]`, without a trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiAddress {
+    /// The address to ask first.
+    pub primary: String,
+    /// The address to ask when the name in `primary` cannot be resolved.
+    pub fallback: Option<String>,
 }

@@ -5,14 +5,16 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use crate::answers::frame::Frame;
-use crate::answers::list::Page;
+use crate::answers::list;
 use crate::answers::pieces::{Delimiter, End, Pieces};
 use crate::answers::window::Window;
 use crate::config::Config;
 use crate::error::{Error, Kind};
+use crate::names::entry::Entry;
 use crate::names::snapshot::Snapshot;
+use crate::objects::resource::Resource;
 use crate::server::credentials::Token;
-use crate::server::http;
+use crate::server::failures;
 use crate::server::status::{self, Asked};
 use crate::watch::discovery::Event;
 use crate::watch::watcher::{Input, Request, Tell, Watcher};
@@ -60,19 +62,17 @@ impl<'c> Offline<'c> {
 
     /// Answers with this page of a list; what the owner would be told.
     pub fn page(&mut self, body: &[u8]) -> Option<Event> {
-        let page = Page::read(&mut Window::new(body, &mut self.buffer), self.token, self.config);
-        self.step(Input::Page(
-            page.map_err(|error| asked("list", self.config).explain(error)),
-        ))
+        let (token, config) = (self.token, self.config);
+        let mut window = Window::new(body, &mut self.buffer);
+        let page = list::read(&mut window, token, config, &mut |object| {
+            Entry::read(object, token, config)
+        });
+        self.step(Input::Page(page.map_err(|error| asked("list", config).explain(error))))
     }
 
     /// Answers with this stream, of JSON or of protobuf.
     pub fn watch<R: Read>(&mut self, stream: R, protobuf: bool) -> Stream<'_, 'c, R> {
-        let delimiter = if protobuf {
-            Delimiter::Length
-        } else {
-            Delimiter::LineFeed
-        };
+        let delimiter = Delimiter::of(protobuf);
         self.step(Input::Opened(Ok(())));
         Stream {
             offline: self,
@@ -115,9 +115,12 @@ impl<'c, R: Read> Stream<'_, 'c, R> {
         let Offline { config, token, .. } = *self.offline;
         let explain = |error| asked("watch", config).explain(error);
         let input = match self.pieces.next() {
-            Ok(piece) => Input::Frame(Frame::read(piece, self.delimiter, token, config).map_err(explain)),
+            Ok(piece) => {
+                let keep = |object: &dyn Resource<'_>| Entry::read(object, token, config);
+                Input::Frame(Frame::read(piece, self.delimiter, token, config.source, keep).map_err(explain))
+            }
             Err(End::Clean) => Input::Ended,
-            Err(End::Broken(error)) => Input::Broken(explain(http::stream_error(error))),
+            Err(End::Broken(error)) => Input::Broken(explain(failures::stream_error(error))),
             Err(End::TooLong) => Input::Frame(Err(Error::new(Kind::TooLarge, "too long"))),
         };
         self.offline.step(input)

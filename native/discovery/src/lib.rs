@@ -3,18 +3,21 @@
 //! This crate knows no Erlang terms: the NIF crate turns [`Config`] and [`Event`] into them. The way of the data, and
 //! the order to read the rooms in; each uses only those before it:
 //!
-//! 1. [`config`]: what to ask and how to name what is found. [`error`]: whatever fails on the way is one [`Error`]; an
-//!    error is never an empty snapshot.
+//! 1. [`config`]: what to ask and how to name what is found, plain data. [`error`]: whatever fails on the way is one
+//!    [`Error`]; an error is never an empty snapshot. `encoding`: JSON and protobuf, whatever is written in them.
 //! 2. [`server`]: one authenticated request.
-//! 3. [`objects`]: what an object of the API says.
+//! 3. [`objects`]: what an object of the API says. It knows nothing of `server`, nor that of it.
 //! 4. [`answers`]: the bytes of a list or a watch become objects.
-//! 5. [`names`]: objects become longnames, and these a [`Snapshot`].
+//! 5. [`names`]: objects become longnames, and these a [`Snapshot`]. It knows nothing of `answers`, nor that of it: `watch`
+//!    has names made of an object while an answer is read, so that no more than one is in memory.
 //! 6. [`watch`]: the thread that lists, watches and tells its owner.
 //! 7. [`diagnosis`]: the same way step by step, for `diagnose`.
 
 pub mod answers;
 pub mod config;
 pub mod diagnosis;
+pub mod dns_label;
+mod encoding;
 pub mod error;
 mod freshness;
 #[cfg(feature = "fuzzing")]
@@ -27,12 +30,9 @@ pub mod server;
 mod testing;
 pub mod watch;
 
-pub use config::{Config, IpFamily, Source};
+pub use config::{ApiAddress, Config, IpFamily, Mode, Names, Rollout, Source};
 pub use error::{Error, Kind};
 pub use freshness::Freshness;
-pub use names::longname::{Mode, Names};
-pub use names::rollout::Rollout;
 pub use names::snapshot::Snapshot;
-pub use server::address::ApiAddress;
 pub use watch::discovery::{Discovery, Event};
 pub use watch::report::Report;

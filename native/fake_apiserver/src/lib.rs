@@ -4,47 +4,30 @@
 //! test would pass. Rust tests start a [`Server`]; other tests and the demo start the binary and
 //! drive it through the control port, whose reference is `README.md`.
 //!
-//! The modules, in the order of a request:
+//! The rooms, in the order of a request:
 //!
-//! - `listener` accepts, `connections` knows what is open, `connection` serves one of them;
-//!   `socket` and `certificates` are below TLS and beside it
-//! - `http` reads and writes messages, `api` understands them, with `resources`, `access` (tokens),
-//!   `review` (of what a user may do), `list`, `selector`, `paging`, `store` (objects and versions) and `status` (failures)
-//! - `watch` is one stream of changes, `watches` knows and wakes all of them
-//! - `faults` says what goes wrong and when, `misbehave` does it
-//! - `journal` remembers what was asked
-//! - `fake` is all that as one thing, `control` drives it over HTTP and [`Server`] from Rust
-//! - `json`, `generated` and `sync` are small tools
+//! 1. `control`: the handle, the control port, and the fake that both of them drive.
+//! 2. `serving`: a connection to the API port, from accept to close.
+//! 3. `faults`: what goes wrong and when, and doing it.
+//! 4. `answers`: what a request is about, and what the real server would answer: a list, a stream of changes, a failure.
+//! 5. `state`: what is stored: objects and versions, tokens, open watches, and the journal of what was asked.
+//! 6. `protocol`: accepting, TLS, reading and writing HTTP.
+//!
+//! Each uses only those after it, and the small tools `generated`, `json` and `lock`;
+//! `native/discovery/tests/layout.rs` watches over that.
 
-mod access;
-mod api;
-mod certificates;
-mod connection;
-mod connections;
+mod answers;
 mod control;
-mod fake;
 mod faults;
 mod generated;
-mod http;
-mod journal;
 mod json;
-mod list;
-mod listener;
-mod misbehave;
-mod paging;
-mod resources;
-mod review;
-mod selector;
-mod server;
-mod socket;
-mod status;
-mod store;
-mod sync;
-mod watch;
-mod watches;
+mod lock;
+mod protocol;
+mod serving;
+mod state;
 
-pub use access::Rule;
-pub use certificates::{Authority, Certificate};
-pub use faults::{Action, Fault};
-pub use journal::Summary;
-pub use server::{Options, Server};
+pub use control::server::{Options, Server};
+pub use faults::fault::{Action, Fault};
+pub use protocol::certificates::{Authority, Certificate};
+pub use state::access::Rule;
+pub use state::journal::Summary;

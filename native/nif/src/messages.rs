@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use discovery::names::snapshot::Dropped;
+use discovery::names::entry::Dropped;
 use discovery::{Error, Event, Kind, Report, Snapshot};
 use rustler::{Atom, Encoder, Env, NifMap, Term};
 

@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.ActivityTest do
+defmodule LibclusterKubernetes.Strategy.ActivityTest do
   use ExUnit.Case, async: true
 
   alias LibclusterKubernetes.Strategy.Activity

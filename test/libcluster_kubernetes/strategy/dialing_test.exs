@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.DialingTest do
+defmodule LibclusterKubernetes.Strategy.DialingTest do
   use ExUnit.Case, async: true
 
   alias LibclusterKubernetes.Strategy.Dialing

@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.IncidentTest do
+defmodule LibclusterKubernetes.Strategy.IncidentTest do
   use ExUnit.Case, async: true
 
   alias LibclusterKubernetes.Strategy.Incident

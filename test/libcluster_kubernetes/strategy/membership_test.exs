@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.MembershipTest do
+defmodule LibclusterKubernetes.Strategy.MembershipTest do
   use ExUnit.Case, async: true
 
   alias LibclusterKubernetes.Strategy.Membership
@@ -13,7 +13,7 @@ defmodule LibclusterKubernetes.MembershipTest do
 
   # Waits 1,000 ms, and 600 ms more for others than this node.
   defp membership(snapshots, disconnect_after \\ 1_000) do
-    Enum.reduce(snapshots, Membership.new(disconnect_after, 500), fn {now, snapshot}, membership ->
+    Enum.reduce(snapshots, Membership.new(disconnect_after, 500, 0), fn {now, snapshot}, membership ->
       Membership.observe(membership, @self, snapshot, now)
     end)
   end
@@ -149,6 +149,28 @@ defmodule LibclusterKubernetes.MembershipTest do
       assert Membership.gone?(membership(gone))
       assert gone |> membership() |> Membership.left() |> Membership.gone?()
       refute Membership.gone?(membership(gone ++ [{1_002, snapshot([@self])}]))
+    end
+  end
+
+  describe "before the first answer" do
+    test "nothing is answered, and who is dismissed is gone at once, without an answer to confirm it" do
+      new = Membership.new(1_000, 500, 0)
+      refute new.answered?
+      refute Membership.gone?(new)
+
+      dismissed = Membership.dismiss(new, @self, 100)
+      assert Membership.gone?(dismissed)
+      assert Membership.departed(dismissed) == []
+      refute Membership.unconfirmed?(dismissed, 1_000_000)
+      refute Membership.gone?(Membership.observe(dismissed, @self, snapshot([]), 1_099))
+    end
+  end
+
+  describe "same?/2" do
+    test "is true of what differs in the time of the answer only" do
+      one = membership([{0, snapshot([@self, "app@2"])}])
+      assert Membership.same?(one, Membership.confirm(one, :present, 100))
+      refute Membership.same?(one, membership([{0, snapshot([@self, "app@2"], ["app@3"])}]))
     end
   end
 

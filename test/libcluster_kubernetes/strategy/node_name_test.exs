@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.NodeNameTest do
+defmodule LibclusterKubernetes.Strategy.NodeNameTest do
   use ExUnit.Case, async: true
 
   alias LibclusterKubernetes.Strategy.NodeName

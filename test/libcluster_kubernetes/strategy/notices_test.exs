@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.NoticesTest do
+defmodule LibclusterKubernetes.Strategy.NoticesTest do
   use ExUnit.Case, async: true
 
   alias LibclusterKubernetes.Strategy.Notices

@@ -35,6 +35,13 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
     }
   end
 
+  @doc "A `setup`: a server of the test's own, in the context as `:server`."
+  def serve(_context \\ %{}) do
+    server = start!()
+    ExUnit.Callbacks.on_exit(fn -> stop(server) end)
+    %{server: server}
+  end
+
   def stop(server) do
     if Port.info(server.port), do: Port.close(server.port)
     File.rm_rf!(server.dir)

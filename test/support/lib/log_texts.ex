@@ -7,7 +7,7 @@ defmodule LibclusterKubernetes.Test.LogTexts do
   @root Path.expand("../../..", __DIR__)
 
   # What only tests see, and what only `LibclusterKubernetes.diagnose/2` prints.
-  @not_said ~r"(fuzzing|testing|probe|handshake)\.rs$"
+  @not_said ~r"(tests|fuzzing|testing|probe|handshake)\.rs$"
 
   # They log, or what they make is logged.
   @texts ~w(incident notices options)
@@ -17,7 +17,7 @@ defmodule LibclusterKubernetes.Test.LogTexts do
   @doc "Of the modules that log, and of those whose texts they log."
   @spec elixir() :: [text()]
   def elixir do
-    for path <- sources("lib/libcluster_kubernetes/*.ex"),
+    for path <- sources("lib/libcluster_kubernetes/*.ex") ++ sources("lib/libcluster_kubernetes/strategy/*.ex"),
         source = File.read!(path),
         source =~ "Logger." or Path.basename(path, ".ex") in @texts,
         parts <- source |> Code.string_to_quoted!() |> literals(),
@@ -30,7 +30,7 @@ defmodule LibclusterKubernetes.Test.LogTexts do
   @doc "Of the native library, whose texts are logged by the process."
   @spec rust() :: [text()]
   def rust do
-    for path <- sources("native/{discovery,nif}/src/*.rs"),
+    for path <- sources("native/{discovery,nif}/src/**/*.rs"),
         not (path =~ @not_said),
         literal <- path |> File.read!() |> rust_literals(),
         said = said(Regex.split(~r/\{[^{}]*\}/, literal)),

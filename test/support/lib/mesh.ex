@@ -10,7 +10,7 @@ defmodule LibclusterKubernetes.Test.Mesh do
   import ExUnit.Assertions
   import ExUnit.Callbacks, only: [on_exit: 1]
 
-  alias LibclusterKubernetes.Test.{Api, ErlangNode, FakeApiserver}
+  alias LibclusterKubernetes.Test.{Api, ErlangNode, FakeApiserver, Topology}
 
   @enforce_keys [:port, :opts]
   defstruct [:port, :opts, apis: %{}, owners: %{}]
@@ -120,19 +120,16 @@ defmodule LibclusterKubernetes.Test.Mesh do
     api = Map.fetch!(mesh.apis, number)
 
     for {name, selector} <- Keyword.get(mesh.opts, :topologies, k8s: "app=app") do
-      config = [
-        kubernetes_node_basename: "app",
+      defaults = [
         kubernetes_selector: selector,
         kubernetes_ip_lookup_mode: api.source,
-        kubernetes_master: api.url,
-        kubernetes_service_account_path: api.service_account,
         kubernetes_watch: if(mesh.opts[:mode] == :watch, do: :auto, else: false),
         kubernetes_request_timeout: 1_000,
         kubernetes_disconnect_after: 1_000,
         polling_interval: 300
       ]
 
-      config = Keyword.merge(config, Keyword.get(mesh.opts, :config, []))
+      config = Topology.config(api, Keyword.merge(defaults, Keyword.get(mesh.opts, :config, [])))
       {name, [strategy: LibclusterKubernetes.Strategy, config: config] ++ Keyword.get(mesh.opts, :settings, [])}
     end
   end

@@ -1,25 +1,42 @@
 defmodule LibclusterKubernetes.Test.Topology do
   @moduledoc "Starts the strategy as `Cluster.Supervisor` would, with a `Recorder` in place of distribution."
 
+  import ExUnit.Callbacks, only: [start_supervised!: 1]
+
   alias LibclusterKubernetes.Native
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder}
 
-  @doc "The state that libcluster would hand to the strategy: quick polls of this server, no watch, nodes called `app@IP`."
-  def state(server, recorder, config \\ [], name \\ :k8s) do
+  @doc """
+  A `setup`: a server and a recorder of the test's own, and a name that no other test's topology has, in the context as
+  `:server`, `:recorder` and `:topology`, for `start/3`.
+  """
+  def alone(context) do
+    {:ok, recorder} = Recorder.start_link()
+    context |> FakeApiserver.serve() |> Map.merge(%{recorder: recorder, topology: context.test})
+  end
+
+  @doc "Starts a topology with what `alone/1` made."
+  def start(context, config \\ [], name \\ nil) do
+    start_supervised!(child_spec(state(context.server, context.recorder, config, name || context.topology)))
+  end
+
+  @doc "The least that a topology needs to find, at this server, nodes called `app@IP`."
+  def config(server, more \\ []) do
     defaults = [
       kubernetes_node_basename: "app",
       kubernetes_selector: "app=app",
       kubernetes_master: server.url,
-      kubernetes_service_account_path: server.service_account,
-      polling_interval: 40,
-      kubernetes_watch: false,
-      kubernetes_disconnect_after: 200
+      kubernetes_service_account_path: server.service_account
     ]
 
-    struct!(
-      Cluster.Strategy.State,
-      Recorder.mfas(recorder) ++ [topology: name, config: Keyword.merge(defaults, config)]
-    )
+    Keyword.merge(defaults, more)
+  end
+
+  @doc "The state that libcluster would hand to the strategy: quick polls of this server, no watch, nodes called `app@IP`."
+  def state(server, recorder, config \\ [], name \\ :k8s) do
+    quick = [polling_interval: 40, kubernetes_watch: false, kubernetes_disconnect_after: 200]
+    config = config(server, Keyword.merge(quick, config))
+    struct!(Cluster.Strategy.State, Recorder.mfas(recorder) ++ [topology: name, config: config])
   end
 
   @doc "A topology's child specification, for `start_supervised!/1`."

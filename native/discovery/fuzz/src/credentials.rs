@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use discovery::dns_label::is_dns_label;
 use discovery::fuzzing::bearer;
-use discovery::names::longname::is_dns_label;
 use discovery::server::credentials;
 use discovery::{Error, Kind};
 use rustls::RootCertStore;

@@ -1,114 +1,78 @@
-//! One page of a list answer, read without copying what is not needed: JSON here, protobuf in `list_stream`.
+//! A list answer, read without copying what is not needed: JSON here, protobuf in `list_stream`.
 //!
 //! A page that is not what the API documents is an error as a whole: to take half of it would be to take the members
 //! of the other half for gone. What the API allows to be absent, or `null`, is fine.
 
-use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 
 use serde::Deserialize;
 
 use crate::answers::list_stream;
+use crate::answers::page::{Keep, Page, broken, check_kind, malformed};
 use crate::answers::window::Window;
 use crate::config::{Config, Source};
-use crate::error::{Error, Kind, printable};
-use crate::names::reflector::Entry;
+use crate::encoding::json::{Object, object, objects};
+use crate::encoding::protobuf::{self, MAGIC};
+use crate::encoding::text::{Text, text};
+use crate::error::Error;
 use crate::objects::endpoint_slices::EndpointSlices;
 use crate::objects::endpoints::EndpointsKind;
-use crate::objects::metadata::{Object, Resource, ResourceKind, Text, object, objects, text};
 use crate::objects::pods::PodKind;
-use crate::objects::protobuf::{self, MAGIC};
+use crate::objects::resource::ResourceKind;
 use crate::server::credentials::Token;
-use crate::server::http;
 
 /// Versions are numbers of at most 20 digits; this is sent back to the server.
 const MAX_VERSION_BYTES: usize = 253;
 
-/// A page: its objects by name, where they have one, and where the list goes on.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Page {
-    pub(crate) objects: Vec<(Option<String>, Entry)>,
-    /// The position mark of the whole list.
-    pub(crate) version: String,
-    /// The token of the next page, if this is not the last.
-    pub(crate) next: Option<String>,
-    /// The latest version of an object; 0 where no version is a number.
-    pub(crate) newest: u64,
+/// Reads a body as it arrives, with a buffer that is used again, and lets nothing of the token through but by `keep`.
+pub(crate) fn read<T>(
+    window: &mut Window<'_, impl Read>,
+    token: &Token,
+    config: &Config,
+    keep: Keep<'_, T>,
+) -> Result<Page<T>, Error> {
+    let page = match config.source {
+        Source::Endpoints => read_kind::<EndpointsKind, T>(window, token, config, keep),
+        Source::EndpointSlices => read_kind::<EndpointSlices, T>(window, token, config, keep),
+        Source::Pods => read_kind::<PodKind, T>(window, token, config, keep),
+    };
+    page.map_err(|error| token.conceal_in(error))
 }
 
-impl Page {
-    /// Reads a body as it arrives, with a buffer that is used again, and lets nothing of the token through.
-    pub(crate) fn read(window: &mut Window<'_, impl Read>, token: &Token, config: &Config) -> Result<Self, Error> {
-        let page = match config.source {
-            Source::Endpoints => Self::read_kind::<EndpointsKind>(window, token, config),
-            Source::EndpointSlices => Self::read_kind::<EndpointSlices>(window, token, config),
-            Source::Pods => Self::read_kind::<PodKind>(window, token, config),
-        };
-        page.map_err(|error| token.conceal_in(error))
+fn read_kind<K: ResourceKind, T>(
+    window: &mut Window<'_, impl Read>,
+    token: &Token,
+    config: &Config,
+    keep: Keep<'_, T>,
+) -> Result<Page<T>, Error> {
+    let beginning = window.peek(MAGIC.len()).map_err(|error| broken(error, config))?;
+    let page = if protobuf::is_protobuf(beginning) {
+        list_stream::read::<K, T>(window, token, config, keep)?
+    } else {
+        let body = window.rest().map_err(|error| broken(error, config))?;
+        token.refuse_echo(body)?;
+        of_json::<K, T>(body, keep)?
+    };
+    if page.version.is_empty() || page.version.len() > MAX_VERSION_BYTES {
+        return Err(malformed("it has no metadata.resourceVersion, or none that can be"));
     }
-
-    fn read_kind<K: ResourceKind>(
-        window: &mut Window<'_, impl Read>,
-        token: &Token,
-        config: &Config,
-    ) -> Result<Self, Error> {
-        let beginning = window.peek(MAGIC.len()).map_err(|error| broken(error, config))?;
-        let page = if protobuf::is_protobuf(beginning) {
-            list_stream::read::<K>(window, token, config)?
-        } else {
-            let body = window.rest().map_err(|error| broken(error, config))?;
-            token.refuse_echo(body)?;
-            Self::of_json::<K>(body, token, config)?
-        };
-        if page.version.is_empty() || page.version.len() > MAX_VERSION_BYTES {
-            return Err(malformed("it has no metadata.resourceVersion, or none that can be"));
-        }
-        Ok(page)
-    }
-
-    fn of_json<K: ResourceKind>(body: &[u8], token: &Token, config: &Config) -> Result<Self, Error> {
-        let Object(answer): Object<Answer<'_, K::Object<'_>>> = serde_json::from_slice(body).map_err(malformed)?;
-        check_kind::<K>(answer.kind.as_str())?;
-        let mut page = Self {
-            version: answer.metadata.resource_version.as_str().to_owned(),
-            next: text(answer.metadata.next.as_ref())
-                .filter(|token| !token.is_empty())
-                .map(str::to_owned),
-            ..Self::default()
-        };
-        for object in &answer.items {
-            page.add(object, token, config);
-        }
-        Ok(page)
-    }
-
-    /// Takes what is kept of an object: its name, where it has one, and what it gives.
-    pub(crate) fn add<'a>(&mut self, object: &impl Resource<'a>, token: &Token, config: &Config) {
-        let mut entry = Entry::read(object, config);
-        entry.conceal(token);
-        let metadata = object.metadata();
-        let version = metadata.resource_version().and_then(|version| version.parse().ok());
-        self.newest = self.newest.max(version.unwrap_or_default());
-        self.objects.push((metadata.name().map(str::to_owned), entry));
-    }
+    Ok(page)
 }
 
-pub(crate) fn check_kind<K: ResourceKind>(kind: &str) -> Result<(), Error> {
-    let expected = K::Object::LIST_KIND;
-    if kind == expected {
-        return Ok(());
+fn of_json<K: ResourceKind, T>(body: &[u8], keep: Keep<'_, T>) -> Result<Page<T>, Error> {
+    let Object(answer): Object<Answer<'_, K::Object<'_>>> = serde_json::from_slice(body).map_err(malformed)?;
+    check_kind::<K>(answer.kind.as_str())?;
+    let mut page = Page {
+        version: answer.metadata.resource_version.as_str().to_owned(),
+        next: text(answer.metadata.next.as_ref())
+            .filter(|token| !token.is_empty())
+            .map(str::to_owned),
+        ..Page::default()
+    };
+    for object in &answer.items {
+        page.add(object, keep);
     }
-    let kind = printable(kind);
-    Err(malformed(format!("its kind is {kind:?} instead of {expected:?}")))
-}
-
-/// The objects of a page with a key for each, where so many come before it.
-pub(crate) fn keyed(objects: Vec<(Option<String>, Entry)>, before: usize) -> impl Iterator<Item = (String, Entry)> {
-    objects.into_iter().enumerate().map(move |(index, (name, entry))| {
-        // An object without a name, which `#` is in none of, cannot take the place of another.
-        let name = name.filter(|name| !name.contains('#'));
-        (name.unwrap_or_else(|| format!("#{}", before + index)), entry)
-    })
+    Ok(page)
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,376 +95,5 @@ struct AnswerMeta<'a> {
     next: Option<Text<'a>>,
 }
 
-/// Why a body cannot be read to its end.
-pub(crate) fn broken(error: io::Error, config: &Config) -> Error {
-    http::body_error(error, config.request_timeout)
-}
-
-pub(crate) fn malformed(why: impl fmt::Display) -> Error {
-    let why = printable(&why.to_string());
-    Error::new(
-        Kind::Malformed,
-        format!(
-            "the answer is not the list that was asked for: {why}. Is kubernetes_master the API server, and nothing in between?"
-        ),
-    )
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{config, protobuf};
-    use proptest::prelude::*;
-    use serde_json::{Value, json};
-
-    impl Page {
-        /// Reads a body that is there.
-        pub(crate) fn parse(body: &[u8], config: &Config) -> Result<Self, Error> {
-            let token = Token::new("a-token-that-no-answer-repeats".to_owned());
-            Self::read(&mut Window::new(body, &mut Vec::new()), &token, config)
-        }
-    }
-
-    const ENDPOINTS: &str = include_str!("../../tests/fixtures/endpoints.json");
-    const SLICES: &str = include_str!("../../tests/fixtures/endpoint_slices.json");
-    const PODS: &str = include_str!("../../tests/fixtures/pods.json");
-
-    /// How many candidates a body has as a list of this source, with a name or without.
-    fn count(body: &[u8], source: Source) -> Result<usize, Error> {
-        let page = Page::parse(body, &config(source))?;
-        let entries = page.objects.iter().map(|(_, entry)| entry);
-        Ok(entries
-            .map(|entry| entry.named.len() + entry.dropped.iter().map(|dropped| dropped.count).sum::<usize>())
-            .sum())
-    }
-
-    fn endpoints(body: &[u8]) -> Result<usize, Error> {
-        count(body, Source::Endpoints)
-    }
-
-    fn pods(body: &[u8]) -> Result<usize, Error> {
-        count(body, Source::Pods)
-    }
-
-    /// The fixtures without their white space, as the server sends them.
-    fn compact(text: &str) -> Vec<u8> {
-        let value: Value = serde_json::from_str(text).unwrap();
-        value.to_string().into_bytes()
-    }
-
-    #[track_caller]
-    fn assert_malformed(result: Result<usize, Error>) {
-        assert_eq!(result.unwrap_err().kind, Kind::Malformed);
-    }
-
-    #[test]
-    fn fixtures_are_read_compact_and_indented() {
-        assert_eq!(endpoints(ENDPOINTS.as_bytes()).unwrap(), 5);
-        assert_eq!(endpoints(&compact(ENDPOINTS)).unwrap(), 5);
-        assert_eq!(pods(PODS.as_bytes()).unwrap(), 7);
-        assert_eq!(pods(&compact(PODS)).unwrap(), 7);
-    }
-
-    #[test]
-    fn every_proper_prefix_is_malformed() {
-        let (list_of_endpoints, list_of_pods) = (compact(ENDPOINTS), compact(PODS));
-        for end in 0..list_of_endpoints.len() {
-            assert_malformed(endpoints(&list_of_endpoints[..end]));
-        }
-        for end in 0..list_of_pods.len() {
-            assert_malformed(pods(&list_of_pods[..end]));
-        }
-    }
-
-    #[test]
-    fn what_follows_a_list_is_malformed() {
-        for rest in ["x", "{}", ",", "]", "}", "\0"] {
-            let body = [&compact(PODS), rest.as_bytes()].concat();
-            assert_malformed(pods(&body));
-        }
-        assert_eq!(pods(&[&compact(PODS), &b" \r\n\t"[..]].concat()).unwrap(), 7);
-    }
-
-    #[test]
-    fn a_list_of_another_kind_is_malformed() {
-        assert_malformed(endpoints(PODS.as_bytes()));
-        assert_malformed(pods(ENDPOINTS.as_bytes()));
-        for kind in ["Status", "Pod", "podlist", "PodList ", ""] {
-            let body = json!({"kind": kind, "metadata": {"resourceVersion": "1"}, "items": []});
-            assert_malformed(pods(body.to_string().as_bytes()));
-        }
-    }
-
-    #[test]
-    fn a_missing_part_is_malformed() {
-        let whole = json!({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": []});
-        assert_eq!(pods(whole.to_string().as_bytes()).unwrap(), 0);
-        for part in ["kind", "metadata", "items"] {
-            let mut body = whole.clone();
-            body.as_object_mut().unwrap().remove(part);
-            assert_malformed(pods(body.to_string().as_bytes()));
-            body[part.to_uppercase()] = whole[part].clone();
-            assert_malformed(pods(body.to_string().as_bytes()));
-        }
-        let mut body = whole.clone();
-        body["metadata"].as_object_mut().unwrap().remove("resourceVersion");
-        assert_malformed(pods(body.to_string().as_bytes()));
-    }
-
-    /// Every value that we read, replaced by one of another type.
-    #[test]
-    fn a_wrong_type_anywhere_is_malformed() {
-        let list = |pointers: &[&str], text: &str, parse: &dyn Fn(&[u8]) -> Result<usize, Error>| {
-            for pointer in pointers {
-                let mut body: Value = serde_json::from_str(text).unwrap();
-                let original = body.pointer(pointer).unwrap_or_else(|| panic!("{pointer}")).clone();
-                let strange = [json!(1), json!(true), json!("text"), json!([1]), json!({"a": 1})];
-                for value in strange {
-                    let same_type =
-                        value.is_string() && original.is_string() || value.is_object() && original.is_object();
-                    if !same_type {
-                        *body.pointer_mut(pointer).unwrap() = value.clone();
-                        let result = parse(body.to_string().as_bytes());
-                        assert!(result.is_err(), "{pointer} = {value}");
-                    }
-                }
-            }
-        };
-        list(
-            &[
-                "",
-                "/kind",
-                "/metadata",
-                "/metadata/resourceVersion",
-                "/items",
-                "/items/0",
-                "/items/0/metadata",
-                "/items/0/metadata/namespace",
-                "/items/0/subsets",
-                "/items/0/subsets/0",
-                "/items/0/subsets/0/addresses",
-                "/items/0/subsets/0/addresses/0",
-                "/items/0/subsets/0/addresses/0/ip",
-                "/items/0/subsets/0/addresses/0/hostname",
-                "/items/0/subsets/0/addresses/0/targetRef",
-                "/items/0/subsets/0/addresses/0/targetRef/namespace",
-                "/items/0/subsets/0/notReadyAddresses",
-            ],
-            ENDPOINTS,
-            &endpoints,
-        );
-        list(
-            &[
-                "",
-                "/items/0/metadata",
-                "/items/0/spec",
-                "/items/0/spec/hostname",
-                "/items/0/status",
-                "/items/0/status/phase",
-                "/items/0/status/podIP",
-                "/items/0/status/podIPs",
-                "/items/0/status/podIPs/0",
-                "/items/0/status/podIPs/0/ip",
-                "/items/0/status/conditions",
-                "/items/0/status/conditions/0",
-                "/items/0/status/conditions/0/type",
-                "/items/0/status/conditions/0/status",
-                "/items/6/metadata/deletionTimestamp",
-            ],
-            PODS,
-            &pods,
-        );
-    }
-
-    #[test]
-    fn null_where_an_object_belongs_is_malformed() {
-        for body in [
-            "null",
-            r#"{"kind":null,"metadata":{"resourceVersion":"1"},"items":[]}"#,
-            r#"{"kind":"EndpointsList","metadata":null,"items":[]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":null},"items":[]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[null]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":null}]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{},"subsets":[null]}]}"#,
-        ] {
-            assert_malformed(endpoints(body.as_bytes()));
-        }
-    }
-
-    /// serde would read a struct from an array, too, field by field.
-    #[test]
-    fn an_array_in_place_of_an_object_is_malformed() {
-        for body in [
-            r#"["EndpointsList",{"resourceVersion":"1"},[]]"#,
-            r#"["EndpointsList",["1",null],[]]"#,
-            r#"{"kind":"EndpointsList","metadata":["1",null],"items":[]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[[["n","ns",null],[]]]}"#,
-        ] {
-            assert!(endpoints(body.as_bytes()).is_err(), "{body}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_comes_twice_is_malformed() {
-        for body in [
-            r#"{"kind":"EndpointsList","kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"metadata":{"resourceVersion":"1"},"items":[]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1","resourceVersion":"2"},"items":[]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{}}],"items":[]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{},"subsets":[],"subsets":[]}]}"#,
-            r#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[],"it\u0065ms":[]}"#,
-        ] {
-            assert_malformed(endpoints(body.as_bytes()));
-        }
-    }
-
-    #[test]
-    fn broken_strings_are_malformed_where_they_are_read() {
-        for text in [
-            &b"\xff"[..],
-            b"\xc3",
-            b"\xed\xa0\x80",
-            b"\\ud800",
-            b"\\udc00\\ud800",
-            b"\\x",
-            b"\\u12",
-            b"\n",
-            b"\0",
-        ] {
-            let body = [
-                br#"{"kind":"EndpointsList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"namespace":""#,
-                text,
-                br#""}}]}"#,
-            ]
-            .concat();
-            assert_malformed(endpoints(&body));
-        }
-    }
-
-    /// What is not read is skipped without a look at its encoding: it cannot change what is found.
-    #[test]
-    fn a_broken_string_that_is_not_read_takes_nothing_away() {
-        let text = String::from_utf8(compact(ENDPOINTS)).unwrap();
-        let (before, after) = text.split_once("worker-1").unwrap();
-        let body = [before.as_bytes(), b"\xff\xfe", after.as_bytes()].concat();
-        assert!(endpoints(&body).is_ok_and(|count| count == 5) || endpoints(&body).is_err());
-    }
-
-    #[test]
-    fn deep_nesting_does_not_overflow_the_stack() {
-        const DEPTH: usize = 1_000_000;
-        let (open, close) = ("[".repeat(DEPTH), "]".repeat(DEPTH));
-        assert_malformed(endpoints(open.as_bytes()));
-        assert_malformed(endpoints("{\"a\":".repeat(DEPTH).as_bytes()));
-        let whole = |items: &str, other: &str| {
-            format!(r#"{{"kind":"EndpointsList","x":{other},"metadata":{{"resourceVersion":"1"}},"items":{items}}}"#)
-        };
-        assert_malformed(endpoints(whole(&format!("{open}{close}"), "1").as_bytes()));
-        assert_malformed(endpoints(whole("[]", &open).as_bytes()));
-        assert_eq!(endpoints(whole("[]", &format!("{open}{close}")).as_bytes()).unwrap(), 0);
-    }
-
-    #[test]
-    fn protobuf_says_the_same_as_json() {
-        for (text, source) in [
-            (ENDPOINTS, Source::Endpoints),
-            (SLICES, Source::EndpointSlices),
-            (PODS, Source::Pods),
-        ] {
-            let json: Value = serde_json::from_str(text).unwrap();
-            let config = config(source);
-            let page = Page::parse(&protobuf::list(&json), &config).unwrap();
-            assert_eq!(page, Page::parse(text.as_bytes(), &config).unwrap());
-            assert!(page.objects.iter().any(|(_, entry)| !entry.named.is_empty()));
-        }
-        let json = json!({"kind": "PodList", "metadata": {"resourceVersion": "7", "continue": "more"}});
-        let page = Page::parse(&protobuf::list(&json), &config(Source::Pods)).unwrap();
-        assert_eq!((page.version.as_str(), page.next.as_deref()), ("7", Some("more")));
-    }
-
-    #[test]
-    fn protobuf_that_is_not_the_whole_list_is_malformed() {
-        let body = protobuf::list(&serde_json::from_str(PODS).unwrap());
-        assert_eq!(pods(&body).unwrap(), 7);
-        // The last field is the content type, which does not count.
-        for end in 0..body.len() - 2 {
-            assert_malformed(pods(&body[..end]));
-        }
-        assert_malformed(endpoints(&body));
-        let version = |version| protobuf::list(&json!({"kind": "PodList", "metadata": {"resourceVersion": version}}));
-        assert_eq!(pods(&version("1")).unwrap(), 0);
-        assert_malformed(pods(&version("")));
-        assert_malformed(pods(&version(&"1".repeat(254))));
-        assert_malformed(pods(&protobuf::answer("PodList", b"")));
-        assert_malformed(pods(&protobuf::answer("Status", b"")));
-        assert_malformed(pods(b"k8s\0"));
-    }
-
-    #[test]
-    fn the_next_page_is_a_token_that_is_not_empty() {
-        for (metadata, next) in [
-            (r#"{"resourceVersion":"1"}"#, None),
-            (r#"{"resourceVersion":"1","continue":null}"#, None),
-            (r#"{"resourceVersion":"1","continue":""}"#, None),
-            (
-                r#"{"resourceVersion":"1","continue":"a\/b\u003d","remainingItemCount":3}"#,
-                Some("a/b="),
-            ),
-        ] {
-            let body = format!(r#"{{"kind":"PodList","metadata":{metadata},"items":null}}"#);
-            let page = Page::parse(body.as_bytes(), &config(Source::Pods)).unwrap();
-            assert_eq!(page.next.as_deref(), next);
-            assert_eq!(page.version, "1");
-        }
-    }
-
-    #[test]
-    fn a_string_is_what_its_escapes_mean() {
-        let text: Text<'_> = serde_json::from_str(r#""a\"\\\/\b\f\n\r\t\u00e4\ud83d\ude00""#).unwrap();
-        assert_eq!(text.as_str(), "a\"\\/\u{8}\u{c}\n\r\tä😀");
-    }
-
-    /// Whether a body is a list to a parser that takes any JSON.
-    fn is_list(body: &[u8], kind: &str) -> bool {
-        match serde_json::from_str::<Value>(&String::from_utf8_lossy(body)) {
-            Ok(list) => {
-                list["kind"] == kind
-                    && list["metadata"]["resourceVersion"].is_string()
-                    && list
-                        .get("items")
-                        .is_some_and(|items| items.is_array() || items.is_null())
-            }
-            // A number that is not read may be any.
-            Err(error) => error.to_string().contains("number out of range"),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_bytes_are_no_list(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert!(endpoints(&body).is_err());
-            prop_assert!(pods(&body).is_err());
-        }
-
-        #[test]
-        fn arbitrary_json_like_text_is_no_list(body in r#"[\[\]{}",:0-9a-z\\ ]{0,60}"#) {
-            prop_assert!(endpoints(body.as_bytes()).is_err());
-        }
-
-        #[test]
-        fn a_damaged_list_is_an_error_or_still_a_list(
-            index: prop::sample::Index,
-            removed in 0_usize..40,
-            inserted in proptest::collection::vec(any::<u8>(), 0..3),
-        ) {
-            let mut body = compact(PODS);
-            let start = index.index(body.len());
-            let end = body.len().min(start + removed);
-            body.splice(start..end, inserted);
-            match pods(&body) {
-                Ok(_) => prop_assert!(is_list(&body, "PodList")),
-                Err(error) => prop_assert_eq!(error.kind, Kind::Malformed),
-            }
-        }
-    }
-}
+mod tests;

@@ -1,36 +1,37 @@
-//! A list in protobuf, read while it arrives: an object at a time is in memory, and what is kept of it are names.
+//! A list in protobuf, read while it arrives: one object at a time is in memory.
 
 use std::io::{self, Read};
 
-use crate::answers::list::{Page, broken, check_kind, malformed};
+use crate::answers::page::{Keep, Page, broken, check_kind, malformed};
 use crate::answers::pieces::MAX_PIECE_BYTES;
 use crate::answers::window::Window;
 use crate::config::Config;
+use crate::encoding::protobuf::{Content, Head, LONGER, MAGIC, Malformed, Message, TypeMeta, Value};
+use crate::encoding::text::{Text, text};
 use crate::error::{Error, Kind};
-use crate::objects::metadata::{ResourceKind, Text, text};
-use crate::objects::protobuf::{Content, Head, LONGER, MAGIC, Malformed, Message, TypeMeta, Value};
+use crate::objects::resource::ResourceKind;
 use crate::server::credentials::{Echo, Token};
 
 /// Reads an answer that begins with the magic number.
-pub(crate) fn read<K: ResourceKind>(
+pub(crate) fn read<K: ResourceKind, T>(
     window: &mut Window<'_, impl Read>,
     token: &Token,
     config: &Config,
-) -> Result<Page, Error> {
+    keep: Keep<'_, T>,
+) -> Result<Page<T>, Error> {
     let mut list = List {
         window,
-        token,
         echo: token.echo(),
-        config,
+        page: Page::default(),
+        keep,
     };
-    let mut page = Page::default();
-    let kind = list.envelope::<K>(&mut page).map_err(|end| match end {
+    let kind = list.envelope::<K>().map_err(|end| match end {
         End::Broken(error) => broken(error, config),
         End::Malformed(why) => malformed(why),
         End::Error(error) => error,
     })?;
     check_kind::<K>(&kind)?;
-    Ok(page)
+    Ok(list.page)
 }
 
 /// Why it was not read to its end.
@@ -52,30 +53,30 @@ impl From<Malformed> for End {
     }
 }
 
-struct List<'l, 'b, R> {
+struct List<'l, 'b, R, T> {
     window: &'l mut Window<'b, R>,
-    token: &'l Token,
     echo: Echo<'l>,
-    config: &'l Config,
+    page: Page<T>,
+    keep: Keep<'l, T>,
 }
 
-impl<R: Read> List<'_, '_, R> {
-    /// `runtime.Unknown`, as [`crate::objects::protobuf::Envelope`] reads it from one piece; the kind.
-    fn envelope<K: ResourceKind>(&mut self, page: &mut Page) -> Result<String, End> {
+impl<R: Read, T> List<'_, '_, R, T> {
+    /// `runtime.Unknown`, as [`crate::encoding::protobuf::Envelope`] reads it from one piece; the kind.
+    fn envelope<K: ResourceKind>(&mut self) -> Result<String, End> {
         self.window.take(MAGIC.len())?;
         let mut kind = String::new();
         let mut seen = false;
         while let Some(head) = self.head()? {
             match (head.number, head.content) {
                 (1, Content::Bytes(length)) => {
-                    let meta = TypeMeta::decode(self.content(length)?)?;
+                    let meta = TypeMeta::decode(content(self.window, &self.echo, length)?)?;
                     text(meta.kind.as_ref()).unwrap_or_default().clone_into(&mut kind);
                 }
                 // Of two, the end of the answer would decide which counts.
                 (2, _) if seen => return Err(Malformed("it has two objects").into()),
                 (2, Content::Bytes(length)) => {
                     seen = length > 0;
-                    self.list::<K>(length, page)?;
+                    self.list::<K>(length)?;
                 }
                 (1 | 2, _) => return Err(Malformed("a field has the wrong type").into()),
                 _ => self.step_over(head.content)?,
@@ -85,19 +86,18 @@ impl<R: Read> List<'_, '_, R> {
     }
 
     /// `EndpointsList`, `EndpointSliceList` or `PodList`.
-    fn list<K: ResourceKind>(&mut self, length: u64, page: &mut Page) -> Result<(), End> {
+    fn list<K: ResourceKind>(&mut self, length: u64) -> Result<(), End> {
         let end = self.window.position().checked_add(length).ok_or(LONGER)?;
         while self.window.position() < end {
             let head = self.head()?.ok_or(LONGER)?;
             match (head.number, head.content) {
                 (1, Content::Bytes(length)) => {
-                    let meta = ListMeta::decode(self.content(length)?)?;
-                    page.position(&meta);
+                    let meta = ListMeta::decode(content(self.window, &self.echo, length)?)?;
+                    meta.position(&mut self.page);
                 }
                 (2, Content::Bytes(length)) => {
-                    let (token, config) = (self.token, self.config);
-                    let object = K::Object::decode(self.content(length)?)?;
-                    page.add(&object, token, config);
+                    let object = K::Object::decode(content(self.window, &self.echo, length)?)?;
+                    self.page.add(&object, self.keep);
                 }
                 (1 | 2, _) => return Err(Malformed("a field has the wrong type").into()),
                 _ => self.step_over(head.content)?,
@@ -121,18 +121,6 @@ impl<R: Read> List<'_, '_, R> {
         Ok(Some(head))
     }
 
-    /// The content of a field, whole; nothing of the token may be in it.
-    fn content(&mut self, length: u64) -> Result<&[u8], End> {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > MAX_PIECE_BYTES {
-            let why = format!("an object of the list is longer than {MAX_PIECE_BYTES} bytes");
-            return Err(End::Error(Error::new(Kind::TooLarge, why)));
-        }
-        let content = self.window.take(length)?.ok_or(LONGER)?;
-        self.echo.refuse(content).map_err(End::Error)?;
-        Ok(content)
-    }
-
     fn step_over(&mut self, content: Content) -> Result<(), End> {
         let length = match content {
             Content::Number(_) => 0,
@@ -147,16 +135,16 @@ impl<R: Read> List<'_, '_, R> {
     }
 }
 
-impl Page {
-    /// What came in this piece of the list's metadata: protobuf allows to split a message.
-    fn position(&mut self, meta: &ListMeta<'_>) {
-        if let Some(version) = text(meta.resource_version.as_ref()) {
-            version.clone_into(&mut self.version);
-        }
-        if let Some(next) = text(meta.next.as_ref()) {
-            self.next = Some(next.to_owned());
-        }
+/// The content of a field, whole; nothing of the token may be in it.
+fn content<'w>(window: &'w mut Window<'_, impl Read>, echo: &Echo<'_>, length: u64) -> Result<&'w [u8], End> {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > MAX_PIECE_BYTES {
+        let why = format!("an object of the list is longer than {MAX_PIECE_BYTES} bytes");
+        return Err(End::Error(Error::new(Kind::TooLarge, why)));
     }
+    let content = window.take(length)?.ok_or(LONGER)?;
+    echo.refuse(content).map_err(End::Error)?;
+    Ok(content)
 }
 
 /// `ListMeta`
@@ -164,6 +152,18 @@ impl Page {
 struct ListMeta<'a> {
     resource_version: Option<Text<'a>>,
     next: Option<Text<'a>>,
+}
+
+impl ListMeta<'_> {
+    /// What came in this piece: protobuf allows to split a message.
+    fn position<T>(&self, page: &mut Page<T>) {
+        if let Some(version) = text(self.resource_version.as_ref()) {
+            version.clone_into(&mut page.version);
+        }
+        if let Some(next) = text(self.next.as_ref()) {
+            page.next = Some(next.to_owned());
+        }
+    }
 }
 
 impl<'a> Message<'a> for ListMeta<'a> {
@@ -181,8 +181,11 @@ impl<'a> Message<'a> for ListMeta<'a> {
 mod tests {
     use super::*;
     use crate::config::Source;
+    use crate::objects::pods::PodKind;
+    use crate::testing::candidates::candidates_of;
+    use crate::testing::config;
+    use crate::testing::portions::Portions;
     use crate::testing::protobuf::{answer, bytes, list, number, text};
-    use crate::testing::{Portions, config};
     use proptest::prelude::*;
     use serde_json::Value as Json;
 
@@ -190,13 +193,15 @@ mod tests {
     const TOKEN: &str = "a-token-of-which-nothing-is-let-through";
 
     /// What comes of a body in portions of these sizes.
-    fn read(body: &[u8], sizes: &[usize]) -> Result<Page, Error> {
+    fn read(body: &[u8], sizes: &[usize]) -> Result<Page<Vec<String>>, Error> {
         read_from(Portions::new(body, sizes))
     }
 
-    fn read_from(body: impl Read) -> Result<Page, Error> {
-        let token = Token::new(TOKEN.to_owned());
-        Page::read(&mut Window::new(body, &mut Vec::new()), &token, &config(Source::Pods))
+    fn read_from(body: impl Read) -> Result<Page<Vec<String>>, Error> {
+        let (token, config) = (Token::new(TOKEN.to_owned()), config(Source::Pods));
+        let mut buffer = Vec::new();
+        let mut window = Window::new(body, &mut buffer);
+        super::read::<PodKind, _>(&mut window, &token, &config, &mut |pod| candidates_of(pod, None))
     }
 
     #[track_caller]

@@ -28,6 +28,13 @@ pub(crate) enum Delimiter {
     Length,
 }
 
+impl Delimiter {
+    /// How those of a stream are, in protobuf or in JSON.
+    pub(crate) fn of(protobuf: bool) -> Self {
+        if protobuf { Self::Length } else { Self::LineFeed }
+    }
+}
+
 /// Splits a reader into pieces, without what delimits them; empty ones are left out.
 #[derive(Debug)]
 pub(crate) struct Pieces<R> {
@@ -138,7 +145,7 @@ impl<R: Read> Pieces<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Portions;
+    use crate::testing::portions::Portions;
     use proptest::prelude::*;
 
     /// A piece as it is in the stream.

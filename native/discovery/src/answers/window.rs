@@ -118,7 +118,7 @@ pub(crate) fn trim(buffer: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Portions;
+    use crate::testing::portions::Portions;
     use proptest::prelude::*;
 
     #[test]

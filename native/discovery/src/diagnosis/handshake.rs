@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 
 use crate::diagnosis::certificate::Certificate;
 use crate::error::{Error, Kind, printable};
-use crate::server::http::tls_cause;
+use crate::server::failures::tls_cause;
 
 /// The certificate that the server showed, if it came so far, and how the handshake ended.
 pub(crate) fn try_tls(

@@ -4,36 +4,12 @@
 
 use std::net::IpAddr;
 
-use crate::config::IpFamily;
+use crate::config::{IpFamily, Mode, Names};
+use crate::dns_label::is_dns_label;
 use crate::objects::candidate::Candidate;
 
 /// The longest node name: an atom holds 255 characters.
 const MAX_CHARS: usize = 255;
-
-/// The rules of one topology.
-#[derive(Debug, Clone)]
-pub struct Names {
-    /// The part before `@`.
-    pub basename: String,
-    /// How the part after `@` is built.
-    pub mode: Mode,
-    /// The cluster's DNS domain, for the two modes that name by DNS.
-    pub domain: String,
-}
-
-/// How an address becomes a host part.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mode {
-    /// `base@IP`
-    Ip,
-    /// `base@IP-WITH-DASHES.NAMESPACE.pod.DOMAIN`
-    Dns,
-    /// `base@HOSTNAME.SERVICE.NAMESPACE.svc.DOMAIN`
-    Hostname {
-        /// The governing headless Service.
-        service: String,
-    },
-}
 
 /// Why a candidate has no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,16 +79,6 @@ fn namespace<'a>(candidate: &Candidate<'a>) -> Result<&'a str, Unnameable> {
 
 fn label(text: Option<&str>) -> Option<&str> {
     text.filter(|text| is_dns_label(text))
-}
-
-/// RFC 1123, as Kubernetes uses it for namespaces and hostnames: at most 63 of `a-z0-9-`, no `-` at either end.
-pub fn is_dns_label(text: &str) -> bool {
-    let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    bytes.len() <= 63
-        && bytes.first().is_some_and(inner)
-        && bytes.last().is_some_and(inner)
-        && bytes.iter().all(|byte| inner(byte) || *byte == b'-')
 }
 
 #[cfg(test)]

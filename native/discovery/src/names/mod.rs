@@ -1,6 +1,8 @@
-//! Objects become longnames, and all of them a snapshot. Uses `objects`; knows no network.
+//! Objects become longnames, and all of them a snapshot. Uses `objects`, and of `server` the token, which must not be in what
+//! is kept; knows no network.
 
+pub mod entry;
 pub mod longname;
 pub(crate) mod reflector;
-pub mod rollout;
+mod rollout;
 pub mod snapshot;

@@ -5,16 +5,8 @@
 //! The value is read from the answer itself, from the pod that is named like this node. As long as it is not there,
 //! nobody is known to be of its rollout.
 
-use crate::names::reflector::Entry;
-
-/// Which pods count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollout {
-    /// The key of the label.
-    pub label: String,
-    /// The name of this node.
-    pub node: String,
-}
+use crate::config::Rollout;
+use crate::names::entry::Entry;
 
 /// What the answer says of the rollout of this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +70,7 @@ impl Rollout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::reflector::Named;
+    use crate::names::entry::Named;
     use crate::objects::candidate::Standing;
 
     fn entry(name: &str, rollout: Option<&str>) -> Entry {

@@ -1,6 +1,7 @@
 //! An address with namespace and hostname, before it is a node name.
 
-/// One address of an answer, borrowed from it. Nothing here is validated yet: that is [`crate::names::longname`]'s work.
+/// One address of an answer, borrowed from it. Nothing here is validated yet: that is done where it
+/// becomes a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate<'a> {
     /// The IP address as the API wrote it.

@@ -4,11 +4,12 @@
 use serde::Deserialize;
 
 use crate::config::IpFamily;
+use crate::encoding::json::{null_as_empty, object, objects, optional_object};
+use crate::encoding::protobuf::{Malformed, Message, Value};
+use crate::encoding::text::{Text, text};
 use crate::objects::candidate::{Candidate, Standing};
-use crate::objects::metadata::{
-    Metadata, Resource, ResourceKind, TargetRef, Text, namespace, null_as_empty, object, objects, optional_object, text,
-};
-use crate::objects::protobuf::{Malformed, Message, Value};
+use crate::objects::metadata::{Metadata, TargetRef, namespace};
+use crate::objects::resource::{Resource, ResourceKind};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,12 +83,12 @@ impl<'a> Message<'a> for Conditions {
 pub(crate) struct EndpointSlices;
 
 impl ResourceKind for EndpointSlices {
+    const LIST_KIND: &'static str = "EndpointSliceList";
+
     type Object<'a> = EndpointSlice<'a>;
 }
 
 impl<'a> Resource<'a> for EndpointSlice<'a> {
-    const LIST_KIND: &'static str = "EndpointSliceList";
-
     fn metadata(&self) -> &Metadata<'a> {
         &self.metadata
     }
@@ -127,27 +128,23 @@ impl Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answers::list::{Page, keyed};
-    use crate::config::{Config, Source};
-    use crate::names::longname::{Mode, Unnameable};
-    use crate::names::reflector::Reflector;
-    use crate::names::snapshot::Snapshot;
-    use crate::testing;
-    use serde_json::{Value, json};
+    use crate::testing::candidates::candidates_of;
+    use serde_json::Value;
 
     /// As a 1.28 dual-stack cluster has them for a StatefulSet behind a headless Service.
     const LIST: &str = include_str!("../../tests/fixtures/endpoint_slices.json");
 
+    #[derive(Debug, Deserialize)]
+    struct List<'a> {
+        #[serde(borrow, deserialize_with = "objects")]
+        #[expect(dead_code, reason = "whether it can be read is all that counts")]
+        items: Vec<EndpointSlice<'a>>,
+    }
+
     /// Each candidate of a slice as a line, in its order.
     fn candidates(slice: &str) -> Vec<String> {
         let slice: EndpointSlice<'_> = serde_json::from_str(slice).unwrap();
-        let mut lines = Vec::new();
-        slice.candidates(None, &mut |it| {
-            let part = |text: Option<&str>| text.unwrap_or("-").to_owned();
-            let (ip, hostname, namespace) = (part(it.ip), part(it.hostname), part(it.namespace));
-            lines.push(format!("{ip} {hostname} {namespace} {:?}", it.standing));
-        });
-        lines
+        candidates_of(&slice, None)
     }
 
     /// The candidates of a slice with one endpoint.
@@ -157,47 +154,11 @@ mod tests {
         ))
     }
 
-    fn config() -> Config {
-        testing::config(Source::EndpointSlices)
-    }
-
-    /// What a list of these slices comes to.
-    fn snapshot(items: &Value, config: &Config) -> Snapshot {
-        let body = json!({"kind": "EndpointSliceList", "metadata": {"resourceVersion": "1"}, "items": items});
-        let page = Page::parse(body.to_string().as_bytes(), config).unwrap();
-        let mut reflector = Reflector::default();
-        reflector.replace(keyed(page.objects, 0)).unwrap();
-        reflector.snapshot(config)
-    }
-
-    /// A slice with these ready addresses.
-    fn slice(name: &str, kind: &str, addresses: &[&str]) -> Value {
-        let endpoints: Vec<_> = addresses
-            .iter()
-            .map(|ip| json!({"addresses": [ip], "conditions": {"ready": true}}))
-            .collect();
-        json!({
-            "metadata": {"name": name, "namespace": "prod", "resourceVersion": "1"},
-            "addressType": kind,
-            "endpoints": if endpoints.is_empty() { Value::Null } else { json!(endpoints) },
-            "ports": [{"name": "epmd", "port": 4369, "protocol": "TCP"}],
-        })
-    }
-
-    fn fixture() -> Value {
-        let list: Value = serde_json::from_str(LIST).unwrap();
-        list["items"].clone()
-    }
-
     #[test]
     fn every_endpoint_of_every_slice_is_a_candidate() {
-        let items = fixture();
-        let lines: Vec<_> = items
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|slice| candidates(&slice.to_string()))
-            .collect();
+        let list: Value = serde_json::from_str(LIST).unwrap();
+        let items = list["items"].as_array().unwrap().iter();
+        let lines: Vec<_> = items.map(|slice| candidates(&slice.to_string())).collect();
         assert_eq!(
             lines[0],
             [
@@ -214,79 +175,6 @@ mod tests {
         assert_eq!(lines[3], ["db.example.com - prod Ready"]);
         assert!(lines[4].is_empty());
         assert_eq!(lines.len(), 5);
-    }
-
-    #[test]
-    fn several_slices_are_one_set_of_ipv4_names() {
-        let snapshot = snapshot(&fixture(), &config());
-        assert_eq!(snapshot.ready, ["app@10.244.1.7", "app@10.244.4.1"]);
-        assert_eq!(snapshot.not_ready, ["app@10.244.2.9"]);
-        assert_eq!(snapshot.draining, ["app@10.244.3.4"]);
-        let dropped: Vec<_> = snapshot.dropped.iter().map(|it| (it.reason, it.count)).collect();
-        assert_eq!(dropped, [(Unnameable::Address, 1)], "the FQDN, which is no address");
-    }
-
-    #[test]
-    fn a_wanted_family_is_the_only_one() {
-        let of = |family| {
-            let family = Some(family);
-            snapshot(
-                &fixture(),
-                &Config {
-                    ip_family: family,
-                    ..config()
-                },
-            )
-        };
-        let v4 = of(IpFamily::V4);
-        assert_eq!(v4.ready, ["app@10.244.1.7", "app@10.244.4.1"]);
-        let v6 = of(IpFamily::V6);
-        assert_eq!(v6.ready, ["app@fd00:10:244:1::7", "app@fd00:10:244:4::1"]);
-        assert!(v6.not_ready.is_empty() && v6.draining.is_empty());
-    }
-
-    #[test]
-    fn ipv6_alone_is_what_a_single_stack_ipv6_cluster_has() {
-        let slices = json!([slice("a", "IPv6", &["fd00::1"]), slice("b", "IPv6", &["fd00::2"])]);
-        assert_eq!(snapshot(&slices, &config()).ready, ["app@fd00::1", "app@fd00::2"]);
-        let v4 = Config {
-            ip_family: Some(IpFamily::V4),
-            ..config()
-        };
-        let none = snapshot(&slices, &v4);
-        assert!(none.ready.is_empty());
-        assert_eq!((none.dropped[0].reason, none.dropped[0].count), (Unnameable::Family, 2));
-    }
-
-    #[test]
-    fn an_ipv4_slice_of_whatever_standing_is_enough_to_leave_ipv6_out() {
-        let mut v4 = slice("a", "IPv4", &["10.0.0.1"]);
-        v4["endpoints"][0]["conditions"] = json!({"ready": false});
-        let snapshot = snapshot(&json!([v4, slice("b", "IPv6", &["fd00::1"])]), &config());
-        assert_eq!(
-            (snapshot.ready.len(), snapshot.not_ready),
-            (0, vec!["app@10.0.0.1".to_owned()])
-        );
-    }
-
-    /// The two slices of a dual-stack service change one after the other.
-    #[test]
-    fn an_empty_ipv4_slice_is_enough_to_leave_ipv6_out() {
-        let slices = json!([slice("a", "IPv4", &[]), slice("b", "IPv6", &["fd00::1"])]);
-        assert_eq!(snapshot(&slices, &config()).ready, [""; 0]);
-    }
-
-    #[test]
-    fn hostnames_are_the_same_name_in_both_families() {
-        let mut hostname = config();
-        hostname.names.mode = Mode::Hostname {
-            service: "web".to_owned(),
-        };
-        let snapshot = snapshot(&fixture(), &hostname);
-        let name = |number| format!("app@web-{number}.web.prod.svc.cluster.local");
-        assert_eq!(snapshot.ready, [name(0), name(3)]);
-        assert_eq!((snapshot.not_ready, snapshot.draining), (vec![name(1)], vec![name(2)]));
-        assert_eq!(snapshot.dropped[0].reason, Unnameable::Hostname);
     }
 
     #[test]
@@ -335,17 +223,6 @@ mod tests {
                 "{endpoint}"
             );
         }
-    }
-
-    #[test]
-    fn what_is_not_ready_can_be_wanted_and_what_drains_cannot() {
-        let all = Config {
-            include_not_ready: true,
-            ..config()
-        };
-        let snapshot = snapshot(&fixture(), &all);
-        assert_eq!(snapshot.ready, ["app@10.244.1.7", "app@10.244.2.9", "app@10.244.4.1"]);
-        assert_eq!(snapshot.draining, ["app@10.244.3.4"]);
     }
 
     #[test]
@@ -422,18 +299,8 @@ mod tests {
             r#"[{"metadata":{},"endpoints":[{"targetRef":{"namespace":7}}]}]"#,
             r#"[{"metadata":{},"endpoints":[],"endpoints":[]}]"#,
         ] {
-            let body =
-                format!(r#"{{"kind":"EndpointSliceList","metadata":{{"resourceVersion":"1"}},"items":{items}}}"#);
-            let error = Page::parse(body.as_bytes(), &config()).unwrap_err();
-            assert_eq!(error.kind, crate::Kind::Malformed, "{items}");
-        }
-    }
-
-    #[test]
-    fn the_list_of_another_kind_is_an_error() {
-        for kind in ["EndpointsList", "EndpointSlice", "PodList"] {
-            let body = json!({"kind": kind, "metadata": {"resourceVersion": "1"}, "items": []});
-            assert!(Page::parse(body.to_string().as_bytes(), &config()).is_err(), "{kind}");
+            let body = format!(r#"{{"items":{items}}}"#);
+            assert!(serde_json::from_str::<List<'_>>(&body).is_err(), "{items}");
         }
     }
 }

@@ -3,11 +3,12 @@
 use serde::Deserialize;
 
 use crate::config::IpFamily;
+use crate::encoding::json::{object, objects, optional_object};
+use crate::encoding::protobuf::{Malformed, Message, Value};
+use crate::encoding::text::{Text, text};
 use crate::objects::candidate::{Candidate, Standing};
-use crate::objects::metadata::{
-    Metadata, Resource, ResourceKind, TargetRef, Text, namespace, object, objects, optional_object, text,
-};
-use crate::objects::protobuf::{Malformed, Message, Value};
+use crate::objects::metadata::{Metadata, TargetRef, namespace};
+use crate::objects::resource::{Resource, ResourceKind};
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Endpoints<'a> {
@@ -77,12 +78,12 @@ impl<'a> Message<'a> for Address<'a> {
 pub(crate) struct EndpointsKind;
 
 impl ResourceKind for EndpointsKind {
+    const LIST_KIND: &'static str = "EndpointsList";
+
     type Object<'a> = Endpoints<'a>;
 }
 
 impl<'a> Resource<'a> for Endpoints<'a> {
-    const LIST_KIND: &'static str = "EndpointsList";
-
     fn metadata(&self) -> &Metadata<'a> {
         &self.metadata
     }
@@ -119,6 +120,7 @@ impl<'a> Resource<'a> for Endpoints<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::candidates::candidates_of;
 
     const LIST: &str = include_str!("../../tests/fixtures/endpoints.json");
 
@@ -131,15 +133,8 @@ mod tests {
     /// Each candidate as a line, in the order of the answer.
     fn candidates(body: &str) -> Vec<String> {
         let list: List<'_> = serde_json::from_str(body).unwrap();
-        let mut lines = Vec::new();
-        for object in &list.items {
-            object.candidates(None, &mut |it| {
-                let part = |text: Option<&str>| text.unwrap_or("-").to_owned();
-                let (ip, hostname, namespace) = (part(it.ip), part(it.hostname), part(it.namespace));
-                lines.push(format!("{ip} {hostname} {namespace} {:?}", it.standing));
-            });
-        }
-        lines
+        let lines = list.items.iter().flat_map(|object| candidates_of(object, None));
+        lines.collect()
     }
 
     fn list_of(items: &str) -> String {

@@ -1,45 +1,15 @@
-//! What the kinds of objects have in common: candidates, and the parts of JSON they are read from.
+//! What the kinds of objects have in common: their `metadata`, and the reference to a pod.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::config::IpFamily;
-use crate::objects::candidate::Candidate;
-use crate::objects::protobuf::{Malformed, Message, Value};
+use crate::encoding::json::optional_object;
+use crate::encoding::protobuf::{Malformed, Message, Value};
+use crate::encoding::text::{Text, text};
 
 const MAX_NAME_BYTES: usize = 253;
-
-/// A kind of object that carries candidates, borrowed from the answer.
-pub(crate) trait Resource<'a>: Deserialize<'a> + Message<'a> {
-    /// The `kind` of a list of these.
-    const LIST_KIND: &'static str;
-
-    /// The object's `metadata`.
-    fn metadata(&self) -> &Metadata<'a>;
-
-    /// Calls `found` with each candidate of this object.
-    fn candidates(&self, family: Option<IpFamily>, found: &mut dyn FnMut(Candidate<'_>));
-
-    /// The one family of all its addresses, where the object says so.
-    fn family(&self) -> Option<IpFamily> {
-        None
-    }
-
-    /// Something about this object that its users should know.
-    fn warning(&self) -> Option<String> {
-        None
-    }
-}
-
-/// Names the object type of a source for any lifetime of the body it borrows from.
-pub(crate) trait ResourceKind {
-    type Object<'a>: Resource<'a>;
-}
 
 /// The parts of `metadata` that every kind of object needs.
 #[derive(Debug, Default, Deserialize)]
@@ -204,86 +174,4 @@ pub(crate) fn namespace<'t>(target: Option<&'t TargetRef<'_>>, metadata: &'t Met
     target
         .and_then(|target| text(target.namespace.as_ref()))
         .or(metadata.namespace())
-}
-
-/// A string of the answer: borrowed, unless it has escapes. (serde borrows a `Cow` only when it stands by itself.)
-#[derive(Debug, Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'a> Text<'a> {
-    pub(crate) fn borrowed(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The text of an optional string.
-pub(crate) fn text<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
-    text.map(Text::as_str)
-}
-
-/// A JSON object. A derived `Deserialize` takes an array of its fields as well, which no API server writes: it would
-/// turn a malformed answer into an empty one.
-#[derive(Debug)]
-pub(crate) struct Object<T>(pub(crate) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ObjectVisitor<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
-    }
-}
-
-/// An object that must be there.
-pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Object::deserialize(deserializer).map(|object| object.0)
-}
-
-/// An object that may be absent (with `default`) or `null`.
-pub(crate) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.map(|object: Object<T>| object.0))
-}
-
-/// A list of objects, which Go writes as `null` when it is empty.
-pub(crate) fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    let objects: Vec<Object<T>> = null_as_empty(deserializer)?;
-    Ok(objects.into_iter().map(|object| object.0).collect())
-}
-
-/// A list, which Go writes as `null` when it is empty.
-pub(crate) fn null_as_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use crate::config::IpFamily;
+use crate::encoding::json::{object, objects, optional_object};
+use crate::encoding::protobuf::{Malformed, Message, Value};
+use crate::encoding::text::{Text, text};
 use crate::objects::candidate::{Candidate, Standing};
-use crate::objects::metadata::{Metadata, Resource, ResourceKind, Text, object, objects, optional_object, text};
-use crate::objects::protobuf::{Malformed, Message, Value};
+use crate::objects::metadata::Metadata;
+use crate::objects::resource::{Resource, ResourceKind};
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Pod<'a> {
@@ -114,12 +117,12 @@ impl<'a> Message<'a> for Condition<'a> {
 pub(crate) struct PodKind;
 
 impl ResourceKind for PodKind {
+    const LIST_KIND: &'static str = "PodList";
+
     type Object<'a> = Pod<'a>;
 }
 
 impl<'a> Resource<'a> for Pod<'a> {
-    const LIST_KIND: &'static str = "PodList";
-
     fn metadata(&self) -> &Metadata<'a> {
         &self.metadata
     }
@@ -173,6 +176,7 @@ impl Status<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::candidates::candidates_of;
 
     const LIST: &str = include_str!("../../tests/fixtures/pods.json");
 
@@ -185,15 +189,8 @@ mod tests {
     /// Each candidate as a line, in the order of the answer.
     fn candidates(body: &str, family: Option<IpFamily>) -> Vec<String> {
         let list: List<'_> = serde_json::from_str(body).unwrap();
-        let mut lines = Vec::new();
-        for pod in &list.items {
-            pod.candidates(family, &mut |it| {
-                let part = |text: Option<&str>| text.unwrap_or("-").to_owned();
-                let (ip, hostname, namespace) = (part(it.ip), part(it.hostname), part(it.namespace));
-                lines.push(format!("{ip} {hostname} {namespace} {:?}", it.standing));
-            });
-        }
-        lines
+        let lines = list.items.iter().flat_map(|pod| candidates_of(pod, family));
+        lines.collect()
     }
 
     fn list_of(pod: &str) -> String {

@@ -2,14 +2,7 @@
 
 use std::net::IpAddr;
 
-/// The API's address. Written as `https://host[:port]`, without a trailing slash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiAddress {
-    /// The address to ask first.
-    pub primary: String,
-    /// The address to ask when the name in `primary` cannot be resolved.
-    pub fallback: Option<String>,
-}
+use crate::config::ApiAddress;
 
 /// The name of the API server's own Service, the default of `kubernetes_master`.
 const DEFAULT_MASTER: &str = "kubernetes.default.svc";

@@ -14,8 +14,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::dns_label::is_dns_label;
 use crate::error::{Error, Kind};
-use crate::names::longname::is_dns_label;
 
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Tokens of service accounts have hundreds of characters.

@@ -1,9 +1,9 @@
-//! One authenticated request to the API server. The only module that knows ureq, with `transport` and `resolver` below it.
+//! One authenticated request to the API server. The only module that asks ureq, over `transport` and `resolver`.
 //!
 //! Every choice that ureq would make by itself is made here: roots, proxy, redirects, statuses and limits.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::{Connector, RustlsConnector};
 
-use crate::answers::pieces::Delimiter;
 use crate::config::Config;
 use crate::error::{Error, Kind, printable};
 use crate::server::credentials::{self, Token};
-use crate::server::resolver::{Later, SharedResolver, Unresolved};
+use crate::server::failures::classify;
+use crate::server::resolver::{Later, SharedResolver};
 use crate::server::signals::Signals;
 use crate::server::status::{self, Asked};
 use crate::server::transport::InterruptibleConnector;
@@ -207,13 +207,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// How the pieces of its stream are told apart.
-    pub(crate) fn delimiter(&self) -> Delimiter {
+    /// Whether its body is said to be in protobuf.
+    pub(crate) fn is_protobuf(&self) -> bool {
         let kind = self.response.headers().get("content-type");
-        match kind.and_then(|kind| kind.to_str().ok()) {
-            Some(kind) if kind.starts_with(PROTOBUF) => Delimiter::Length,
-            _ => Delimiter::LineFeed,
-        }
+        kind.and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.starts_with(PROTOBUF))
     }
 
     /// The body as it comes, up to the limit of one list, and the token that must not be in it.
@@ -236,21 +234,8 @@ impl Answer {
     }
 }
 
-/// Bytes as they come. Its errors are for [`body_error`] and [`stream_error`].
+/// Bytes as they come. What its errors mean is for `failures` to say.
 pub(crate) type Body = Box<dyn Read>;
-
-/// Why a body cannot be read to its end, where all of it may take this long.
-pub(crate) fn body_error(error: io::Error, limit: Duration) -> Error {
-    classify(&ureq::Error::from(error), limit)
-}
-
-/// What a stream's end means.
-pub(crate) fn stream_error(error: io::Error) -> Error {
-    match ureq::Error::from(error) {
-        ureq::Error::Timeout(_) => Error::new(Kind::Timeout, "the stream was silent for too long"),
-        error => classify(&error, Duration::ZERO),
-    }
-}
 
 fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDer<'static>]) -> Agent {
     let roots: Vec<_> = authority
@@ -298,79 +283,4 @@ fn refusal(request: &Request<'_>, token: &Token, mut response: Response<ureq::Bo
 fn at(server: &str, mut error: Error) -> Error {
     error.message = format!("{error} [{server}]");
     error
-}
-
-/// What ureq's error means to a user.
-fn classify(error: &ureq::Error, limit: Duration) -> Error {
-    let (kind, why) = match error {
-        ureq::Error::Timeout(phase) => (
-            Kind::Timeout,
-            format!(
-                "no complete answer within kubernetes_request_timeout ({} ms), while in phase {phase:?}. Is the way to \
-                 the API server open (NetworkPolicy, service mesh), and is it well?",
-                limit.as_millis()
-            ),
-        ),
-        ureq::Error::Other(cause) if cause.is::<Unresolved>() => (
-            Kind::Dns,
-            format!("cannot resolve {cause}; check kubernetes_master, kubernetes_cluster_name and CLUSTER_DOMAIN"),
-        ),
-        ureq::Error::HostNotFound => (Kind::Dns, "the name has no address".to_owned()),
-        ureq::Error::Io(cause) => match tls_cause(cause) {
-            Some(cause) => (Kind::Tls, tls_failed(cause)),
-            None if cause.kind() == io::ErrorKind::UnexpectedEof => (
-                Kind::Connect,
-                "the connection was closed before the answer was complete. If this lasts, look at what stands between \
-                 this node and the API server"
-                    .to_owned(),
-            ),
-            None => (
-                Kind::Connect,
-                format!(
-                    "the connection failed: {cause}. Is kubernetes_master right, and the way to it open (NetworkPolicy, \
-                     service mesh)?"
-                ),
-            ),
-        },
-        ureq::Error::Rustls(cause) => (Kind::Tls, tls_failed(cause)),
-        ureq::Error::Tls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
-        ureq::Error::BodyExceedsLimit(bytes) => (
-            Kind::TooLarge,
-            format!("the answer is larger than {bytes} bytes: check kubernetes_selector"),
-        ),
-        ureq::Error::LargeResponseHeader(..) => (
-            Kind::TooLarge,
-            format!("the answer's headers are larger than {MAX_HEADER_BYTES} bytes: is this the API server?"),
-        ),
-        other => (
-            Kind::Malformed,
-            format!(
-                "the answer is not HTTP as expected: {}. Is kubernetes_master the API server?",
-                printable(&other.to_string())
-            ),
-        ),
-    };
-    Error::new(kind, why)
-}
-
-/// Without the time of now, which rustls names: the text must be stable while the cause is the same.
-fn tls_failed(cause: &rustls::Error) -> String {
-    use rustls::{CertificateError, Error};
-    match cause {
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "TLS failed: the server's certificate has expired. Renew it, or set this machine's clock right".to_owned()
-        }
-        Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
-            "TLS failed: the server's certificate is not valid yet. Set this machine's clock right, or the server's"
-                .to_owned()
-        }
-        cause => {
-            format!("TLS failed: {cause}; the server's certificate must be signed by ca.crt and carry this host name")
-        }
-    }
-}
-
-/// rustls' errors come wrapped in I/O errors.
-pub(crate) fn tls_cause(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
 }

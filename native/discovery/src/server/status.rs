@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use crate::config::Source;
+use crate::encoding::protobuf::{self, Envelope, Malformed, Message, Value};
+use crate::encoding::text::{Text, text};
 use crate::error::{Error, Kind, printable};
-use crate::objects::metadata::{Text, text};
-use crate::objects::protobuf::{self, Envelope, Malformed, Message, Value};
 use crate::server::credentials::Token;
 
 /// A server that asks for more is not obeyed further: a typo must not silence a cluster for a day.

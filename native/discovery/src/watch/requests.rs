@@ -8,12 +8,16 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::answers::frame::Frame;
-use crate::answers::list::Page;
+use crate::answers::list;
+use crate::answers::page::Page;
 use crate::answers::pieces::{Delimiter, End, MAX_PIECE_BYTES, Pieces};
 use crate::answers::window::{self, Window};
 use crate::config::Config;
 use crate::error::{Error, Kind};
+use crate::names::entry::Entry;
+use crate::objects::resource::Resource;
 use crate::server::credentials::{self, Token};
+use crate::server::failures;
 use crate::server::http::{self, Body, Client, Extent, Method, Request};
 use crate::server::signals::Signals;
 use crate::server::status::Asked;
@@ -51,7 +55,7 @@ impl Api {
     }
 
     /// One page of a list.
-    pub(crate) fn list_page(&mut self, position: Position<'_>) -> Result<Page, Error> {
+    pub(crate) fn list_page(&mut self, position: Position<'_>) -> Result<Page<Entry>, Error> {
         let position = match position {
             // The token stands for the version, too: the API refuses both together.
             Position::Page(token) => format!("&continue={}", encode(token)),
@@ -65,7 +69,9 @@ impl Api {
         let page = self.call("list", &position, Extent::Whole, |answer, _| {
             let (body, token) = answer.body();
             let mut window = Window::new(body, &mut buffer);
-            let page = Page::read(&mut window, &token, &config);
+            let page = list::read(&mut window, &token, &config, &mut |object| {
+                Entry::read(object, &token, &config)
+            });
             bytes = window.position();
             page
         });
@@ -104,7 +110,7 @@ impl Api {
             &position,
             Extent::Stream { limit, silence },
             |answer, asked| {
-                let delimiter = answer.delimiter();
+                let delimiter = Delimiter::of(answer.is_protobuf());
                 let (stream, token) = answer.stream();
                 Ok(Watch {
                     asked: asked.clone(),
@@ -162,10 +168,12 @@ pub(crate) struct Watch {
 impl Watch {
     /// The next frame, or why there is none. Blocks until there is.
     pub(crate) fn next(&mut self) -> Input {
+        let (token, config) = (&self.token, &self.config);
+        let keep = |object: &dyn Resource<'_>| Entry::read(object, token, config);
         let input = match self.pieces.next() {
-            Ok(piece) => Input::Frame(Frame::read(piece, self.delimiter, &self.token, &self.config)),
+            Ok(piece) => Input::Frame(Frame::read(piece, self.delimiter, token, config.source, keep)),
             Err(End::Clean) => Input::Ended,
-            Err(End::Broken(error)) => match http::stream_error(error) {
+            Err(End::Broken(error)) => match failures::stream_error(error) {
                 error if error.kind == Kind::Timeout => Input::Silent,
                 error => Input::Broken(error),
             },

@@ -32,11 +32,12 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::answers::frame::Frame;
-use crate::answers::list::{Page, keyed};
+use crate::answers::page::{Page, keyed};
 use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::freshness::Freshness;
-use crate::names::reflector::{Difference, Entry, Reflector, check_size, size};
+use crate::names::entry::Entry;
+use crate::names::reflector::{Difference, Reflector, check_size, size};
 use crate::names::snapshot::Snapshot;
 
 /// What to do next.
@@ -102,11 +103,11 @@ const TRUST_CACHE: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 pub(crate) enum Input {
     /// A list request was answered.
-    Page(Result<Page, Error>),
+    Page(Result<Page<Entry>, Error>),
     /// A watch request was answered.
     Opened(Result<(), Error>),
     /// A line of the stream was read, or could not be.
-    Frame(Result<Frame, Error>),
+    Frame(Result<Frame<Entry>, Error>),
     /// The server ended the stream properly.
     Ended,
     /// The stream broke.
@@ -384,7 +385,7 @@ impl<'c> Watcher<'c> {
     }
 
     /// What a cache cannot tell is asked for as it is now.
-    fn refreshed(&mut self, page: Result<Page, Error>, now: Instant) -> Step {
+    fn refreshed(&mut self, page: Result<Page<Entry>, Error>, now: Instant) -> Step {
         match page {
             Ok(page)
                 if page.next.is_none() && page.version.parse().is_ok_and(|version: u64| version >= self.newest) =>
@@ -404,7 +405,7 @@ impl<'c> Watcher<'c> {
         Step::failed(error)
     }
 
-    fn page(&mut self, mut objects: Vec<(String, Entry)>, pages: usize, page: Page, now: Instant) -> Step {
+    fn page(&mut self, mut objects: Vec<(String, Entry)>, pages: usize, page: Page<Entry>, now: Instant) -> Step {
         let before = objects.len();
         objects.extend(keyed(page.objects, before));
         if let Some(next) = page.next {
@@ -530,14 +531,14 @@ impl<'c> Watcher<'c> {
             && !within(TRUST_CACHE, self.lost_at, now)
     }
 
-    fn frame(&mut self, stream: Stream, frame: Frame, now: Instant) -> Step {
+    fn frame(&mut self, stream: Stream, frame: Frame<Entry>, now: Instant) -> Step {
         // The server's history is not what it was.
         if !may_follow(frame.version(), &self.version) {
             return Step::then(Then::SpreadOut);
         }
         let mut stream = Stream { heard: true, ..stream };
         let (changed, version) = match frame {
-            Frame::Upsert { key, entry, version } => (self.reflector.upsert(key, entry), version),
+            Frame::Upsert { key, kept, version } => (self.reflector.upsert(key, kept), version),
             Frame::Delete { key, version } => {
                 self.lost_at = Some(now);
                 (Ok(self.reflector.delete(&key)), version)

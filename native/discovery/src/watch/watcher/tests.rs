@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Source;
-use crate::names::reflector::Named;
+use crate::names::entry::Named;
 use crate::objects::candidate::Standing;
 use crate::testing;
 use proptest::prelude::*;
@@ -63,7 +63,7 @@ fn page(objects: &[&str], version: &str, next: Option<&str>) -> Input {
 fn upsert(key: &str, name: &str, version: &str) -> Input {
     Input::Frame(Ok(Frame::Upsert {
         key: key.to_owned(),
-        entry: entry(name),
+        kept: entry(name),
         version: version.to_owned(),
     }))
 }
@@ -385,7 +385,7 @@ fn events_without_names_are_not_collected_without_end() {
     for number in 0..19_998 {
         watcher.feed(Input::Frame(Ok(Frame::Upsert {
             key: format!("nameless-{number}"),
-            entry: Entry::default(),
+            kept: Entry::default(),
             version: "12".to_owned(),
         })));
     }
@@ -399,7 +399,7 @@ fn an_event_with_too_many_names_is_told_and_listed_anew() {
     let mut watcher = hearing();
     let step = watcher.feed(Input::Frame(Ok(Frame::Upsert {
         key: "crowd".to_owned(),
-        entry: crowd(20_000),
+        kept: crowd(20_000),
         version: "12".to_owned(),
     })));
     assert!(matches!(&step.tell, Some(Tell::Error(error)) if error.kind == Kind::TooLarge));
@@ -412,7 +412,7 @@ fn an_event_with_too_many_names_changes_no_snapshot() {
     let mut watcher = hearing();
     watcher.feed(Input::Frame(Ok(Frame::Upsert {
         key: "crowd".to_owned(),
-        entry: crowd(20_000),
+        kept: crowd(20_000),
         version: "12".to_owned(),
     })));
     assert_eq!(watcher.ready().len(), 2);

@@ -1,0 +1,99 @@
+defmodule LibclusterKubernetes.Strategy.State do
+  @moduledoc false
+  # What the process of a topology knows, and what others ask of that: the parts are data with functions of their own.
+
+  alias LibclusterKubernetes.{Native, Options}
+
+  alias LibclusterKubernetes.Strategy.{
+    Activity,
+    Connections,
+    Dialing,
+    Incident,
+    Jobs,
+    Membership,
+    Notices,
+    Topologies,
+    Waiters
+  }
+
+  @enforce_keys [:topology, :options, :membership]
+  defstruct [
+    # The topology as libcluster describes it: name, connect, disconnect and list_nodes.
+    :topology,
+    :options,
+    :membership,
+    # The NIF's thread, and the reference in its messages.
+    :worker,
+    :ref,
+    :review_timer,
+    # The server's mark of the last snapshot.
+    :resource_version,
+    # What the last review saw, if it left nothing to do.
+    :at_rest,
+    # The failure that lasts, if one does. While it does, the membership is what it was before.
+    incident: Incident.new(),
+    activity: %Activity{},
+    connections: Connections.new(),
+    dialing: Dialing.new(),
+    # The notices that are true and were logged.
+    said: MapSet.new(),
+    # Whether it was said that there is no room for more names.
+    full?: false,
+    jobs: %{},
+    # Who waits for the first answer, or for connected members.
+    waiters: []
+  ]
+
+  @type t :: %__MODULE__{
+          topology: Cluster.Strategy.State.t(),
+          options: Options.t(),
+          membership: Membership.t(),
+          worker: Native.worker() | nil,
+          ref: reference() | nil,
+          review_timer: reference() | nil,
+          resource_version: String.t() | nil,
+          at_rest: {Connections.t(), Membership.t()} | nil,
+          incident: Incident.t(),
+          activity: Activity.t(),
+          connections: Connections.t(),
+          dialing: Dialing.t(),
+          said: MapSet.t(Notices.key()),
+          full?: boolean(),
+          jobs: Jobs.t(),
+          waiters: Waiters.t()
+        }
+
+  @spec new(Cluster.Strategy.State.t(), Options.t(), now :: integer()) :: t()
+  def new(topology, options, now) do
+    %{kubernetes_disconnect_after: disconnect_after, polling_interval: interval} = options.values
+    %__MODULE__{topology: topology, options: options, membership: Membership.new(disconnect_after, interval, now)}
+  end
+
+  @doc "The state of another version of this package: what is new in it gets its default."
+  @spec upgrade(map()) :: t()
+  def upgrade(state), do: struct(__MODULE__, Map.from_struct(state))
+
+  @doc "The connections of this moment."
+  @spec connections(t()) :: Connections.t()
+  def connections(state), do: Connections.now(state.connections, state.topology.list_nodes)
+
+  @doc "The names of the nodes that this one is connected to at this moment."
+  @spec connected(t()) :: MapSet.t(String.t())
+  def connected(state), do: connections(state).names
+
+  @doc "Tells the other topologies of this VM what this one holds."
+  @spec publish(t()) :: t()
+  def publish(%{topology: topology, membership: membership} = state) do
+    :ok = Topologies.publish(topology.topology, Membership.held(membership), Membership.gone?(membership))
+    state
+  end
+
+  @doc "Forgets members that are gone for good."
+  @spec forget(t(), [Membership.name()]) :: t()
+  def forget(state, []), do: state
+  def forget(state, names), do: publish(%{state | membership: Membership.forget(state.membership, names)})
+
+  @doc "Starts what is done to connections."
+  @spec start(t(), LibclusterKubernetes.Strategy.Job.t()) :: t()
+  def start(state, job), do: %{state | jobs: Jobs.start(state.jobs, job, state.topology, state.options)}
+end

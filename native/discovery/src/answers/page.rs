@@ -1,0 +1,79 @@
+//! One page of a list, whatever it was read from, and why a list is none.
+
+use std::fmt;
+use std::io;
+
+use crate::config::Config;
+use crate::error::{Error, Kind, printable};
+use crate::objects::resource::{Resource, ResourceKind};
+use crate::server::failures::body_error;
+
+/// A page: what is kept of its objects by their names, where they have one, and where the list goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page<T> {
+    pub(crate) objects: Vec<(Option<String>, T)>,
+    /// The position mark of the whole list.
+    pub(crate) version: String,
+    /// The token of the next page, if this is not the last.
+    pub(crate) next: Option<String>,
+    /// The latest version of an object; 0 where no version is a number.
+    pub(crate) newest: u64,
+}
+
+/// Makes what is kept of an object, which is in memory no longer than that.
+pub(crate) type Keep<'k, T> = &'k mut dyn FnMut(&dyn Resource<'_>) -> T;
+
+impl<T> Page<T> {
+    /// Takes what is kept of an object, and its name, where it has one.
+    pub(crate) fn add(&mut self, object: &dyn Resource<'_>, keep: Keep<'_, T>) {
+        let kept = keep(object);
+        let metadata = object.metadata();
+        let version = metadata.resource_version().and_then(|version| version.parse().ok());
+        self.newest = self.newest.max(version.unwrap_or_default());
+        self.objects.push((metadata.name().map(str::to_owned), kept));
+    }
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            objects: Vec::new(),
+            version: String::new(),
+            next: None,
+            newest: 0,
+        }
+    }
+}
+
+/// The objects of a page with a key for each, where so many come before it.
+pub(crate) fn keyed<T>(objects: Vec<(Option<String>, T)>, before: usize) -> impl Iterator<Item = (String, T)> {
+    objects.into_iter().enumerate().map(move |(index, (name, kept))| {
+        // An object without a name, which `#` is in none of, cannot take the place of another.
+        let name = name.filter(|name| !name.contains('#'));
+        (name.unwrap_or_else(|| format!("#{}", before + index)), kept)
+    })
+}
+
+pub(crate) fn check_kind<K: ResourceKind>(kind: &str) -> Result<(), Error> {
+    let expected = K::LIST_KIND;
+    if kind == expected {
+        return Ok(());
+    }
+    let kind = printable(kind);
+    Err(malformed(format!("its kind is {kind:?} instead of {expected:?}")))
+}
+
+/// Why a body cannot be read to its end.
+pub(crate) fn broken(error: io::Error, config: &Config) -> Error {
+    body_error(error, config.request_timeout)
+}
+
+pub(crate) fn malformed(why: impl fmt::Display) -> Error {
+    let why = printable(&why.to_string());
+    Error::new(
+        Kind::Malformed,
+        format!(
+            "the answer is not the list that was asked for: {why}. Is kubernetes_master the API server, and nothing in between?"
+        ),
+    )
+}

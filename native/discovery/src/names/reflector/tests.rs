@@ -1,0 +1,144 @@
+use super::*;
+use crate::config::Rollout;
+use crate::names::entry::Named;
+use crate::objects::candidate::Standing;
+use crate::testing;
+use crate::testing::entries::listed;
+use serde_json::{Value, json};
+
+mod list_and_watch;
+mod slices;
+
+fn entry(names: &[&str]) -> Entry {
+    let ready = |name: &&str| Named {
+        name: (*name).to_owned(),
+        standing: Standing::Ready,
+    };
+    Entry {
+        named: names.iter().map(ready).collect(),
+        ..Entry::default()
+    }
+}
+
+fn crowd(names: usize) -> Entry {
+    let names: Vec<_> = (0..names).map(|number| number.to_string()).collect();
+    entry(&names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// One that knows the objects of this list.
+fn reflector_of(list: &[u8], config: &Config) -> Reflector {
+    let mut reflector = Reflector::default();
+    reflector.replace(listed(list, config)).unwrap();
+    reflector
+}
+
+fn ready(reflector: &Reflector) -> Vec<String> {
+    reflector.snapshot(&testing::config(Source::Endpoints)).ready
+}
+
+#[test]
+fn a_list_takes_the_place_of_everything() {
+    let mut reflector = Reflector::default();
+    let mut replace = |names: &[&str]| {
+        let objects = names.iter().map(|name| ((*name).to_owned(), entry(&[name])));
+        let difference = reflector.replace(objects).unwrap();
+        assert_eq!(ready(&reflector), names);
+        difference
+    };
+    assert_eq!(replace(&["a"]), Difference::Change);
+    assert_eq!(replace(&["a"]), Difference::Nothing);
+    assert_eq!(replace(&["a", "b"]), Difference::Change);
+    assert_eq!(replace(&["b", "c"]), Difference::Loss);
+    assert_eq!(replace(&[]), Difference::Loss);
+}
+
+#[test]
+fn only_what_counts_is_a_change() {
+    let mut reflector = Reflector::default();
+    assert!(reflector.upsert("a".to_owned(), entry(&[])).unwrap(), "a new object");
+    assert!(!reflector.upsert("a".to_owned(), entry(&[])).unwrap());
+    assert!(reflector.upsert("a".to_owned(), entry(&["a"])).unwrap());
+    assert!(!reflector.upsert("a".to_owned(), entry(&["a"])).unwrap());
+    assert!(reflector.delete("a"));
+    assert!(!reflector.delete("a"));
+}
+
+#[test]
+fn too_many_names_of_a_list_change_nothing() {
+    let mut reflector = Reflector::default();
+    reflector.replace([("a".to_owned(), entry(&["a"]))]).unwrap();
+    let halves = [("b".to_owned(), crowd(10_000)), ("c".to_owned(), crowd(10_001))];
+    assert_eq!(reflector.replace(halves).unwrap_err().kind, Kind::TooLarge);
+    assert_eq!(ready(&reflector), ["a"]);
+}
+
+#[test]
+fn too_many_names_of_an_event_change_nothing() {
+    let mut reflector = Reflector::default();
+    reflector.replace([("a".to_owned(), entry(&["a"]))]).unwrap();
+    let error = reflector.upsert("b".to_owned(), crowd(20_000)).unwrap_err();
+    assert_eq!(error.kind, Kind::TooLarge);
+    assert_eq!(ready(&reflector).len(), 1);
+}
+
+#[test]
+fn too_many_names_of_an_event_are_an_error() {
+    let mut reflector = Reflector::default();
+    assert!(reflector.upsert("a".to_owned(), crowd(20_000)).is_ok());
+    let error = reflector.upsert("b".to_owned(), entry(&["b"])).unwrap_err();
+    assert_eq!(error.kind, Kind::TooLarge);
+    assert!(error.message.contains("kubernetes_selector"), "{error}");
+}
+
+/// What pods come to for this node, in JSON and in protobuf.
+fn of_its_rollout(node: &str, pods: &Value) -> Snapshot {
+    let config = Config {
+        rollout: Some(Rollout {
+            label: "pod-template-hash".to_owned(),
+            node: node.to_owned(),
+        }),
+        ..testing::config(Source::Pods)
+    };
+    let list = json!({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": pods});
+    let [json, protobuf] = [list.to_string().into_bytes(), testing::protobuf::list(&list)]
+        .map(|body| reflector_of(&body, &config).snapshot(&config));
+    assert_eq!(json, protobuf);
+    json
+}
+
+#[test]
+fn only_pods_of_the_same_rollout_count() {
+    let pod = |number: u8, labels: Value| {
+        json!({
+            "metadata": {"name": format!("web-{number}"), "namespace": "default", "labels": labels},
+            "status": {"phase": "Running", "podIP": format!("10.0.0.{number}")},
+        })
+    };
+    let hash = |hash: &str| json!({"app": "app", "pod-template-hash": hash});
+    let pods = json!([
+        pod(1, hash("a")),
+        pod(2, hash("b")),
+        pod(3, hash("a")),
+        pod(4, json!({"app": "app"})),
+        pod(5, Value::Null)
+    ]);
+    let one = of_its_rollout("app@10.0.0.1", &pods);
+    assert_eq!(
+        (&one.ready[..], one.warnings.len()),
+        (&["app@10.0.0.1".to_owned(), "app@10.0.0.3".to_owned()][..], 0)
+    );
+    let other = of_its_rollout("app@10.0.0.2", &pods);
+    assert_eq!(other.ready, ["app@10.0.0.2"]);
+    for node in ["app@10.0.0.4", "app@10.0.0.5"] {
+        let unlabelled = of_its_rollout(node, &pods);
+        assert_eq!(unlabelled.ready, [node]);
+        assert!(
+            unlabelled.warnings[0].contains("no label \"pod-template-hash\""),
+            "{:?}",
+            unlabelled.warnings
+        );
+    }
+    let unknown = of_its_rollout("nonode@nohost", &pods);
+    assert!(unknown.ready.is_empty());
+    assert!(unknown.warnings[0].contains("nonode@nohost"), "{:?}", unknown.warnings);
+}
