@@ -7,7 +7,8 @@ defmodule LibclusterKubernetes.Native do
   # As in native/library.ex.
   @library Module.concat(__MODULE__, "V" <> String.replace(Mix.Project.config()[:version], ~r/[^[:alnum:]]/, "_"))
 
-  @type worker :: {library :: module(), handle :: reference()}
+  @typedoc "`nil` is the worker of a library that could not be loaded: always outdated."
+  @type worker :: {library :: module(), handle :: reference()} | nil
   @type error :: %{
           kind: atom(),
           message: String.t(),
@@ -57,10 +58,7 @@ defmodule LibclusterKubernetes.Native do
   """
   @spec start(map(), pid()) :: {:ok, {worker(), reference()}} | {:error, String.t()}
   def start(options, pid) do
-    with {:ok, {handle, ref}} <- @library.start(options, pid), do: {:ok, {{@library, handle}, ref}}
-  rescue
-    # In a release nothing loads a module that was unloaded.
-    UndefinedFunctionError -> {:error, "#{inspect(@library)}, the library of this version, is not loaded"}
+    with {:ok, {handle, ref}} <- ask(:start, [options, pid]), do: {:ok, {{@library, handle}, ref}}
   end
 
   @doc """
@@ -101,7 +99,7 @@ defmodule LibclusterKubernetes.Native do
 
   @doc "Lists once, on a dirty I/O scheduler, for as long as `request_timeout_ms` says."
   @spec list(map()) :: {:ok, snapshot()} | {:error, error() | String.t()}
-  def list(options), do: @library.list(options)
+  def list(options), do: ask(:list, [options])
 
   @typedoc "What a step of `probe/1` found; `nil` where an earlier one failed that it depends on."
   @type step(found) :: {:ok, found} | {:error, error()} | nil
@@ -135,12 +133,31 @@ defmodule LibclusterKubernetes.Native do
   takes up to `request_timeout_ms`.
   """
   @spec probe(map()) :: {:ok, facts()} | {:error, String.t()}
-  def probe(options), do: @library.probe(options)
+  def probe(options), do: ask(:probe, [options])
+
+  defp ask(function, args) do
+    apply(@library, function, args)
+  rescue
+    # In a release nothing loads a module that was unloaded.
+    UndefinedFunctionError -> {:error, "#{inspect(@library)}, the library of this version, is not loaded"}
+    error in ErlangError -> {:error, "the native library cannot be loaded: #{not_loaded!(error, __STACKTRACE__)}"}
+  end
+
+  # Why the file cannot be loaded, as native/library.ex says it.
+  defp not_loaded!(%{original: {:not_loaded, reason}}, _stacktrace), do: reason
+  defp not_loaded!(error, stacktrace), do: reraise(error, stacktrace)
+
+  defp call(nil, _function, _args), do: :outdated
 
   defp call({library, handle}, function, args) do
     apply(library, function, [handle | args])
   rescue
     # Unloaded; or unloaded and loaded again, which does not know the handles of the former.
-    _ in [UndefinedFunctionError, ArgumentError] -> :outdated
+    _ in [UndefinedFunctionError, ArgumentError] ->
+      :outdated
+
+    error in ErlangError ->
+      _ = not_loaded!(error, __STACKTRACE__)
+      :outdated
   end
 end
