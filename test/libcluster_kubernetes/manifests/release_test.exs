@@ -92,7 +92,7 @@ defmodule LibclusterKubernetes.Manifests.ReleaseTest do
 
     args =
       String.split(flags) ++
-        ~w(-noinput -name #{name}@#{ip} -setcookie release-test -kernel inet_dist_use_interface #{interface} -eval) ++
+        ~w(-noshell -name #{name}@#{ip} -setcookie release-test -kernel inet_dist_use_interface #{interface} -eval) ++
         [code]
 
     Port.open({:spawn_executable, System.find_executable("erl")}, [:binary, args: args])
