@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Manifests.ReleaseTest do
   use ExUnit.Case, async: true
 
   alias LibclusterKubernetes.{Manifests, Options}
-  alias LibclusterKubernetes.Test.{ErlangNode, Topology}
+  alias LibclusterKubernetes.Test.{ErlangNode, Guide, Topology}
 
   defp files(config, options \\ []) do
     config = Keyword.merge([kubernetes_node_basename: "myapp", kubernetes_selector: "app=myapp"], config)
@@ -61,6 +61,12 @@ defmodule LibclusterKubernetes.Manifests.ReleaseTest do
     hostname = [mode: :hostname, kubernetes_service_name: "db"]
     assert files(hostname) == %{}
     assert hostname |> files(dist_port: 4370) |> Map.keys() == ["rel/remote.vm.args.eex", "rel/vm.args.eex"]
+  end
+
+  test "the guide has the same lines for a fixed port" do
+    files = files([], dist_port: 4370)
+    texts = for block <- Guide.blocks("guides/distribution.md", "text"), do: block.text
+    for file <- ["rel/vm.args.eex", "rel/remote.vm.args.eex"], do: assert((String.trim(files[file]) <> "\n") in texts)
   end
 
   # Each node on an address of its own: they have one port.

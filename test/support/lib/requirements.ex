@@ -28,6 +28,8 @@ defmodule LibclusterKubernetes.Test.Requirements do
       {:clock, Clock.library(), "a wall clock that jumps", "needs libfaketime, Debian: libfaketime"},
       {:real_libcluster, real_libcluster(), "names compared with libcluster's own strategy",
        "needs libcluster itself, from Hex or ERL_LIBS"},
+      {:promtool, System.find_executable("promtool"), "the alerts for Prometheus",
+       "needs promtool, Debian: prometheus"},
       {:hex, hex(), "the package as mix hex.build makes it", "needs Hex"}
     ]
     |> Enum.map(fn
