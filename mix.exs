@@ -85,7 +85,7 @@ defmodule LibclusterKubernetes.MixProject do
       licenses: ["Apache-2.0"],
       links: %{"GitHub" => @source_url, "Changelog" => "#{@source_url}/blob/main/CHANGELOG.md"},
       files:
-        ~w(lib mix.exs checksum-*.exs Cargo.toml Cargo.lock README.md CHANGELOG.md SECURITY.md LICENSE) ++
+        ~w(lib priv/monitoring mix.exs checksum-*.exs Cargo.toml Cargo.lock README.md CHANGELOG.md SECURITY.md LICENSE) ++
           ~w(native/discovery/Cargo.toml native/discovery/src) ++
           ~w(native/nif/Cargo.toml native/nif/build.rs native/nif/src) ++
           ~w(native/fake_apiserver/Cargo.toml native/fake_apiserver/src/lib.rs)
@@ -110,7 +110,7 @@ defmodule LibclusterKubernetes.MixProject do
   # In the order in which a team needs them; those that are not named here follow by name.
   defp guides do
     first =
-      ~w(from-libcluster modes-and-names deployments distribution docker operating diagnose hot-upgrades how-it-works)
+      ~w(from-libcluster modes-and-names deployments distribution docker operating monitoring diagnose hot-upgrades how-it-works)
 
     guides = Path.wildcard("guides/*.md")
     Enum.filter(Enum.map(first, &"guides/#{&1}.md"), &(&1 in guides)) |> Enum.concat(guides) |> Enum.uniq()
@@ -136,6 +136,7 @@ defmodule Mix.Tasks.Compile.LibclusterKubernetesNif do
   @impl true
   def run(_args) do
     refuse_stand_in()
+    own_priv()
     config = Mix.Project.config()
 
     case System.get_env("LIBCLUSTER_KUBERNETES_NIF", "") do
@@ -246,6 +247,17 @@ defmodule Mix.Tasks.Compile.LibclusterKubernetesNif do
   end
 
   defp folder, do: Path.join(Mix.Project.app_path(), "priv/native")
+
+  # Mix makes priv of a build a link to that of the sources. But each build has a library of its own, for its system and
+  # environment, so it gets a folder; Mix copies what is new in the sources into that.
+  defp own_priv do
+    priv = Path.join(Mix.Project.app_path(), "priv")
+
+    if match?({:ok, _}, File.read_link(priv)) do
+      File.rm!(priv)
+      File.cp_r!("priv", priv)
+    end
+  end
 
   # lib/libcluster_kubernetes/native/library.ex, which loads it, says why the version is in the name.
   defp target(config) do

@@ -105,6 +105,17 @@ defmodule LibclusterKubernetes.NifCompilerTest do
     %{path: path, said: said()}
   end
 
+  test "a build has a library of its own, where Mix has linked its priv to that of the sources", context do
+    cargo(context.folder, "release/liblibcluster_kubernetes.so")
+    priv = Path.join(Mix.Project.app_path(), "priv")
+    File.mkdir_p!(Path.dirname(priv))
+    File.ln_s!(Path.expand("priv"), priv)
+    assert LibclusterKubernetesNif.run([]) == {:ok, []}
+    assert {:error, _no_link} = File.read_link(priv)
+    assert File.regular?(Path.join(priv, "monitoring/grafana.json"))
+    refute File.exists?(Path.join("priv/native", Path.basename(context.library)))
+  end
+
   test "removes the libraries of other versions", %{folder: folder, library: library} do
     cargo(folder, "release/liblibcluster_kubernetes.so")
     File.mkdir_p!(Path.dirname(library))

@@ -22,10 +22,11 @@ defmodule LibclusterKubernetes.PackageTest do
 
     for file <- files, Path.dirname(file) != "." do
       assert file =~
-               ~r"^(lib/.*\.ex|native/(discovery|nif)/src/.*\.rs|native/nif/build.rs|native/\w+/Cargo.toml|native/fake_apiserver/src/lib.rs)$"
+               ~r"^(lib/.*\.ex|priv/monitoring/.*\.(json|yaml)|native/(discovery|nif)/src/.*\.rs|native/nif/build.rs|native/\w+/Cargo.toml|native/fake_apiserver/src/lib.rs)$"
     end
 
     assert "lib/libcluster_kubernetes" in folders
+    assert "priv/monitoring" in folders
     assert "native/discovery/src" in folders
   end
 
@@ -35,6 +36,12 @@ defmodule LibclusterKubernetes.PackageTest do
     assert {said, 0} = Package.mix(app, ["compile"])
     refute said =~ "warning"
     assert said =~ "Generated fresh app"
+
+    # The build has a library of its own, and the dashboard is where the application finds it.
+    built = Path.join(app, "_build/prod/lib/libcluster_kubernetes/priv")
+    assert File.regular?(Path.join(built, "monitoring/grafana.json"))
+    assert [_library] = Path.wildcard("#{built}/native/*.so")
+    refute File.exists?(Path.join(package, "priv/native"))
 
     server = FakeApiserver.start!()
     on_exit(fn -> FakeApiserver.stop(server) end)

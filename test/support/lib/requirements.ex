@@ -30,6 +30,8 @@ defmodule LibclusterKubernetes.Test.Requirements do
        "needs libcluster itself, from Hex or ERL_LIBS"},
       {:rustler_precompiled, rustler_precompiled(), "native libraries that are downloaded",
        "needs rustler_precompiled and castore, from Hex or ERL_LIBS"},
+      {:promtool, System.find_executable("promtool"), "the alerts for Prometheus",
+       "needs promtool, Debian: prometheus"},
       {:hex, hex(), "the package as mix hex.build makes it", "needs Hex"}
     ]
     |> Enum.map(fn
