@@ -2,10 +2,10 @@ defmodule LibclusterKubernetes.Manifests.Environment do
   @moduledoc false
   # The variables of a container by which the node names itself as the others look for it.
 
-  alias LibclusterKubernetes.Manifests.{Pods, Yaml}
+  alias LibclusterKubernetes.Manifests.Yaml
   alias LibclusterKubernetes.Options
 
-  @spec variables(Options.t(), Pods.t()) :: [Yaml.value()]
+  @spec variables(Options.t(), pods :: struct()) :: [Yaml.value()]
   def variables(%{domain: domain} = topology, pods) do
     node = host(topology)
 
@@ -17,7 +17,7 @@ defmodule LibclusterKubernetes.Manifests.Environment do
   end
 
   @doc "The part of the node's name before the `@`."
-  @spec basename!(Options.t(), Pods.t()) :: String.t()
+  @spec basename!(Options.t(), pods :: struct()) :: String.t()
   def basename!(%{topology: topology, values: values}, pods) do
     case values.kubernetes_node_basename do
       {:label, key} ->
