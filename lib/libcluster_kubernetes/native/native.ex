@@ -7,7 +7,8 @@ defmodule LibclusterKubernetes.Native do
   # As in native/library.ex.
   @library Module.concat(__MODULE__, "V" <> String.replace(Mix.Project.config()[:version], ~r/[^[:alnum:]]/, "_"))
 
-  @type worker :: {library :: module(), handle :: reference()}
+  @typedoc "`nil` is the worker of a library that could not be loaded: always outdated."
+  @type worker :: {library :: module(), handle :: reference()} | nil
   @type error :: %{
           kind: atom(),
           message: String.t(),
@@ -141,16 +142,24 @@ defmodule LibclusterKubernetes.Native do
   defp ask(function, options, pid) do
     with {:ok, {handle, ref}} <- apply(@library, function, [options, pid]), do: {:ok, {{@library, handle}, ref}}
   rescue
-    UndefinedFunctionError -> {:error, not_loaded()}
+    # In a release nothing loads a module that was unloaded.
+    UndefinedFunctionError -> {:error, "#{inspect(@library)}, the library of this version, is not loaded"}
+    error in ErlangError -> {:error, "the native library cannot be loaded: #{not_loaded!(error, __STACKTRACE__)}"}
   end
 
-  # In a release nothing loads a module that was unloaded.
-  defp not_loaded, do: "#{inspect(@library)}, the library of this version, is not loaded"
+  # Why the file cannot be loaded, as native/library.ex says it.
+  defp not_loaded!(%{original: {:not_loaded, reason}}, _stacktrace), do: reason
+  defp not_loaded!(error, stacktrace), do: reraise(error, stacktrace)
 
   defp call({library, handle}, function, args) do
     apply(library, function, [handle | args])
   rescue
     # Unloaded; or unloaded and loaded again, which does not know the handles of the former.
-    _ in [UndefinedFunctionError, ArgumentError] -> :outdated
+    _ in [UndefinedFunctionError, ArgumentError] ->
+      :outdated
+
+    error in ErlangError ->
+      _ = not_loaded!(error, __STACKTRACE__)
+      :outdated
   end
 end
