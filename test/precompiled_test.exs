@@ -187,7 +187,8 @@ defmodule LibclusterKubernetes.PrecompiledTest do
     {:ok, recorder} = Recorder.start_link()
     state = Topology.state(api, recorder)
     options = state.topology |> Options.new!(state.config, %{}) |> Options.to_native()
-    "LibclusterKubernetes.Native.list(#{inspect(options)})"
+    asked = "with {:ok, _} <- LibclusterKubernetes.Native.list(#{inspect(options)}, self())"
+    asked <> ", do: (receive do {:libcluster_kubernetes, _, {:list, answer}} -> answer end)"
   end
 
   # What a release says of an expression when it has started.

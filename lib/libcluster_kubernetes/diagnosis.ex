@@ -40,7 +40,7 @@ defmodule LibclusterKubernetes.Diagnosis do
         checks(options, surroundings, facts, opts)
 
       {:error, reason} ->
-        [Check.failed(:address, reason, "Set kubernetes_master to a host name, or https://host[:port].")]
+        [Check.failed(:library, reason, "The log and the guide \"Operating\" say more under :library.")]
     end
   end
 
