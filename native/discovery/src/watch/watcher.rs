@@ -311,9 +311,14 @@ impl<'c> Watcher<'c> {
                     opened: now,
                     told: false,
                 });
+                // After useless ones it is to prove itself first.
+                let trusted = self.useless_since.is_none();
+                if trusted {
+                    self.refused = None;
+                }
                 Step {
-                    // After useless ones it is to prove itself first.
-                    watching: self.useless_since.is_none(),
+                    tell: self.tell_of_refusal().then_some(Tell::Snapshot),
+                    watching: trusted,
                     ..Step::default()
                 }
             }
@@ -365,7 +370,7 @@ impl<'c> Watcher<'c> {
         let tell = match end {
             // Whether lists fail, too, is told by the one that follows.
             End::Failed(error) if !useful && !poll => Some(Tell::Error(error)),
-            End::Lost(Some(error)) => Some(Tell::Error(error)),
+            End::Lost(Some(error)) if !poll => Some(Tell::Error(error)),
             _ => None,
         };
         Step {
