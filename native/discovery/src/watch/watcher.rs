@@ -243,6 +243,8 @@ pub(crate) struct Watcher<'c> {
     tried_at: Option<Instant>,
     /// Since when no stream was useful.
     useless_since: Option<Instant>,
+    /// Whether the last stream that opened was of no use: the next is to prove itself before anybody is told of it.
+    doubted: bool,
     /// Whether a stream has cost a list, and none has worked since.
     lossy: bool,
     refused: Option<Refused>,
@@ -261,6 +263,7 @@ impl<'c> Watcher<'c> {
             listed_at: None,
             tried_at: None,
             useless_since: None,
+            doubted: false,
             lossy: false,
             refused: None,
             told_warning: None,
@@ -311,14 +314,12 @@ impl<'c> Watcher<'c> {
                     opened: now,
                     told: false,
                 });
-                // After useless ones it is to prove itself first.
-                let trusted = self.useless_since.is_none();
-                if trusted {
+                if !self.doubted {
                     self.refused = None;
                 }
                 Step {
                     tell: self.tell_of_refusal().then_some(Tell::Snapshot),
-                    watching: trusted,
+                    watching: !self.doubted,
                     ..Step::default()
                 }
             }
@@ -344,6 +345,9 @@ impl<'c> Watcher<'c> {
         if useful {
             self.useless_since = None;
             self.refused = None;
+        }
+        if stream.is_some() {
+            self.doubted = !useful;
         }
         self.lossy &= !old;
         if matches!(end, End::Lost(_)) || matches!(end, End::Silent) && !stream.is_some_and(|stream| stream.told) {
@@ -490,13 +494,14 @@ impl<'c> Watcher<'c> {
             Err(error) => return self.exit(Some(stream), End::Lost(Some(error)), now),
         };
         self.version = version;
+        self.useless_since = None;
         self.refused = None;
         self.lossy &= !stream.is_old(now);
         self.state = State::Watching(Stream { told: true, ..stream });
         let news = self.tell_of_refusal() || changed;
         Step {
             tell: news.then_some(Tell::Snapshot),
-            watching: self.useless_since.take().is_some(),
+            watching: mem::take(&mut self.doubted),
             progress: stream.is_old(now),
             ..Step::default()
         }

@@ -228,6 +228,26 @@ fn a_stream_after_useless_ones_is_told_when_it_has_told_something() {
 }
 
 #[test]
+fn a_stream_after_failures_to_open_one_is_told_at_once() {
+    for failure in [not_opened(503), Input::Opened(Err(error(Kind::Connect)))] {
+        let mut watcher = hearing();
+        watcher.feed(broken());
+        watcher.feed(failure);
+        assert_eq!(watcher.feed(opened()), watches());
+        assert_eq!(watcher.feed(bookmark("12")), heard(), "once");
+    }
+}
+
+#[test]
+fn lists_that_fail_do_not_make_a_useless_stream_believed() {
+    let mut watcher = watching();
+    watcher.feed(broken());
+    watcher.feed(not_opened(403));
+    watcher.feed(not_listed(with_status(500)));
+    assert_eq!(watcher.feed(opened()), heard());
+}
+
+#[test]
 fn a_stream_that_is_opened_once_more_need_not_have_told_what_the_one_before_did() {
     let mut watcher = hearing();
     watcher.feed(broken());
