@@ -39,6 +39,9 @@ defmodule LibclusterKubernetes.Diagnosis do
       {:ok, facts} ->
         checks(options, surroundings, facts, opts)
 
+      {:error, "kubernetes_master " <> _ = reason} ->
+        [Check.failed(:address, reason, "Set kubernetes_master to a host name, or https://host[:port].")]
+
       {:error, reason} ->
         [Check.failed(:library, reason, "The log and the guide \"Operating\" say more under :library.")]
     end

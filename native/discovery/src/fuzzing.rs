@@ -40,6 +40,11 @@ impl<'c> Offline<'c> {
         }
     }
 
+    /// Has one that polls ask for a list, as a tick does.
+    pub fn tick(&mut self) {
+        self.step(Input::RefreshWanted);
+    }
+
     /// Whether it asks for a page of a list.
     pub fn is_listing(&self) -> bool {
         matches!(self.watcher.request(), Request::List(_))

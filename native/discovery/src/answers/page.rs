@@ -16,8 +16,6 @@ pub(crate) struct Page<T> {
     pub(crate) version: String,
     /// The token of the next page, if this is not the last.
     pub(crate) next: Option<String>,
-    /// The latest version of an object; 0 where no version is a number.
-    pub(crate) newest: u64,
 }
 
 /// Makes what is kept of an object, which is in memory no longer than that.
@@ -27,10 +25,7 @@ impl<T> Page<T> {
     /// Takes what is kept of an object, and its name, where it has one.
     pub(crate) fn add(&mut self, object: &dyn Resource<'_>, keep: Keep<'_, T>) {
         let kept = keep(object);
-        let metadata = object.metadata();
-        let version = metadata.resource_version().and_then(|version| version.parse().ok());
-        self.newest = self.newest.max(version.unwrap_or_default());
-        self.objects.push((metadata.name().map(str::to_owned), kept));
+        self.objects.push((object.metadata().name().map(str::to_owned), kept));
     }
 }
 
@@ -40,7 +35,6 @@ impl<T> Default for Page<T> {
             objects: Vec::new(),
             version: String::new(),
             next: None,
-            newest: 0,
         }
     }
 }

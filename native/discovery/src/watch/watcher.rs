@@ -210,9 +210,9 @@ impl End {
     fn why(&self) -> &str {
         match self {
             Self::Failed(error) | Self::Refused(error) | Self::Lost(Some(error)) => &error.message,
-            Self::Clean => "cannot watch: the streams end at once, and tell nothing",
-            Self::Silent => "cannot watch: the streams are silent",
-            Self::Lost(None) => "cannot watch: the server has forgotten each version as soon as it is listed",
+            Self::Clean => "the streams end at once, and tell nothing",
+            Self::Silent => "the streams are silent",
+            Self::Lost(None) => "the server has forgotten each version as soon as it is listed",
         }
     }
 }
@@ -243,7 +243,7 @@ pub(crate) struct Watcher<'c> {
     tried_at: Option<Instant>,
     /// Since when no stream was useful.
     useless_since: Option<Instant>,
-    /// Whether a stream was open and useless since: the next is to prove itself before the owner is told of it.
+    /// Whether the last stream that opened was of no use: the next is to prove itself before anybody is told of it.
     doubted: bool,
     /// Whether a stream has cost a list, and none has worked since.
     lossy: bool,
@@ -314,7 +314,11 @@ impl<'c> Watcher<'c> {
                     opened: now,
                     told: false,
                 });
+                if !self.doubted {
+                    self.refused = None;
+                }
                 Step {
+                    tell: self.tell_of_refusal().then_some(Tell::Snapshot),
                     watching: !self.doubted,
                     ..Step::default()
                 }
@@ -342,7 +346,9 @@ impl<'c> Watcher<'c> {
             self.useless_since = None;
             self.refused = None;
         }
-        self.doubted = !useful && (self.doubted || stream.is_some());
+        if stream.is_some() {
+            self.doubted = !useful;
+        }
         self.lossy &= !old;
         if matches!(end, End::Lost(_)) || matches!(end, End::Silent) && !stream.is_some_and(|stream| stream.told) {
             self.believed = false;
@@ -368,7 +374,7 @@ impl<'c> Watcher<'c> {
         let tell = match end {
             // Whether lists fail, too, is told by the one that follows.
             End::Failed(error) if !useful && !poll => Some(Tell::Error(error)),
-            End::Lost(Some(error)) => Some(Tell::Error(error)),
+            End::Lost(Some(error)) if !poll => Some(Tell::Error(error)),
             _ => None,
         };
         Step {
@@ -393,7 +399,9 @@ impl<'c> Watcher<'c> {
             Some(refused) => (refused.wait * 2).min(longest),
         };
         self.refused = Some(Refused {
-            warning: format!("{why}. Until then it polls every polling_interval"),
+            warning: format!(
+                "watching does not work: {why}. Until it does, every polling_interval a list is asked for"
+            ),
             until: now + wait,
             wait,
         });
@@ -413,7 +421,6 @@ impl<'c> Watcher<'c> {
         // It was not watching that failed, but everything: it is tried again as if nothing had been.
         self.refused = None;
         self.useless_since = None;
-        self.doubted = false;
         self.state = if self.believed {
             self.tried_at = Some(now);
             State::Listed
