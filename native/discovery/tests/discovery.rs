@@ -97,12 +97,12 @@ fn a_refresh_from_within_the_sink_is_not_lost() {
         }
         answers += 1;
         if answers < 3 {
-            inside.wait().refresh(discovery::Freshness::Known);
+            inside.wait().refresh();
         } else {
             inside.wait().stop();
         }
         sender
-            .send(matches!(event, Event::Snapshot(_) | Event::Unchanged(_)))
+            .send(matches!(event, Event::Snapshot(_) | Event::Unchanged))
             .is_ok()
     });
     handle.set(discovery.unwrap()).unwrap();
@@ -151,28 +151,6 @@ fn retry_after_is_obeyed() {
     assert!(matches!(event, Event::Snapshot(_)));
     // Now that the pause is over, refreshes count again.
     assert!(said.len() > 2, "{}", said.len());
-}
-
-#[test]
-fn refreshes_do_not_shorten_the_jitter_of_the_start() {
-    let server = server();
-    let running = Running::start(Config {
-        start_jitter: Duration::from_hours(1_000),
-        ..config(&server)
-    });
-    assert!(running.refresh_for(Duration::from_millis(200)).is_empty());
-    assert_eq!(server.summary().connections_accepted, 0);
-    running.assert_stops(&server);
-}
-
-#[test]
-fn the_jitter_of_the_start_ends() {
-    let server = server();
-    let running = Running::start(Config {
-        start_jitter: Duration::from_millis(100),
-        ..config(&server)
-    });
-    assert_complete(&running.snapshot());
 }
 
 #[test]

@@ -86,6 +86,12 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   @doc "Forgets the history."
   def compact(server), do: control!(server, :post, "/compact", "")
 
+  @doc "Remembers all objects and the version."
+  def back_up(server), do: control!(server, :post, "/backup", "")
+
+  @doc "Puts everything back to the last backup, and cuts every connection."
+  def restore(server), do: control!(server, :post, "/restore", "")
+
   @doc "Accepts this token no longer."
   def revoke(server, token), do: control!(server, :delete, "/tokens/#{token}")
 

@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod running;
+pub mod watching;
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};

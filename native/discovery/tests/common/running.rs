@@ -175,6 +175,19 @@ impl Running {
         said
     }
 
+    /// The same with a tick every few milliseconds, for so long.
+    #[track_caller]
+    pub fn ticking_until(&self, limit: Duration, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut said = Vec::new();
+        let deadline = Instant::now() + limit;
+        while !said.last().is_some_and(&wanted) {
+            assert!(Instant::now() < deadline, "only {said:?}");
+            self.refresh();
+            said.extend(self.events.recv_timeout(Duration::from_millis(20)));
+        }
+        said
+    }
+
     /// Everything up to the next open watch.
     #[track_caller]
     pub fn until_watching(&self) -> Vec<Event> {
