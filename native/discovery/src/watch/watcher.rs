@@ -210,9 +210,9 @@ impl End {
     fn why(&self) -> &str {
         match self {
             Self::Failed(error) | Self::Refused(error) | Self::Lost(Some(error)) => &error.message,
-            Self::Clean => "the streams end at once, and tell nothing",
-            Self::Silent => "the streams are silent",
-            Self::Lost(None) => "the server has forgotten each version as soon as it is listed",
+            Self::Clean => "cannot watch: the streams end at once, and tell nothing",
+            Self::Silent => "cannot watch: the streams are silent",
+            Self::Lost(None) => "cannot watch: the server has forgotten each version as soon as it is listed",
         }
     }
 }
@@ -243,7 +243,7 @@ pub(crate) struct Watcher<'c> {
     tried_at: Option<Instant>,
     /// Since when no stream was useful.
     useless_since: Option<Instant>,
-    /// Whether the last stream that opened was of no use: the next is to prove itself before anybody is told of it.
+    /// Whether it polls because streams opened and were useless: the next is to prove itself before anybody is told of it.
     doubted: bool,
     /// Whether a stream has cost a list, and none has worked since.
     lossy: bool,
@@ -346,17 +346,18 @@ impl<'c> Watcher<'c> {
             self.useless_since = None;
             self.refused = None;
         }
-        if stream.is_some() {
-            self.doubted = !useful;
-        }
         self.lossy &= !old;
         if matches!(end, End::Lost(_)) || matches!(end, End::Silent) && !stream.is_some_and(|stream| stream.told) {
             self.believed = false;
             self.lossy = true;
         }
-        let poll = !useful && (matches!(end, End::Refused(_)) || self.useless_for_long(now));
+        let poll = !useful && (matches!(end, End::Refused(_)) || self.useless_for_long(stream, now));
         if poll {
+            // What opens and is useless is to be seen to work before it is believed again.
+            self.doubted |= stream.is_some();
             self.refuse(end.why(), now);
+        } else if useful {
+            self.doubted = false;
         }
         self.state = if poll || !self.believed || !within(RELIST_AFTER, self.listed_at, now) {
             State::Unlisted { present: true }
@@ -385,8 +386,14 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    fn useless_for_long(&mut self, now: Instant) -> bool {
-        let since = *self.useless_since.get_or_insert(self.tried_at.unwrap_or(now));
+    /// From when the first of them was tried, or, where that opened, from when it ended: one alone may have had bad luck.
+    fn useless_for_long(&mut self, stream: Option<Stream>, now: Instant) -> bool {
+        let first = if stream.is_some() {
+            now
+        } else {
+            self.tried_at.unwrap_or(now)
+        };
+        let since = *self.useless_since.get_or_insert(first);
         now.saturating_duration_since(since) >= BEAR_WITHOUT_WATCH
     }
 
@@ -399,9 +406,7 @@ impl<'c> Watcher<'c> {
             Some(refused) => (refused.wait * 2).min(longest),
         };
         self.refused = Some(Refused {
-            warning: format!(
-                "watching does not work: {why}. Until it does, every polling_interval a list is asked for"
-            ),
+            warning: format!("{why}. Until then it polls every polling_interval"),
             until: now + wait,
             wait,
         });

@@ -177,24 +177,22 @@ fn each_end_of_each_stream_is_followed_by_what_the_table_says() {
 }
 
 #[test]
-fn the_first_useless_stream_counts_from_when_it_was_asked_for() {
+fn a_watch_that_does_not_open_counts_from_when_it_was_asked_for_and_a_useless_stream_from_its_end() {
     let start = Instant::now();
     let late = start + BEAR_WITHOUT_WATCH;
-    for (now, expected) in [
-        (late.checked_sub(Duration::from_millis(1)).unwrap(), Resume),
-        (late, Poll),
-    ] {
-        // A watch that hangs until its limit, and one that is open so long without a word.
-        for hung in [true, false] {
-            let mut watcher = listed_at(start);
-            if hung {
-                watcher.step(Input::Opened(Err(error(Kind::Timeout))), now);
-            } else {
-                watcher.step(opened(), start);
-                watcher.step(broken(), now);
-            }
-            assert_eq!(next(&mut watcher, now), expected);
-        }
+    let early = late.checked_sub(Duration::from_millis(1)).unwrap();
+    for (now, expected) in [(early, Resume), (late, Poll)] {
+        let mut watcher = listed_at(start);
+        watcher.step(Input::Opened(Err(error(Kind::Timeout))), now);
+        assert_eq!(next(&mut watcher, now), expected);
+
+        let mut watcher = listed_at(start);
+        watcher.step(opened(), start);
+        watcher.step(broken(), now);
+        assert_eq!(next(&mut watcher, now), Resume, "one alone may have had bad luck");
+        watcher.step(opened(), now);
+        watcher.step(broken(), now + (now - start));
+        assert_eq!(next(&mut watcher, now), expected);
     }
 }
 
@@ -216,14 +214,37 @@ fn a_useful_stream_ends_a_streak_of_useless_ones() {
     }
 }
 
+/// One that polls because a stream opened and was useless, and tries again to watch.
+fn doubting() -> Watcher<'static> {
+    let start = Instant::now();
+    let mut watcher = listed_at(start);
+    let useless = start + BEAR_WITHOUT_WATCH;
+    watcher.step(opened(), start);
+    watcher.step(broken(), start);
+    watcher.step(opened(), start);
+    watcher.step(broken(), useless);
+    assert_eq!(next(&mut watcher, useless), Poll);
+    let retry = useless + watcher.config.watch_retry;
+    watcher.step(Input::RefreshWanted, retry);
+    watcher.step(page(&["a", "b"], "10", None), retry);
+    assert_eq!(watcher.request(), Request::Watch("10"));
+    watcher
+}
+
 #[test]
 fn a_stream_after_useless_ones_is_told_when_it_has_told_something() {
-    let mut watcher = watching();
-    watcher.feed(broken());
-    assert_eq!(watcher.feed(opened()), heard(), "it is to prove itself first");
-    assert_eq!(watcher.feed(bookmark("11")), watches());
+    let mut watcher = doubting();
+    assert!(!watcher.feed(opened()).watching, "it is to prove itself first");
+    assert!(watcher.feed(bookmark("11")).watching);
     assert_eq!(watcher.feed(bookmark("12")), heard(), "once");
     watcher.feed(Input::Ended);
+    assert_eq!(watcher.feed(opened()), watches());
+}
+
+#[test]
+fn a_stream_that_breaks_once_is_told_when_it_is_opened_again() {
+    let mut watcher = watching();
+    watcher.feed(broken());
     assert_eq!(watcher.feed(opened()), watches());
 }
 
@@ -240,11 +261,10 @@ fn a_stream_after_failures_to_open_one_is_told_at_once() {
 
 #[test]
 fn lists_that_fail_do_not_make_a_useless_stream_believed() {
-    let mut watcher = watching();
-    watcher.feed(broken());
+    let mut watcher = doubting();
     watcher.feed(not_opened(403));
     watcher.feed(not_listed(with_status(500)));
-    assert_eq!(watcher.feed(opened()), heard());
+    assert!(!watcher.feed(opened()).watching);
 }
 
 #[test]
