@@ -78,7 +78,6 @@ pub fn config(server: &Server) -> Config {
         watch: false,
         watch_retry: LIMIT,
         watch_silence: Duration::from_secs(90),
-        start_jitter: Duration::ZERO,
     }
 }
 
