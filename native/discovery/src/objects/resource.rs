@@ -20,7 +20,7 @@ pub(crate) trait Resource<'a> {
         None
     }
 
-    /// Something about this object that its users should know.
+    /// Says that the server has cut this object short, if it has.
     fn truncated(&self) -> Option<String> {
         None
     }
