@@ -26,7 +26,6 @@ defmodule Module.concat(["LibclusterKubernetes.Native", "V#{version}"]) do
   def stop(_handle), do: not_loaded()
   def list(_options, _pid), do: not_loaded()
   def probe(_options, _pid), do: not_loaded()
-  def withdraw(_handle), do: not_loaded()
 
   defp not_loaded, do: :erlang.nif_error(:not_loaded)
 end

@@ -189,6 +189,10 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
     /// Waits; a tick is served by what comes after it. A refusal is over at once when the token on disk is another one.
     /// Whether to go on.
     fn pause(&mut self, pause: Duration, kind: Option<Kind>) -> bool {
+        // A tick since the last answer asks for the next list.
+        if pause.is_zero() {
+            return !self.signals.stopped();
+        }
         let refused = matches!(kind, Some(Kind::Forbidden | Kind::Unauthorized));
         let deadline = Instant::now() + pause;
         loop {
