@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{config, only, pod, server, status, wait_up_to};
-use discovery::{Config, Discovery, Event, Source};
+use discovery::{Config, Discovery, Event, Freshness, Source};
 use fake_apiserver::{Action, Fault, Server};
 
 /// Under valgrind everything takes 50 times as long.
@@ -128,7 +128,7 @@ fn polling(server: &Server) {
     let life = Life::start(patient(server));
     for _ in 0..3 {
         life.until_answer();
-        life.discovery.refresh();
+        life.discovery.refresh(Freshness::Known);
     }
     life.end();
 }
@@ -212,7 +212,7 @@ fn asked_from_many_threads(server: &Server) {
         for _ in 0..3 {
             scope.spawn(|| {
                 for _ in 0..20 {
-                    life.discovery.refresh();
+                    life.discovery.refresh(Freshness::Known);
                     life.discovery.list();
                 }
                 life.discovery.stop();
