@@ -56,7 +56,7 @@ defmodule LibclusterKubernetes.Diagnosis do
         {:libcluster_kubernetes, ^ref, {:probe, facts}} -> {:ok, facts}
       after
         limit ->
-          Native.withdraw(question)
+          Native.stop(question)
           {:error, "no answer of the library within #{limit} ms"}
       end
     end

@@ -30,7 +30,8 @@ defmodule LibclusterKubernetes.Info do
     * `since` - when that mode began; `nil` before the first answer
     * `last_success` - when the last list was complete, or a watch was opened or told something; a watch is silent
       while nothing changes
-    * `last_error` - the last error, though it may be over: its `kind`, `status` (HTTP) and `message`, and when (`at`)
+    * `last_error` - the last error, though it may be over: its `kind`, `status` (HTTP), `message` and
+      `advice`, and when (`at`)
     * `resource_version` - the server's mark of the last change that came; `nil` before the first answer
     * `members` - everybody in the answers but this node, and everybody who is gone and not yet let go of
     * `held_back` - members that have been absent for `kubernetes_disconnect_after` and stay all the same, because the list
@@ -45,12 +46,21 @@ defmodule LibclusterKubernetes.Info do
           mode: :starting | :watch | :poll,
           since: DateTime.t() | nil,
           last_success: DateTime.t() | nil,
-          last_error: %{at: DateTime.t(), kind: atom(), status: 100..599 | nil, message: String.t()} | nil,
+          last_error: last_error() | nil,
           resource_version: String.t() | nil,
           members: [member()],
           held_back: held_back() | nil,
           requests: non_neg_integer(),
           version: String.t()
+        }
+
+  @typedoc "`advice` is what to do about it, where that is known."
+  @type last_error :: %{
+          at: DateTime.t(),
+          kind: atom(),
+          status: 100..599 | nil,
+          message: String.t(),
+          advice: String.t() | nil
         }
 
   @typedoc """
@@ -85,7 +95,7 @@ defmodule LibclusterKubernetes.Info do
   end
 
   defp last_error(nil), do: nil
-  defp last_error({at, error}), do: error |> Map.take([:kind, :status, :message]) |> Map.put(:at, at)
+  defp last_error({at, error}), do: error |> Map.take([:kind, :status, :message, :advice]) |> Map.put(:at, at)
 
   defp members(membership, connected) do
     membership

@@ -27,7 +27,7 @@ defmodule LibclusterKubernetes.Telemetry do
       * measurements: `system_time`, in native time units
     * `[:libcluster_kubernetes, :watch, :stop]`
       * measurements: `duration`; `bytes` of the body; `events`, bookmarks included
-      * metadata: `reason`: `:ended` (its time was over), `:relist` (a list was needed), `:broken`, `:silent`, `:expired`
+      * metadata: `reason`: `:ended` (its time was over), `:useless` (at once, and it told nothing), `:broken`, `:silent`, `:expired`
         (410), or `:failed` (it sent an error, or what is no event)
     * `[:libcluster_kubernetes, :snapshot]`
       * measurements: how many members are `ready`, `not_ready` and `draining`, this node included; how many addresses were

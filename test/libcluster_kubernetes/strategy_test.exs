@@ -279,7 +279,7 @@ defmodule LibclusterKubernetes.StrategyTest do
       assert_receive {:disconnect, :"app@10.3.0.2"}, 10_000
     end
 
-    test "forbidden names verb, resource and namespace, and says what to do", context do
+    test "forbidden names verb, resource and namespace; what to do about it waits until it lasts", context do
       FakeApiserver.token(context.server, "watcher", [
         %{verbs: ["watch"], resources: ["endpoints"], namespaces: ["default"]}
       ])
@@ -294,7 +294,7 @@ defmodule LibclusterKubernetes.StrategyTest do
 
       assert log =~ ~s(cannot list endpoints in namespace "default")
       assert log =~ ~s(cannot list resource "endpoints")
-      assert log =~ ~s|Bind a Role with the verb "list" on "endpoints" (apiGroup "") in namespace "default"|
+      refute log =~ "Bind a Role"
     end
   end
 

@@ -42,7 +42,6 @@ defmodule Module.concat(["LibclusterKubernetes.Native", "V#{version}"]) do
   def stop(handle), do: missing(:stop, [handle])
   def list(options, pid), do: missing(:list, [options, pid])
   def probe(options, pid), do: missing(:probe, [options, pid])
-  def withdraw(handle), do: missing(:withdraw, [handle])
 
   # The reason is of now: by now the library may be there.
   defp missing(function, args) do

@@ -2,16 +2,18 @@ defmodule LibclusterKubernetes.Native do
   @moduledoc false
   # The boundary to Rust. `options` is what `LibclusterKubernetes.Options.to_native/1` makes. The library itself is behind
   # native/library.ex. A worker knows the library that it was started with, so that it is served by that one when another
-  # version is loaded beside it; and `refresh/2` says that it is time for another worker.
+  # version is loaded beside it; and `refresh/1` says that it is time for another worker.
 
   # As in native/library.ex.
   @library Module.concat(__MODULE__, "V" <> String.replace(Mix.Project.config()[:version], ~r/[^[:alnum:]]/, "_"))
 
   @typedoc "`nil` is the worker of a library that could not be loaded: always outdated."
   @type worker :: {library :: module(), handle :: reference()} | nil
+  @typedoc "What happened, and apart from it what to do about that, for when it lasts."
   @type error :: %{
           kind: atom(),
           message: String.t(),
+          advice: String.t() | nil,
           status: 100..599 | nil,
           retry_after_ms: non_neg_integer() | nil
         }
@@ -28,7 +30,7 @@ defmodule LibclusterKubernetes.Native do
           duration_us: non_neg_integer(),
           bytes: non_neg_integer(),
           events: non_neg_integer(),
-          ending: :ended | :broken | :silent | :expired | :failed,
+          ending: :ended | :useless | :broken | :silent | :expired | :failed,
           requests: non_neg_integer()
         }
   @type snapshot :: %{
@@ -77,17 +79,17 @@ defmodule LibclusterKubernetes.Native do
   @doc "What says that the library gives no thread: an error like those of the API."
   @spec library_error(String.t()) :: error()
   def library_error(text) do
-    %{kind: :library, message: text, status: nil, retry_after_ms: nil}
+    %{kind: :library, message: text, advice: nil, status: nil, retry_after_ms: nil}
   end
 
   @doc "Stops the thread and closes its connection. Never blocks; the death of the process does the same."
-  @spec stop(worker()) :: :ok
-  def stop(worker) do
-    _ = call(worker, :stop, [])
+  @spec stop(worker() | question()) :: :ok
+  def stop(handle) do
+    _ = call(handle, :stop, [])
     :ok
   end
 
-  @typedoc "What was asked once. Whoever asks is answered, unless the asking process dies or withdraws it."
+  @typedoc "What was asked once. Whoever asks is answered, unless the asking process dies or stops it."
   @type question :: {library :: module(), handle :: reference()}
 
   @doc """
@@ -112,7 +114,7 @@ defmodule LibclusterKubernetes.Native do
           token: step(%{expires_at: non_neg_integer() | nil, audiences: [String.t()], subject: String.t() | nil} | nil),
           authorities: step([certificate()]),
           namespace: step(String.t()),
-          address: step(%{server: String.t(), addresses: [String.t()], unresolved: String.t() | nil}),
+          address: step(%{server: String.t(), addresses: [String.t()], instead_of: String.t() | nil}),
           tcp: step(String.t()),
           tls: step(true),
           shown: certificate() | nil,
@@ -131,13 +133,6 @@ defmodule LibclusterKubernetes.Native do
   """
   @spec probe(map(), pid()) :: {:ok, {question(), reference()}} | {:error, String.t()}
   def probe(options, pid), do: ask(:probe, options, pid)
-
-  @doc "Withdraws what was asked once, and closes its connection. Never blocks; the death of the process does the same."
-  @spec withdraw(question()) :: :ok
-  def withdraw(question) do
-    _ = call(question, :withdraw, [])
-    :ok
-  end
 
   defp ask(function, options, pid) do
     with {:ok, {handle, ref}} <- apply(@library, function, [options, pid]), do: {:ok, {{@library, handle}, ref}}

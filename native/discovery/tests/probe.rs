@@ -39,7 +39,7 @@ fn all_is_found_where_nothing_is_wrong() {
     assert_eq!(facts.authorities.unwrap().len(), 1);
     assert_eq!(facts.namespace.unwrap(), "default");
     let address = facts.address.unwrap();
-    assert_eq!((address.server, address.unresolved), (server.url(), None));
+    assert_eq!((address.server, address.instead_of), (server.url(), None));
     assert_eq!(address.addresses, [server.address()]);
     assert_eq!(facts.tcp.unwrap().unwrap(), server.address());
     facts.tls.unwrap().unwrap();
@@ -207,7 +207,12 @@ fn a_name_that_does_not_resolve_falls_back_and_says_so() {
     api.fallback = Some(server.url());
     let facts = run(Config { api, ..config(&server) });
     let address = facts.address.unwrap();
-    assert!(address.unresolved.unwrap().starts_with("nobody.invalid: "));
+    assert!(
+        address
+            .instead_of
+            .unwrap()
+            .starts_with("cannot resolve nobody.invalid: ")
+    );
     common::assert_complete(&facts.snapshot.unwrap().unwrap());
 }
 

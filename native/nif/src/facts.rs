@@ -117,7 +117,7 @@ impl<'a> From<&'a Certificate> for CertificateMap<'a> {
 struct AddressMap<'a> {
     server: &'a str,
     addresses: Vec<String>,
-    unresolved: Option<&'a str>,
+    instead_of: Option<&'a str>,
 }
 
 impl<'a> From<&'a Address> for AddressMap<'a> {
@@ -125,7 +125,7 @@ impl<'a> From<&'a Address> for AddressMap<'a> {
         Self {
             server: &address.server,
             addresses: address.addresses.iter().map(ToString::to_string).collect(),
-            unresolved: address.unresolved.as_deref(),
+            instead_of: address.instead_of.as_deref(),
         }
     }
 }

@@ -20,7 +20,7 @@ use discovery::watch::outbox::Outbox;
 use discovery::{Config, Discovery};
 use rustler::env::SavedTerm;
 use rustler::types::reference::Reference;
-use rustler::{Atom, Encoder, Env, LocalPid, Monitor, OwnedEnv, Resource, ResourceArc, Term};
+use rustler::{Atom, Encoder, Env, LocalPid, Monitor, NifResult, OwnedEnv, Resource, ResourceArc, Term};
 
 use crate::options::Options;
 
@@ -136,12 +136,12 @@ fn probe(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc
     })
 }
 
-fn ask<'a>(
-    env: Env<'a>,
+fn ask(
+    env: Env<'_>,
     options: Options,
     owner: LocalPid,
     begin: impl FnOnce(Config, Address) -> io::Result<Once>,
-) -> Result<(ResourceArc<Question>, Reference<'a>), String> {
+) -> Result<(ResourceArc<Question>, Reference<'_>), String> {
     let config = Config::try_from(options)?;
     let reference = env.make_ref();
     let once = begin(config, Address::new(owner, reference)).map_err(|error| no_thread(&error))?;
@@ -171,20 +171,14 @@ fn refresh(worker: ResourceArc<Worker>) -> Atom {
     atoms::ok()
 }
 
-/// Stops the discovery and closes its connection.
+/// Stops a discovery, or what was asked once, and closes its connection.
 #[rustler::nif]
-#[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
-fn stop(worker: ResourceArc<Worker>) -> Atom {
-    worker.discovery.stop();
-    atoms::ok()
-}
-
-/// Withdraws what was asked once, and closes its connection.
-#[rustler::nif]
-#[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
-fn withdraw(question: ResourceArc<Question>) -> Atom {
-    question.0.stop();
-    atoms::ok()
+fn stop(handle: Term<'_>) -> NifResult<Atom> {
+    match handle.decode::<ResourceArc<Worker>>() {
+        Ok(worker) => worker.discovery.stop(),
+        Err(_) => handle.decode::<ResourceArc<Question>>()?.0.stop(),
+    }
+    Ok(atoms::ok())
 }
 
 // `rustler::init!` for the Elixir module of this version: see build.rs.

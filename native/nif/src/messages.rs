@@ -53,6 +53,7 @@ pub(crate) fn error<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
     ErrorMap {
         kind: kind(env, error.kind),
         message: &error.message,
+        advice: error.advice.as_deref(),
         status: error.status,
         retry_after_ms: error.retry_after.map(milliseconds),
     }
@@ -151,6 +152,7 @@ impl<'a> From<&'a Dropped> for DroppedMap<'a> {
 struct ErrorMap<'a> {
     kind: Atom,
     message: &'a str,
+    advice: Option<&'a str>,
     status: Option<u16>,
     retry_after_ms: Option<u64>,
 }

@@ -42,7 +42,7 @@ defmodule LibclusterKubernetes.NativeTest do
     for ask <- [&Native.list/2, &Native.probe/2] do
       {:ok, {question, _ref}} = ask.(options(server), self())
       wait_until(fn -> open.() > 0 end)
-      :ok = Native.withdraw(question)
+      :ok = Native.stop(question)
       wait_until(fn -> open.() == 0 end)
 
       test = self()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::config::Config;
-use crate::error::{Error, Kind, printable};
+use crate::error::{Error, Kind, WHO_ANSWERS, printable};
 use crate::objects::resource::{Resource, ResourceKind};
 use crate::server::failures::body_error;
 
@@ -64,10 +64,6 @@ pub(crate) fn broken(error: io::Error, config: &Config) -> Error {
 
 pub(crate) fn malformed(why: impl fmt::Display) -> Error {
     let why = printable(&why.to_string());
-    Error::new(
-        Kind::Malformed,
-        format!(
-            "the answer is not the list that was asked for: {why}. Is kubernetes_master the API server, and nothing in between?"
-        ),
-    )
+    let why = format!("the answer is not the list that was asked for: {why}");
+    Error::new(Kind::Malformed, why).advise(WHO_ANSWERS)
 }

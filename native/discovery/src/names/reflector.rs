@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::{Config, Source};
-use crate::error::{Error, Kind};
+use crate::error::{CHECK_SELECTOR, Error, Kind};
 use crate::names::entry::Entry;
 use crate::names::snapshot::Snapshot;
 
@@ -77,10 +77,8 @@ pub(crate) fn check_size(size: usize) -> Result<usize, Error> {
     if size <= MAX_NAMES {
         return Ok(size);
     }
-    Err(Error::new(
-        Kind::TooLarge,
-        format!("the answer names more than {MAX_NAMES} nodes: check kubernetes_selector"),
-    ))
+    let why = format!("the answer names more than {MAX_NAMES} nodes");
+    Err(Error::new(Kind::TooLarge, why).advise(CHECK_SELECTOR))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use ureq::Agent;
@@ -67,33 +67,8 @@ pub(crate) enum Extent {
     /// The request timeout is for all of it.
     Whole,
     /// The request timeout is for its head, and for all of a refusal; its body may take up to `limit`. How long it may be
-    /// silent is for its reader to say: [`Signals::expect_by`].
+    /// silent is for its reader to say: [`Signals::expect_within`].
     Stream { limit: Duration },
-}
-
-/// How long a request may take, and of that how long to connect.
-#[derive(Debug, Clone, Copy)]
-struct Budget {
-    whole: Duration,
-    connect: Duration,
-}
-
-impl Budget {
-    fn of(whole: Duration) -> Self {
-        Self { whole, connect: whole }
-    }
-
-    fn whole(config: &Config) -> Self {
-        Self::of(config.request_timeout)
-    }
-
-    /// Leaves time for another address.
-    fn with_alternative(config: &Config) -> Self {
-        Self {
-            connect: config.request_timeout / 2,
-            ..Self::whole(config)
-        }
-    }
 }
 
 /// The one connection of a discovery, with the text of the `ca.crt` it was made for.
@@ -133,8 +108,9 @@ impl Client {
         token.is_ok_and(|token| self.token.as_ref() != Some(&token))
     }
 
-    /// A 200 answer; everything else is an error.
+    /// A 200 answer; everything else is an error. However often it is tried for that, all of it has the time of one request.
     pub(crate) fn send(&mut self, request: &Request<'_>) -> Result<Answer, Error> {
+        self.signals.expect_within(self.config.request_timeout);
         match self.send_with_token(request) {
             // Rotated between our reading it and the server's checking it? Then the file has the new one.
             Err(error) if error.kind == Kind::Unauthorized && self.has_new_token() => self.send_with_token(request),
@@ -149,60 +125,47 @@ impl Client {
     }
 
     /// Asks the primary address, and the fallback where that cannot be reached in any way; stays with the fallback while it
-    /// answers. Both together take no longer than one request may.
+    /// answers.
     fn send_to_reachable(&mut self, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
         let config = Arc::clone(&self.config);
         let api = &config.api;
         let Some(fallback) = &api.fallback else {
-            return self.send_once(&api.primary, request, token, Budget::whole(&config));
+            return self.send_once(&api.primary, request, token);
         };
-        let started = Instant::now();
         if !self.use_fallback {
-            match self.send_once(&api.primary, request, token, Budget::with_alternative(&config)) {
-                Err(error) if error.is_unreachable() => self.use_fallback = true,
+            match self.send_once(&api.primary, request, token) {
+                Err(error) if error.is_unreachable() && self.has_time_for_another() => self.use_fallback = true,
                 answer => return answer,
             }
         }
-        let left = config.request_timeout.saturating_sub(started.elapsed());
-        let answer = self.send_once(fallback, request, token, Budget::of(left));
+        let answer = self.send_once(fallback, request, token);
         if let Err(error) = &answer {
             self.use_fallback = error.status.is_some();
         }
         answer
     }
 
+    /// Connecting leaves half of the time; a server that was reached and does not answer leaves none.
+    fn has_time_for_another(&self) -> bool {
+        let left = self.signals.patience();
+        left.is_none_or(|left| left > self.config.request_timeout / 4)
+    }
+
     /// Repeats a request once without a word where the server had just closed the connection that was kept.
-    fn send_once(
-        &mut self,
-        server: &str,
-        request: &Request<'_>,
-        token: &Token,
-        budget: Budget,
-    ) -> Result<Answer, Error> {
+    fn send_once(&mut self, server: &str, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
         let connections = self.connections.load(Ordering::Relaxed);
-        match self.exchange(server, request, token, budget) {
+        match self.exchange(server, request, token) {
             Err(error) if error.kind == Kind::Connect && self.connections.load(Ordering::Relaxed) == connections => {
-                self.exchange(server, request, token, budget)
+                self.exchange(server, request, token)
             }
             answer => answer,
         }
     }
 
-    fn exchange(
-        &mut self,
-        server: &str,
-        request: &Request<'_>,
-        token: &Token,
-        budget: Budget,
-    ) -> Result<Answer, Error> {
+    fn exchange(&mut self, server: &str, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
         let agent = self.agent()?;
         let url = format!("{server}{}", request.path_and_query);
         self.requests += 1;
-        let expected_by = match request.extent {
-            Extent::Whole => None,
-            Extent::Stream { .. } => Some(Instant::now() + budget.whole),
-        };
-        self.signals.expect_by(expected_by);
         let response = match request.method {
             Method::Get => {
                 let get = agent
@@ -210,17 +173,12 @@ impl Client {
                     .header("authorization", token.bearer())
                     .header("accept", request.accept);
                 match request.extent {
-                    Extent::Whole => get
-                        .config()
-                        .timeout_global(Some(budget.whole))
-                        .timeout_connect(Some(budget.connect))
-                        .build()
-                        .call(),
+                    // With a config of its own, it would have a TLS session of its own.
+                    Extent::Whole => get.call(),
                     Extent::Stream { limit } => get
                         .config()
                         .timeout_global(None)
-                        .timeout_connect(Some(budget.connect))
-                        .timeout_recv_response(Some(budget.whole))
+                        .timeout_recv_response(Some(self.config.request_timeout))
                         .timeout_recv_body(Some(limit))
                         .build()
                         .call(),
@@ -329,6 +287,8 @@ fn new_agent(config: &Config, connector: InterruptibleConnector, authority: &[Ce
         .root_certs(RootCerts::new_with_certs(&roots))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
+    // A server that takes no connection leaves time for the other.
+    let addresses = if config.api.fallback.is_some() { 2 } else { 1 };
     let settings = Agent::config_builder()
         .tls_config(tls)
         .https_only(true)
@@ -337,6 +297,7 @@ fn new_agent(config: &Config, connector: InterruptibleConnector, authority: &[Ce
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .timeout_global(Some(config.request_timeout))
+        .timeout_connect(Some(config.request_timeout / addresses))
         .max_response_header_size(MAX_HEADER_BYTES)
         .input_buffer_size(BUFFER_BYTES)
         .output_buffer_size(BUFFER_BYTES)

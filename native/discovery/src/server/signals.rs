@@ -59,9 +59,9 @@ impl Signals {
         self.lock().refresh = false;
     }
 
-    /// Until when what is being read is to come, whatever trickles in meanwhile. `None` leaves it to the request.
-    pub(crate) fn expect_by(&self, deadline: Option<Instant>) {
-        self.lock().expected_by = deadline;
+    /// Within what time from now what is waited for is to come, whatever trickles in meanwhile.
+    pub(crate) fn expect_within(&self, time: Duration) {
+        self.lock().expected_by = Some(Instant::now() + time);
     }
 
     /// The time left for that, if there is a limit.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -41,12 +41,13 @@ impl Connector<()> for InterruptibleConnector {
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Self::Out>, Error> {
         self.connections.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        let budget = *details.timeout.after;
+        let budget = *self.resolver.signals.limit(details.timeout).after;
         let authority = details.uri.authority().ok_or(Error::HostNotFound)?;
         let found = self.resolver.addresses(authority, budget.min(self.lookup_limit));
         let addresses = found.map_err(|unresolved| Error::Other(Box::new(unresolved)))?;
         let left = budget.saturating_sub(started.elapsed());
-        let socket = connect_to_one(&addresses, left, details.timeout.reason, &self.resolver.signals)?;
+        let try_one = |address, limit| connect(address, limit, &self.resolver.signals);
+        let socket = connect_to_one(&addresses, left, details.timeout.reason, try_one)?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
         let signals = Arc::clone(&self.resolver.signals);
         Ok(Some(InterruptibleTransport {
@@ -62,35 +63,35 @@ fn connect_to_one(
     addresses: &[SocketAddr],
     budget: Duration,
     reason: Timeout,
-    signals: &Signals,
+    try_one: impl Fn(SocketAddr, Duration) -> io::Result<Arc<Interruptible>>,
 ) -> Result<Arc<Interruptible>, Error> {
     let started = Instant::now();
     let mut last = Error::HostNotFound;
     for (tried, address) in addresses.iter().enumerate() {
         let left = budget.saturating_sub(started.elapsed());
         let attempts = u32::try_from(addresses.len() - tried).unwrap_or(1);
-        // A system without this family may have the other.
-        let socket = match new_socket(Domain::for_address(*address)) {
-            Ok(socket) => Arc::new(Interruptible(socket)),
-            Err(error) => {
-                last = Error::Io(error);
-                continue;
-            }
-        };
-        let handle: Weak<dyn Interrupt> = Arc::<Interruptible>::downgrade(&socket);
-        if !signals.connecting(handle) {
-            return Err(Error::Io(io::Error::other("stopped")));
-        }
         if left.is_zero() {
             return Err(Error::Timeout(reason));
         }
-        match socket.0.connect_timeout(&(*address).into(), left / attempts) {
-            Ok(()) => return Ok(socket),
+        // A system without sockets of this family may have those of the other.
+        match try_one(*address, left / attempts) {
+            Ok(socket) => return Ok(socket),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => last = Error::Timeout(Timeout::Connect),
             Err(error) => last = Error::Io(error),
         }
     }
     Err(last)
+}
+
+/// Connects a socket that `stop` interrupts, for as long as it is kept.
+pub(crate) fn connect(address: SocketAddr, limit: Duration, signals: &Signals) -> io::Result<Arc<Interruptible>> {
+    let socket = Arc::new(Interruptible(new_socket(Domain::for_address(address))?));
+    let handle: Weak<dyn Interrupt> = Arc::<Interruptible>::downgrade(&socket);
+    if !signals.connecting(handle) {
+        return Err(io::Error::other("stopped"));
+    }
+    socket.0.connect_timeout(&address.into(), limit)?;
+    Ok(socket)
 }
 
 fn new_socket(domain: Domain) -> io::Result<Socket> {
@@ -106,9 +107,14 @@ fn new_socket(domain: Domain) -> io::Result<Socket> {
 }
 
 /// The socket, kept by its transport; the signals hold it weakly.
-struct Interruptible(Socket);
+pub(crate) struct Interruptible(Socket);
 
 impl Interruptible {
+    /// The same socket, for who speaks no HTTP over it.
+    pub(crate) fn stream(&self) -> io::Result<TcpStream> {
+        Ok(self.0.try_clone()?.into())
+    }
+
     /// Whether it took: a socket cannot be shut before it begins to connect.
     fn shut(&self) -> bool {
         // Closing resets the connection then. A server that was sending into a full window would not notice a FIN for as
@@ -157,7 +163,7 @@ impl Transport for InterruptibleTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let limit = timeout.for_write();
+        let limit = self.signals.limit(timeout.for_write());
         let mut socket = &self.socket.0;
         socket.set_write_timeout(Some(left(limit)?))?;
         let output = &self.buffers.output()[..amount];
@@ -165,10 +171,7 @@ impl Transport for InterruptibleTransport {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let mut limit = timeout.for_read();
-        if let Some(patience) = self.signals.patience() {
-            limit.after = (*limit.after).min(patience).into();
-        }
+        let limit = self.signals.limit(timeout.for_read());
         let mut socket = &self.socket.0;
         socket.set_read_timeout(Some(left(limit)?))?;
         let amount = socket
@@ -184,6 +187,16 @@ impl Transport for InterruptibleTransport {
         let idle = socket.set_nonblocking(true).and_then(|()| socket.read(&mut [0]));
         let waiting = matches!(&idle, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         waiting && socket.set_nonblocking(false).is_ok()
+    }
+}
+
+impl Signals {
+    /// No longer than what is waited for may take.
+    fn limit(&self, mut timeout: NextTimeout) -> NextTimeout {
+        if let Some(patience) = self.patience() {
+            timeout.after = (*timeout.after).min(patience).into();
+        }
+        timeout
     }
 }
 
@@ -214,7 +227,9 @@ mod tests {
 
     /// The peer of a connection to one of these.
     fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<SocketAddr, Error> {
-        let socket = connect_to_one(addresses, limit, Timeout::Global, &Signals::default())?;
+        let signals = Signals::default();
+        let try_one = |address, limit| super::connect(address, limit, &signals);
+        let socket = connect_to_one(addresses, limit, Timeout::Global, try_one)?;
         Ok(socket.0.peer_addr().unwrap().as_socket().unwrap())
     }
 
@@ -225,6 +240,17 @@ mod tests {
     /// An address where nobody listens any more.
     fn closed() -> SocketAddr {
         server().local_addr().unwrap()
+    }
+
+    /// An address that takes no connection, filled to the brim.
+    fn blackhole() -> (Socket, Vec<TcpStream>, SocketAddr) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(1).unwrap();
+        let blackhole = listener.local_addr().unwrap().as_socket().unwrap();
+        let fill = |_| TcpStream::connect_timeout(&blackhole, Duration::from_millis(100));
+        let queue = (0..16).map_while(|number| fill(number).ok()).collect();
+        (listener, queue, blackhole)
     }
 
     fn at_once(after: Duration) -> NextTimeout {
@@ -248,13 +274,8 @@ mod tests {
 
     #[test]
     fn one_address_that_does_not_answer_leaves_time_for_the_next() {
-        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        listener.listen(1).unwrap();
-        let blackhole = listener.local_addr().unwrap().as_socket().unwrap();
-        let fill = |_| std::net::TcpStream::connect_timeout(&blackhole, Duration::from_millis(100));
-        // Filled to the brim, or else it answers without taking the connection, which is as good.
-        let _queue: Vec<_> = (0..16).map_while(|number| fill(number).ok()).collect();
+        // Or else it answers without taking the connection, which is as good.
+        let (_listener, _queue, blackhole) = blackhole();
         let server = server();
         let open = server.local_addr().unwrap();
         assert_eq!(connect(&[blackhole, open], Duration::from_secs(1)).unwrap(), open);
@@ -266,6 +287,47 @@ mod tests {
             Err(Error::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_system_without_sockets_of_one_family_tries_the_other() {
+        let server = server();
+        let open = server.local_addr().unwrap();
+        let signals = Signals::default();
+        let without_ipv6 = |address: SocketAddr, limit| match address {
+            SocketAddr::V6(_) => Err(io::Error::other("no such family")),
+            SocketAddr::V4(_) => super::connect(address, limit, &signals),
+        };
+        let ipv6: SocketAddr = "[::1]:443".parse().unwrap();
+        let connect = |addresses: &[_]| {
+            connect_to_one(addresses, Duration::from_secs(5), Timeout::Global, without_ipv6).map(|_| ())
+        };
+        connect(&[ipv6, open]).unwrap();
+        assert!(connect(&[ipv6]).unwrap_err().to_string().contains("no such family"));
+    }
+
+    /// Between the two, a socket cannot be shut yet.
+    #[test]
+    fn a_stop_after_the_last_look_and_before_the_connect_is_not_lost() {
+        let (_listener, queue, blackhole) = blackhole();
+        if queue.len() == 16 {
+            println!("not tested: this machine takes every connection");
+            return;
+        }
+        let socket = Arc::new(Interruptible(new_socket(Domain::IPV4).unwrap()));
+        Arc::clone(&socket).interrupt();
+        let started = Instant::now();
+        assert!(
+            socket
+                .0
+                .connect_timeout(&blackhole.into(), Duration::from_mins(1))
+                .is_err()
+        );
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "after {:?}",
+            started.elapsed()
+        );
     }
 
     #[test]

@@ -33,10 +33,10 @@ impl Backoff {
         let since = *self.failing_since.get_or_insert(now);
         let lasted = now.saturating_duration_since(since);
         let refused = matches!(kind, Some(Kind::Forbidden | Kind::Unauthorized));
-        let cap = if refused && lasted >= REFUSALS_LAST {
-            LONG
-        } else {
-            (lasted / SHARE).clamp(SHORT, LONG)
+        let cap = match refused {
+            true if lasted < REFUSALS_LAST => SHORT,
+            true => LONG,
+            false => (lasted / SHARE).clamp(SHORT, LONG),
         };
         random_up_to(self.limit(cap))
     }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn refusals_wait_for_half_a_minute_from_the_second_minute_on() {
         for kind in [Kind::Forbidden, Kind::Unauthorized] {
-            for (lasted, limit) in [(0, 4), (59, 6), (60, 30), (3_600, 30)] {
+            for (lasted, limit) in [(0, 4), (59, 4), (60, 30), (3_600, 30)] {
                 let pause = longest(40, Duration::from_secs(lasted), Some(kind));
                 assert_about(pause, Duration::from_secs(limit));
             }

@@ -1,7 +1,6 @@
 //! One complete list of what is true now, for a caller that waits for it or is called with it.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,15 +32,13 @@ impl Lister {
         }
     }
 
-    /// Lists once on a thread of its own, on which `sink` is called.
+    /// Lists once on a thread of its own, on which `answer` is called.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(config: Config, sink: impl FnOnce(Result<Snapshot, Error>) + Send + 'static) -> io::Result<Once> {
-        Once::start(move |signals| {
-            let list = || Self::interrupted_by(Arc::new(config), signals).list();
-            sink(catch_unwind(AssertUnwindSafe(list)).unwrap_or_else(|_| Err(Error::bug())));
-        })
+    pub fn start(config: Config, answer: impl FnOnce(Result<Snapshot, Error>) + Send + 'static) -> io::Result<Once> {
+        let list = |signals: &_| Self::interrupted_by(Arc::new(config), Arc::clone(signals)).list();
+        Once::start(list, Err, answer)
     }
 
     /// Lists once, all pages.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
+use crate::error::Error;
 use crate::server::signals::Signals;
 
 /// The asker's end of the thread. Dropping it stops the thread, too.
@@ -14,15 +15,25 @@ pub struct Once {
 }
 
 impl Once {
-    /// Starts the thread. Does nothing but write to standard error where `work` panics.
+    /// Starts the thread; `answer` is called on it, unless it was stopped. Where `work` panics, it is told the `bug`.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(work: impl FnOnce(Arc<Signals>) + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start<T>(
+        work: impl FnOnce(&Arc<Signals>) -> T + Send + 'static,
+        bug: fn(Error) -> T,
+        answer: impl FnOnce(T) + Send + 'static,
+    ) -> io::Result<Self>
+    where
+        T: 'static,
+    {
         let signals: Arc<Signals> = Arc::default();
         let shared = Arc::clone(&signals);
         thread::Builder::new().name("k8s-once".to_owned()).spawn(move || {
-            let _ = catch_unwind(AssertUnwindSafe(|| work(shared)));
+            let found = catch_unwind(AssertUnwindSafe(|| work(&shared)));
+            if !shared.stopped() {
+                answer(found.unwrap_or_else(|_| bug(Error::bug())));
+            }
         })?;
         Ok(Self { signals })
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Kind;
-use crate::watch::watcher::Input;
+use crate::watch::watcher::{Input, WORKING};
 
 /// A list or a watch that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum Report {
 pub enum Ending {
     /// Its time was over.
     Ended,
+    /// It ended at once, and told nothing.
+    Useless,
     /// The connection broke.
     Broken,
     /// Nothing came for too long.
@@ -56,6 +58,7 @@ impl Ending {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ended => "ended",
+            Self::Useless => "useless",
             Self::Broken => "broken",
             Self::Silent => "silent",
             Self::Expired => "expired",
@@ -126,8 +129,13 @@ impl Session {
     }
 
     pub(crate) fn end(self, bytes: u64, requests: u64, ending: Ending) -> Report {
+        let duration = self.opened.elapsed();
+        let ending = match ending {
+            Ending::Ended if self.events == 0 && duration < WORKING => Ending::Useless,
+            ending => ending,
+        };
         Report::Watched {
-            duration: self.opened.elapsed(),
+            duration,
             bytes,
             events: self.events,
             ending,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -168,8 +168,12 @@ pub(crate) struct Watch {
 impl Watch {
     /// The next frame, or why there is none. Blocks until there is.
     pub(crate) fn next(&mut self) -> Input {
+        self.next_within(self.config.watch_silence)
+    }
+
+    fn next_within(&mut self, time: Duration) -> Input {
         // What trickles in is no event.
-        self.signals.expect_by(Some(Instant::now() + self.config.watch_silence));
+        self.signals.expect_within(time);
         let (token, config) = (&self.token, &self.config);
         let keep = |object: &dyn Resource<'_>| Entry::read(object, token, config);
         let input = match self.pieces.next() {
@@ -193,18 +197,14 @@ impl Watch {
 
     /// Why it is none, where it ends or breaks within that time before it has told anything.
     pub(crate) fn prove(&mut self, time: Duration) -> Result<(), Error> {
-        self.signals.expect_by(Some(Instant::now() + time));
-        let broken = match self.pieces.next() {
-            Ok(_) | Err(End::TooLong) => return Ok(()),
-            Err(End::Clean) => Error::new(
-                Kind::Malformed,
-                "the stream ended at once and told nothing: does something in between take it for an answer that ends?",
-            ),
-            Err(End::Broken(error)) => failures::stream_error(error),
-        };
-        match broken.kind {
-            Kind::Timeout => Ok(()),
-            _ => Err(self.asked.explain(broken)),
+        match self.next_within(time) {
+            Input::Frame(Err(error)) | Input::Broken(error) => Err(error),
+            Input::Ended => {
+                let error = Error::new(Kind::Malformed, "the stream ended at once and told nothing");
+                let advice = "Does something in between take it for an answer that ends?";
+                Err(self.asked.explain(error.advise(advice)))
+            }
+            _ => Ok(()),
         }
     }
 

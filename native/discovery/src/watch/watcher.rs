@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 use crate::answers::frame::Frame;
 use crate::answers::page::{Page, keyed};
 use crate::config::Config;
-use crate::error::{Error, Kind};
+use crate::error::{CHECK_SELECTOR, Error, Kind};
 use crate::names::entry::Entry;
 use crate::names::reflector::{Reflector, check_size, size};
 use crate::names::snapshot::Snapshot;
@@ -70,7 +70,7 @@ pub(crate) enum Position<'w> {
 const MAX_PAGES: usize = 1_000;
 
 /// A stream that was open for this long has worked, whether or not anything happened meanwhile.
-const WORKING: Duration = Duration::from_secs(30);
+pub(crate) const WORKING: Duration = Duration::from_secs(30);
 
 /// The first refusal counts for this part of `watch_retry`.
 const FIRST_REFUSAL: u32 = 32;
@@ -207,12 +207,15 @@ impl End {
         }
     }
 
-    fn why(&self) -> &str {
+    /// Lists work, so that it is no moment of a server that starts.
+    fn why(&self) -> String {
         match self {
-            Self::Failed(error) | Self::Refused(error) | Self::Lost(Some(error)) => &error.message,
-            Self::Clean => "cannot watch: the streams end at once, and tell nothing",
-            Self::Silent => "cannot watch: the streams are silent",
-            Self::Lost(None) => "cannot watch: the server has forgotten each version as soon as it is listed",
+            Self::Failed(error) | Self::Refused(error) | Self::Lost(Some(error)) => error.text(),
+            Self::Clean => "cannot watch: the streams end at once, and tell nothing".to_owned(),
+            Self::Silent => "cannot watch: the streams are silent".to_owned(),
+            Self::Lost(None) => {
+                "cannot watch: the server has forgotten each version as soon as it is listed".to_owned()
+            }
         }
     }
 }
@@ -355,7 +358,7 @@ impl<'c> Watcher<'c> {
         if poll {
             // What opens and is useless is to be seen to work before it is believed again.
             self.doubted |= stream.is_some();
-            self.refuse(end.why(), now);
+            self.refuse(&end.why(), now);
         } else if useful {
             self.doubted = false;
         }
@@ -443,8 +446,8 @@ impl<'c> Watcher<'c> {
         if let Some(next) = page.next {
             let pages = pages + 1;
             let too_many = || {
-                let why = format!("the list has more than {MAX_PAGES} pages: check kubernetes_selector");
-                Error::new(Kind::TooLarge, why)
+                let why = format!("the list has more than {MAX_PAGES} pages");
+                Error::new(Kind::TooLarge, why).advise(CHECK_SELECTOR)
             };
             let checked = if pages == MAX_PAGES {
                 Err(too_many())

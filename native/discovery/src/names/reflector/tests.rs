@@ -88,7 +88,7 @@ fn too_many_names_of_an_event_are_an_error() {
     assert!(reflector.upsert("a".to_owned(), crowd(20_000)).is_ok());
     let error = reflector.upsert("b".to_owned(), entry(&["b"])).unwrap_err();
     assert_eq!(error.kind, Kind::TooLarge);
-    assert!(error.message.contains("kubernetes_selector"), "{error}");
+    assert!(error.advice.unwrap().contains("kubernetes_selector"));
 }
 
 /// What pods come to for this node, in JSON and in protobuf.
