@@ -1,4 +1,4 @@
-//! Which server is asked: names, IPv6, the fallback when DNS fails, and servers that cannot be reached.
+//! Which server is asked: names, IPv6, the fallback when it cannot be reached, and servers that cannot be reached.
 
 mod common;
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::{LIMIT, assert_complete, config, only, server};
 use discovery::watch::lister::Lister;
 use discovery::{ApiAddress, Config, Kind};
-use fake_apiserver::{Options, Server};
+use fake_apiserver::{Action, Fault, Options, Server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -111,7 +111,7 @@ fn an_unknown_name_is_left_for_the_fallback_for_good() {
         }
         assert_eq!(server.summary().handshakes_completed, 1);
         // An error that the server answers is an answer.
-        server.set_faults(vec![fake_apiserver::Fault::on_request(common::status(500)).times(1)]);
+        server.set_faults(vec![Fault::on_request(common::status(500)).times(1)]);
         assert_eq!(lister.list().unwrap_err().status, Some(500));
         assert_complete(&lister.list().unwrap());
         assert_eq!(server.summary().handshakes_completed, 1);
@@ -136,23 +136,52 @@ fn a_fallback_that_went_away_is_found_again() {
 }
 
 #[test]
-fn only_a_dns_failure_leads_to_the_fallback() {
+fn what_cannot_be_reached_in_any_way_leaves_time_for_the_fallback() {
+    let server = server();
+    let blackhole = common::Blackhole::new();
+    let closed = common::server();
+    closed.set_listening(false).unwrap();
+    // Its authority is not the one in `ca.crt`.
+    let untrusted = common::server();
+    let hangs = |fault| {
+        let hangs = common::server();
+        hangs.set_faults(vec![fault]);
+        hangs
+    };
+    let mute = hangs(Fault::on_accept(Action::Hang));
+    let half_mute = hangs(Fault::on_accept(Action::HangInHandshake));
+    let dead = [&closed, &untrusted, &mute, &half_mute].map(Server::url);
+    for primary in dead.into_iter().chain(blackhole.as_ref().map(common::Blackhole::url)) {
+        server.clear_journal();
+        let mut lister = lister_at(
+            &server,
+            ApiAddress {
+                primary: primary.clone(),
+                fallback: Some(server.url()),
+            },
+        );
+        for _ in 0..2 {
+            let snapshot = lister.list().unwrap_or_else(|error| panic!("{primary}: {error}"));
+            assert_complete(&snapshot);
+        }
+        assert_eq!(server.summary().handshakes_completed, 1, "it stays there");
+    }
+}
+
+#[test]
+fn an_answer_of_any_kind_is_not_left_for_the_fallback() {
     let (primary, fallback) = (server(), server());
     let api = ApiAddress {
         primary: primary.url(),
         fallback: Some(fallback.url()),
     };
     let mut lister = lister_at(&primary, api);
-    primary.set_faults(vec![fake_apiserver::Fault::on_request(common::status(403))]);
-    assert_eq!(lister.list().unwrap_err().kind, Kind::Forbidden);
-    primary.set_certificate(&fake_apiserver::Certificate {
-        expired: true,
-        ..fake_apiserver::Certificate::default()
-    });
-    primary.set_listening(false).unwrap();
-    assert_eq!(lister.list().unwrap_err().kind, Kind::Connect);
-    primary.set_listening(true).unwrap();
-    assert_eq!(lister.list().unwrap_err().kind, Kind::Tls);
+    for code in [401, 403, 429, 500, 503] {
+        primary.set_faults(vec![Fault::on_request(common::status(code))]);
+        assert_eq!(lister.list().unwrap_err().status, Some(code));
+    }
+    primary.set_faults(vec![Fault::on_request(Action::RawBody("no list".to_owned()))]);
+    assert_eq!(lister.list().unwrap_err().kind, Kind::Malformed);
     assert_eq!(fallback.summary().connections_accepted, 0);
 }
 

@@ -194,5 +194,4 @@ fn a_slice_of_another_shape_is_an_error_and_nobody_is_forgotten() {
     );
     assert_eq!(running.error().kind, Kind::Malformed);
     running.expect_unchanged();
-    running.expect_watching();
 }
