@@ -9,7 +9,7 @@ use common::running::{Running, errors};
 use common::watching::{assert_works, let_it_hear, lists_only, on_watch, put};
 use common::{LIMIT, assert_complete, config, server, status, wait, write_token};
 use discovery::{Config, Event, Kind};
-use fake_apiserver::{Authority, Certificate, Rule};
+use fake_apiserver::{Action, Authority, Certificate, Rule};
 use serde_json::json;
 
 #[test]
@@ -173,4 +173,50 @@ fn a_server_of_another_authority_gets_no_watch() {
     server.set_certificate(&Certificate::default());
     running.until_watching();
     assert_works(&server, &running);
+}
+
+/// The request timeout is for all of it, though it is not for a stream.
+#[test]
+fn a_refusal_whose_body_drips_is_one_all_the_same() {
+    let server = server();
+    server.put_token(server.token(), "limited", lists_only());
+    let slowly = Action::Drip {
+        bytes: 1,
+        every: Duration::from_millis(100),
+    };
+    server.set_faults(vec![on_watch(slowly)]);
+    let running = Running::start(Config {
+        watch: true,
+        request_timeout: Duration::from_millis(500),
+        ..config(&server)
+    });
+    assert_complete(&running.snapshot());
+    let snapshot = running.snapshot();
+    assert!(snapshot.warnings[0].contains("HTTP 403"), "{:?}", snapshot.warnings);
+}
+
+#[test]
+fn a_watch_that_is_to_wait_is_not_listed_before_that_time() {
+    let server = server();
+    let seconds = 2;
+    server.set_faults(vec![on_watch(Action::Status {
+        code: 503,
+        body: None,
+        headers: vec![("retry-after".to_owned(), seconds.to_string())],
+    })]);
+    let running = Running::start(Config {
+        watch: true,
+        ..config(&server)
+    });
+    // It is given up in the end.
+    running.ticking_until(
+        Duration::from_secs(30),
+        |event| matches!(event, Event::Snapshot(snapshot) if !snapshot.warnings.is_empty()),
+    );
+    let requests = server.journal();
+    assert!(requests.len() > 2, "{requests:?}");
+    for pair in requests.windows(2).filter(|pair| pair[0]["watch"] == true) {
+        let waited = pair[1]["at_ms"].as_u64().unwrap() - pair[0]["at_ms"].as_u64().unwrap();
+        assert!(waited >= seconds * 1_000, "only {waited} ms: {requests:?}");
+    }
 }

@@ -8,7 +8,7 @@ use common::running::{Running, errors, snapshots};
 use common::watching::{assert_works, elsewhere, error_line, let_it_hear, on_watch, put, watches};
 use common::{assert_complete, config, server, status, wait};
 use discovery::{Config, Event, Kind};
-use fake_apiserver::{Action, Server};
+use fake_apiserver::Action;
 use serde_json::json;
 
 /// The names that [`server`] has ready.
@@ -168,25 +168,6 @@ fn an_error_event_of_a_stream_that_told_nothing_is_an_error() {
     assert!(error.message.contains("the reason"), "{error}");
     assert_works(&server, &running);
     assert_eq!(server.summary().lists, 1);
-}
-
-#[test]
-fn a_stream_that_was_heard_and_falls_silent_is_resumed_without_a_word() {
-    let server = server();
-    let (running, first) = Running::watching(Config {
-        watch_silence: Duration::from_millis(300),
-        ..config(&server)
-    });
-    server.send_bookmarks();
-    server.set_watches_silent(true);
-    put(&server, "more", "10.0.0.7");
-    running.expect_watching();
-    server.set_watches_silent(false);
-    let said = running.until_ready(&["app@10.0.0.1", "app@10.0.0.2", "app@10.0.0.7"]);
-    assert!(errors(&said).is_empty());
-    let asked = server.journal();
-    assert_eq!((&asked[1]["watch"], &asked[2]["watch"]), (&json!(true), &json!(true)));
-    assert_eq!(asked[2]["query"]["resourceVersion"], json!(first.resource_version));
 }
 
 #[test]

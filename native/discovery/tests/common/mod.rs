@@ -109,6 +109,15 @@ pub fn status(code: u16) -> Action {
     }
 }
 
+/// 503, and how many seconds to wait.
+pub fn unavailable(retry_after: &str) -> Action {
+    Action::Status {
+        code: 503,
+        body: None,
+        headers: vec![("retry-after".to_owned(), retry_after.to_owned())],
+    }
+}
+
 /// A `Status` object with this message.
 pub fn status_saying(code: u16, message: &str) -> Action {
     let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code});
