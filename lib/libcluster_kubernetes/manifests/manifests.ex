@@ -17,7 +17,7 @@ defmodule LibclusterKubernetes.Manifests do
   it. In the other modes `kubernetes_include_not_ready` finds such pods as well, and without hiding which pods drain.
   """
 
-  alias LibclusterKubernetes.Manifests.{Labels, Metadata, Notes, Release, Roles, Services, Workload, Yaml}
+  alias LibclusterKubernetes.Manifests.{Labels, Metadata, Notes, Pods, Release, Roles, Services, Workload, Yaml}
   alias LibclusterKubernetes.Options
 
   @typedoc """
@@ -62,7 +62,7 @@ defmodule LibclusterKubernetes.Manifests do
     selected = Labels.selected!(own, app, given)
     labels = Labels.complete!(own, app, options[:image], selected, given)
 
-    pods = %{
+    pods = %Pods{
       app: app,
       namespace: namespace,
       image: options[:image],

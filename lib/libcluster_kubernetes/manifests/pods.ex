@@ -5,8 +5,11 @@ defmodule LibclusterKubernetes.Manifests.Pods do
   alias LibclusterKubernetes.Manifests.{Environment, Yaml}
   alias LibclusterKubernetes.Options
 
+  @enforce_keys [:app, :namespace, :image, :dist_port, :cookie_secret, :given, :selected, :labels, :object_labels]
+  defstruct @enforce_keys
+
   @type labels :: %{String.t() => String.t()}
-  @type t :: %{
+  @type t :: %__MODULE__{
           app: String.t(),
           namespace: String.t() | nil,
           image: String.t() | nil,
