@@ -44,7 +44,7 @@ fn a_new_token_on_disk_ends_the_pause_after_a_refusal() {
         let running = Running::start(config(&server));
         let error = running.error();
         assert!(matches!(error.kind, Kind::Unauthorized | Kind::Forbidden));
-        assert_eq!(error.retry_after, Some(Duration::from_secs(300)));
+        assert_eq!(error.retry_after, Some(Duration::from_mins(5)));
         server.clear_faults();
         server.put_token("the-rotated-token", "rotated", vec![Rule::everything()]);
         write_token(&server, "the-rotated-token");

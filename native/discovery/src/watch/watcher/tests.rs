@@ -13,6 +13,9 @@ mod lists;
 mod refusals;
 mod walk;
 
+/// Makes an input, which cannot be cloned.
+type Makes = fn() -> Input;
+
 fn watcher() -> Watcher<'static> {
     of(testing::config(Source::Endpoints))
 }

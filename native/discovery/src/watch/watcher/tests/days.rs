@@ -10,7 +10,7 @@ const TICK: Duration = Duration::from_secs(5);
 struct Server {
     opened: fn() -> Input,
     /// What an open stream tells, with the time after which it comes; the last ends it.
-    stream: Vec<(Duration, fn() -> Input)>,
+    stream: Vec<(Duration, Makes)>,
     list: fn() -> Input,
 }
 
@@ -29,12 +29,16 @@ impl Did {
     /// The longest time after `from` between two of these.
     fn longest_gap(times: &[Duration], from: Duration) -> Duration {
         let times: Vec<_> = times.iter().filter(|time| **time >= from).collect();
-        times.windows(2).map(|pair| *pair[1] - *pair[0]).max().unwrap()
+        times
+            .windows(2)
+            .map(|pair| pair[1].checked_sub(*pair[0]).unwrap())
+            .max()
+            .unwrap()
     }
 }
 
 impl Server {
-    fn with_streams(stream: &[(Duration, fn() -> Input)]) -> Self {
+    fn with_streams(stream: &[(Duration, Makes)]) -> Self {
         Self {
             opened,
             stream: stream.to_vec(),
@@ -161,7 +165,7 @@ fn watches_that_do_not_open_are_polled_instead_too() {
 #[test]
 fn a_list_comes_once_an_hour_at_any_exit_and_no_more() {
     let minute = Duration::from_mins(1);
-    let useful: [&[(Duration, fn() -> Input)]; 6] = [
+    let useful: [&[(Duration, Makes)]; 6] = [
         &[(minute, broken)],
         &[(minute, || Input::Ended)],
         &[(minute, || error_frame(500))],

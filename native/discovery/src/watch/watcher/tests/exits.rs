@@ -43,10 +43,10 @@ const POLLED: Row = (Poll, Told::Nothing, Then::GoOn);
 /// What happens to the stream, how it was, and what follows: when streams were useful lately, and when none has been for some
 /// seconds. An hour after the last list, a list takes the place of each `Resume`.
 #[rustfmt::skip]
-fn table() -> Vec<(fn() -> Input, Was, Row, Row)> {
+fn table() -> Vec<(Makes, Was, Row, Row)> {
     use Then::{BackOff, GoOn, Pause};
     use Told::{Error, Nothing};
-    let mut rows: Vec<(fn() -> Input, Was, Row, Row)> = vec![
+    let mut rows: Vec<(Makes, Was, Row, Row)> = vec![
         // Its time is over.
         (|| Input::Ended, Mute,     (Resume, Nothing, BackOff), POLLED),
         (|| Input::Ended, Heard,    (Resume, Nothing, Pause),   (Resume, Nothing, Pause)),
