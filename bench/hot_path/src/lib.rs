@@ -4,9 +4,9 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use discovery::fuzzing::Offline;
 use discovery::objects::candidate::{Candidate, Standing};
 use discovery::server::credentials::{self, Token};
-use discovery::fuzzing::Offline;
 use discovery::{ApiAddress, Config, Event, Mode, Names, Source};
 
 /// How many members an answer has.

@@ -35,7 +35,7 @@ fn assert_polls(what: &str, action: Action, reason: &str) {
         panic!("{what}: {:?}", snapshot.warnings);
     };
     assert!(
-        warning.starts_with("watching does not work: ") && warning.contains(reason),
+        warning.ends_with(" Until then it polls every polling_interval") && warning.contains(reason),
         "{what}: {warning}"
     );
     assert!(

@@ -408,8 +408,9 @@ impl<'c> Watcher<'c> {
             None => longest / FIRST_REFUSAL,
             Some(refused) => (refused.wait * 2).min(longest),
         };
+        let end = if why.ends_with(['.', '?']) { "" } else { "." };
         self.refused = Some(Refused {
-            warning: format!("{why}. Until then it polls every polling_interval"),
+            warning: format!("{why}{end} Until then it polls every polling_interval"),
             until: now + wait,
             wait,
         });
