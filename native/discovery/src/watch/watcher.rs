@@ -31,6 +31,9 @@
 //! Versions of one resource are numbers that grow, and may be compared:
 //! <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>. Elsewhere they are opaque.
 
+mod ending;
+mod step;
+
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -41,36 +44,12 @@ use crate::error::{CHECK_SELECTOR, Error, Kind};
 use crate::names::entry::Entry;
 use crate::names::reflector::{Reflector, check_size, size};
 use crate::names::snapshot::Snapshot;
-
-/// What to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Request<'w> {
-    /// List from there.
-    List(Position<'w>),
-    /// Open a watch from this version.
-    Watch(&'w str),
-    /// Read the open stream.
-    Read,
-    /// Nothing, until somebody asks for a list.
-    Rest,
-}
-
-/// Where a list begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Position<'w> {
-    /// With the first page, which may come from a cache where the configuration allows it.
-    First,
-    /// With the first page of what is true now: a cache may be older than what a watch has told.
-    Present,
-    /// With the page that this token stands for.
-    Page(&'w str),
-}
+pub(crate) use crate::watch::watcher::ending::WORKING;
+use crate::watch::watcher::ending::{End, Refused, Stream};
+pub(crate) use crate::watch::watcher::step::{Input, Position, Request, Step, Tell, Then};
 
 /// A server may send pages without objects; it may not do so without end.
 const MAX_PAGES: usize = 1_000;
-
-/// A stream that was open for this long has worked, whether or not anything happened meanwhile.
-pub(crate) const WORKING: Duration = Duration::from_secs(30);
 
 /// The first refusal counts for this part of `watch_retry`.
 const FIRST_REFUSAL: u32 = 32;
@@ -82,59 +61,6 @@ const BEAR_WITHOUT_WATCH: Duration = Duration::from_secs(5);
 /// Watching tells all there is to tell, unless the server's history is not what it was or somebody has made a mistake. One
 /// list in an hour costs next to nothing.
 const RELIST_AFTER: Duration = Duration::from_hours(1);
-
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// A list request was answered.
-    Page(Result<Page<Entry>, Error>),
-    /// A watch request was answered.
-    Opened(Result<(), Error>),
-    /// A piece of the stream was read, or could not be.
-    Frame(Result<Frame<Entry>, Error>),
-    /// The server ended the stream properly.
-    Ended,
-    /// The stream broke.
-    Broken(Error),
-    /// No whole event came for longer than that is borne with.
-    Silent,
-    /// A tick of somebody who polls.
-    RefreshWanted,
-}
-
-/// What follows from it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) tell: Option<Tell>,
-    /// A stream is open, as far as one can know: the owner is told after that.
-    pub(crate) watching: bool,
-    pub(crate) then: Then,
-    /// Something went well: failures before it no longer count.
-    pub(crate) progress: bool,
-}
-
-/// What the owner is to be told.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Tell {
-    /// The snapshot has changed.
-    Snapshot,
-    /// A complete list has confirmed it as it was, but for its version.
-    Unchanged,
-    /// Something failed.
-    Error(Error),
-}
-
-/// When to go on.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// At once.
-    #[default]
-    GoOn,
-    /// After a short pause: a stream that worked has ended before its time.
-    Pause,
-    /// After a pause that grows while it fails.
-    BackOff,
-}
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
@@ -155,79 +81,6 @@ enum State {
     Watching(Stream),
     /// Complete, and not to be watched.
     Polling,
-}
-
-/// What there is to say of an open stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stream {
-    opened: Instant,
-    /// Whether it has told a whole event or bookmark.
-    told: bool,
-}
-
-impl Stream {
-    fn is_old(self, now: Instant) -> bool {
-        now.saturating_duration_since(self.opened) >= WORKING
-    }
-
-    fn is_useful(self, now: Instant) -> bool {
-        self.told || self.is_old(now)
-    }
-}
-
-/// How a stream ended, or was kept from opening.
-#[derive(Debug)]
-enum End {
-    /// Its time was over.
-    Clean,
-    /// The connection broke, or the server said that it failed.
-    Failed(Error),
-    /// Nothing whole came for too long.
-    Silent,
-    /// What comes next is not known: only a list tells. Why, where that is an error.
-    Lost(Option<Error>),
-    /// The role, or something in between, allows no watches.
-    Refused(Error),
-}
-
-impl End {
-    fn not_opened(error: Error) -> Self {
-        match error.status {
-            Some(410) => Self::Lost(None),
-            Some(400 | 403 | 404 | 405 | 406 | 501) => Self::Refused(error),
-            _ => Self::Failed(error),
-        }
-    }
-
-    fn of_frame(error: Error) -> Self {
-        match error.status {
-            Some(410) => Self::Lost(None),
-            Some(_) => Self::Failed(error),
-            None => Self::Lost(Some(error)),
-        }
-    }
-
-    /// Lists work, so that it is no moment of a server that starts.
-    fn why(&self) -> String {
-        match self {
-            Self::Failed(error) | Self::Refused(error) | Self::Lost(Some(error)) => error.text(),
-            Self::Clean => "cannot watch: the streams end at once, and tell nothing".to_owned(),
-            Self::Silent => "cannot watch: the streams are silent".to_owned(),
-            Self::Lost(None) => {
-                "cannot watch: the server has forgotten each version as soon as it is listed".to_owned()
-            }
-        }
-    }
-}
-
-/// Why watching is not possible, and until when it is not tried again.
-#[derive(Debug)]
-struct Refused {
-    warning: String,
-    until: Instant,
-    /// How long it is not tried: longer after each refusal. A server that has just started refuses for a moment what
-    /// it allows once it has read its roles.
-    wait: Duration,
 }
 
 /// The machine, with what it knows.
@@ -513,30 +366,6 @@ impl<'c> Watcher<'c> {
             watching: mem::take(&mut self.doubted),
             progress: stream.is_old(now),
             ..Step::default()
-        }
-    }
-}
-
-impl Step {
-    fn tell(tell: Tell) -> Self {
-        Self {
-            tell: Some(tell),
-            ..Self::default()
-        }
-    }
-
-    fn failed(error: Error) -> Self {
-        Self {
-            then: Then::BackOff,
-            ..Self::tell(Tell::Error(error))
-        }
-    }
-
-    /// Why there is no answer, where that is to be told.
-    pub(crate) fn failure(&self) -> Option<Kind> {
-        match &self.tell {
-            Some(Tell::Error(error)) => Some(error.kind),
-            _ => None,
         }
     }
 }
