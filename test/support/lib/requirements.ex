@@ -28,7 +28,8 @@ defmodule LibclusterKubernetes.Test.Requirements do
       {:clock, Clock.library(), "a wall clock that jumps", "needs libfaketime, Debian: libfaketime"},
       {:real_libcluster, real_libcluster(), "names compared with libcluster's own strategy",
        "needs libcluster itself, from Hex or ERL_LIBS"},
-      {:hex, hex(), "the package as mix hex.build makes it", "needs Hex"}
+      {:hex, hex(), "the package as mix hex.build makes it", "needs Hex"},
+      {:cluster, System.get_env("CLUSTER_IMAGE"), "real pods", "bin/test-cluster runs them"}
     ]
     |> Enum.map(fn
       {tag, missing, what, why} when missing in [nil, ""] -> {[tag], "skipped: #{what} (#{why})"}
