@@ -14,7 +14,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Abilities do
     save: {"CLUSTER_SAVE_ETCD", "a copy of etcd's data"},
     restore: {"CLUSTER_RESTORE_ETCD", "an etcd that is restored from a copy"},
     replace_ca: {"CLUSTER_REPLACE_CA", "a new CA of the API server"},
-    audit: {"CLUSTER_AUDIT", "what pods ask of the API, from its audit log"},
+    audit: {"CLUSTER_AUDIT_LOG", "what pods ask of the API, from its audit log"},
     node: {"CLUSTER_NODE", "a node that the tests may drain and trouble, with all that runs on it"}
   }
 

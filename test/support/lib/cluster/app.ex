@@ -26,9 +26,11 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   def name(source), do: source |> Atom.to_string() |> String.replace("_", "-")
 
   @doc """
-  Options: `:replicas` (3), `:mode` (`:ip`), `:epmd` (`false`), `:env` (`%{}`), `:container` and `:spec` (merged into the
-  container and into the pod's spec), `:labels` (of the pods, `%{}`), `:selects` (what the Service selects),
-  `:deployment` (merged into the Deployment's spec), `:anywhere` (`false`: not on the node that other tests trouble).
+  Options: `:replicas` (3), `:mode` (`:ip`), `:epmd` (`false`), `:probe` (`false`; `true`: ready when the node listens),
+  `:env` (`%{}`), `:container` and `:spec` (merged into the
+  container and into the pod's spec), `:labels` (of the pods, `%{}`), `:color` (of a Deployment of which there are two),
+  `:selects` (what the Service selects), `:deployment` (merged into the Deployment's spec), `:anywhere` (`false`: not on
+  the node that other tests trouble).
   """
   @spec objects(source(), keyword()) :: [map()]
   def objects(source, opts), do: account(source) ++ [service(source, opts), workload(source, opts)]
@@ -69,19 +71,18 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   end
 
   @doc "A pod of its own with the labels of a member: options as for `objects/2`."
-  def pod(source, pod_name, opts) do
+  def pod(source, pod_name, opts \\ []) do
     template = template(source, opts)
     %{apiVersion: "v1", kind: "Pod", metadata: Map.put(template.metadata, :name, pod_name), spec: template.spec}
   end
 
-  ## Below
-
-  defp workload(source, opts) do
+  @doc "The pods, without what they need."
+  def workload(source, opts) do
     name = name(source)
 
     spec = %{
       replicas: Keyword.get(opts, :replicas, 3),
-      selector: %{matchLabels: %{app: name}},
+      selector: %{matchLabels: Map.merge(%{app: name}, color(opts))},
       template: template(source, opts)
     }
 
@@ -91,18 +92,24 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
         else: {"Deployment", spec}
 
     spec = Map.merge(spec, Keyword.get(opts, :deployment, %{}))
-    %{apiVersion: "apps/v1", kind: kind, metadata: %{name: name}, spec: spec}
+    metadata = %{name: Enum.join([name | Map.values(color(opts))], "-")}
+    %{apiVersion: "apps/v1", kind: kind, metadata: metadata, spec: spec}
   end
+
+  ## Below
+
+  defp color(opts), do: if(opts[:color], do: %{color: opts[:color]}, else: %{})
 
   defp template(source, opts) do
     name = name(source)
-    labels = Map.merge(%{app: name, member: name, test: "app"}, Keyword.get(opts, :labels, %{}))
+
+    labels =
+      %{app: name, member: name, test: "app"} |> Map.merge(color(opts)) |> Map.merge(Keyword.get(opts, :labels, %{}))
 
     container =
-      Map.merge(
-        %{name: "app", image: System.fetch_env!("CLUSTER_IMAGE"), env: environment(source, opts)},
-        Keyword.get(opts, :container, %{})
-      )
+      %{name: "app", image: System.fetch_env!("CLUSTER_IMAGE"), env: environment(source, opts)}
+      |> Map.merge(if opts[:probe], do: %{readinessProbe: probe(source)}, else: %{})
+      |> Map.merge(Keyword.get(opts, :container, %{}))
 
     spec = %{serviceAccountName: name, terminationGracePeriodSeconds: 10, containers: [container]}
     spec = if opts[:anywhere], do: spec, else: Map.merge(spec, elsewhere())
@@ -129,13 +136,15 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
       "ERL_FLAGS" => "+S 1:1 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +sbwtdio none"
     }
 
-    values = if opts[:epmd], do: values, else: Map.put(values, "HELLO_DIST_PORT", dist_port())
+    values = if opts[:epmd], do: values, else: Map.put(values, "HELLO_DIST_PORT", dist_port(source))
     values = Map.merge(values, Keyword.get(opts, :env, %{}))
     fields ++ for {variable, value} <- values, do: %{name: variable, value: to_string(value)}
   end
 
-  @doc "Where the nodes listen, unless they have epmd."
-  def dist_port, do: 4370
+  defp probe(source), do: %{tcpSocket: %{port: dist_port(source)}, periodSeconds: 1}
+
+  @doc "Where the nodes listen, unless they have epmd. Those of a machine's own network share its ports."
+  def dist_port(source), do: 4370 + Enum.find_index(@sources, &(&1 == source))
 
   # Tests that trouble a node do it while others run.
   defp elsewhere do

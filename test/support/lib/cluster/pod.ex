@@ -3,12 +3,23 @@ defmodule LibclusterKubernetes.Test.Cluster.Pod do
   A node as the cluster and its own log tell of it: one container of one pod, for as long as it runs.
 
   All times are milliseconds since 1970. `ends` is nil while it lives; of one that terminates it is when its VM may end,
-  which is after `preStop`.
+  which is after `preStop`, and of one that is gone when it was last seen.
   """
 
   @enforce_keys [:uid, :restarts, :name, :app, :host]
   defstruct @enforce_keys ++
-              [:node, :started, :ends, ready?: false, leaving?: false, labels: %{}, events: [], log: "", seen: 0]
+              [
+                :node,
+                :started,
+                :ends,
+                ready?: false,
+                leaving?: false,
+                gone?: false,
+                labels: %{},
+                events: [],
+                log: "",
+                seen: 0
+              ]
 
   @type event :: {at :: integer(), :joined | :left, node :: String.t()}
   @type t :: %__MODULE__{}

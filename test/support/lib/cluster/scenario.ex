@@ -12,7 +12,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
 
   import ExUnit.Callbacks, only: [on_exit: 1]
 
-  alias LibclusterKubernetes.Test.Cluster.{App, Audit, Kubectl, Links, Sight}
+  alias LibclusterKubernetes.Test.Cluster.{App, Audit, Kubectl, Links, Pod, Sight}
 
   @enforce_keys [:name, :namespace, :sight, :pods]
   defstruct @enforce_keys
@@ -25,7 +25,8 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   @pause 700
 
   @doc """
-  Starts the applications and waits until each is whole. Options as for `App.objects/2`, and those of `step/4`.
+  Starts the applications and waits until each is whole. Options as for `App.objects/2`, and
+  `:starting`, a function of the scenario to call when the pods have been asked for.
   """
   @spec start!(String.t(), keyword()) :: t()
   def start!(name, opts \\ []) do
@@ -34,8 +35,11 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     on_exit(fn -> Sight.stop(scenario.sight) end)
     objects = Enum.flat_map(App.sources(), &App.objects(&1, opts))
 
-    step(scenario, "start of #{scenario.pods}", Keyword.take(opts, [:waits_for]), fn ->
+    starting = Keyword.get(opts, :starting, fn _scenario -> :ok end)
+
+    step(scenario, "start of #{scenario.pods}", [], fn ->
       Kubectl.apply!(namespace, objects)
+      starting.(scenario)
     end)
   end
 
@@ -66,7 +70,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   def step(scenario, what, opts \\ [], fun) do
     scenario = %{scenario | pods: Keyword.get(opts, :pods, scenario.pods)}
     began = now()
-    fun.()
+    hold_during(scenario, Task.async(fun))
     hold(scenario, now() + 1_000 * Keyword.get(opts, :hold, 0))
     missing = await_whole(scenario, opts, now() + 1_000 * Keyword.get(opts, :limit, @limit))
     requests = Audit.requests(scenario.namespace, began)
@@ -75,7 +79,14 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
       failures ->
         pods = pods(scenario, source)
         failure = failure(missing[source], lost(pods, began, opts))
-        said = [whole(pods, began, missing[source]), asked(requests, source), failure && "FAILED: #{failure}"]
+
+        said = [
+          whole(pods, began, missing[source]),
+          asked(requests, source),
+          failure && "FAILED: #{failure}",
+          took(began)
+        ]
+
         IO.puts("#{scenario.name}, #{what}, #{source}: #{said |> Enum.reject(&is_nil/1) |> Enum.join("; ")}")
         if failure, do: [{source, failure} | failures], else: failures
     end
@@ -90,11 +101,50 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     scenario.sight |> Sight.seen() |> Enum.filter(&(&1.app == name))
   end
 
+  @doc "So many pods of each application that stay, by name the first."
+  @spec some(t(), non_neg_integer()) :: [Pod.t()]
+  def some(scenario, count) do
+    for source <- App.sources(),
+        pod <- scenario |> pods(source) |> Enum.filter(&Pod.stays?/1) |> Enum.sort_by(& &1.name) |> Enum.take(count),
+        do: pod
+  end
+
   ## What happens
 
   @doc "Sets how many pods there are of each application, in one moment."
   def scale(scenario, replicas) do
     for source <- App.sources(), do: patch(scenario, "deployments", App.name(source), %{spec: %{replicas: replicas}})
+  end
+
+  @doc "Replaces all pods of each application, as `kubectl rollout restart` does, in one moment."
+  def restart(scenario) do
+    annotations = %{"kubectl.kubernetes.io/restartedAt" => DateTime.to_iso8601(DateTime.utc_now())}
+    template = %{metadata: %{annotations: annotations}}
+    for source <- App.sources(), do: patch(scenario, "deployments", App.name(source), %{spec: %{template: template}})
+  end
+
+  @doc "Changes labels of pods."
+  def label(scenario, pods, labels) do
+    for pod <- pods, do: patch(scenario, "pods", pod.name, %{metadata: %{labels: labels}})
+  end
+
+  @doc "Lets what was done have its effect for so long."
+  def last(seconds) do
+    receive do
+    after
+      1_000 * seconds -> :ok
+    end
+  end
+
+  @doc "Waits for a condition, with a limit."
+  def await(what, limit \\ @limit, condition), do: await_until(what, condition, now() + 1_000 * limit)
+
+  defp await_until(what, condition, deadline) do
+    unless condition.() do
+      if now() > deadline, do: raise("waited in vain: #{what}")
+      pause()
+      await_until(what, condition, deadline)
+    end
   end
 
   @doc "Changes an object of the namespace."
@@ -109,6 +159,18 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   ## Below
 
   defp sources(opts), do: Keyword.get(opts, :sources, App.sources())
+
+  # Pods that terminate are seen only while they are there.
+  defp hold_during(scenario, task) do
+    case Task.yield(task, @pause) do
+      {:ok, result} ->
+        result
+
+      nil ->
+        Sight.look(scenario.sight)
+        hold_during(scenario, task)
+    end
+  end
 
   defp hold(scenario, until) do
     if now() < until do
@@ -160,6 +222,8 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   end
 
   defp whole(_pods, _began, _missing), do: nil
+
+  defp took(began), do: "took #{div(now() - began, 1_000)} s"
 
   defp asked(nil, _source), do: nil
 

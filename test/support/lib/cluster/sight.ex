@@ -47,7 +47,10 @@ defmodule LibclusterKubernetes.Test.Cluster.Sight do
   defp take(known, read, now) do
     present = MapSet.new(read, fn {pod, _log} -> key(pod) end)
 
-    gone = for {key, pod} <- known, key not in present, into: %{}, do: {key, %{pod | ends: pod.ends || pod.seen}}
+    gone =
+      for {key, pod} <- known, key not in present, into: %{} do
+        {key, %{pod | ends: pod.ends || pod.seen, gone?: true}}
+      end
 
     for {pod, log} <- read, into: gone do
       pod =
