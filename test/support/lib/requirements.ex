@@ -32,7 +32,8 @@ defmodule LibclusterKubernetes.Test.Requirements do
        "needs rustler_precompiled and castore, from Hex or ERL_LIBS"},
       {:promtool, System.find_executable("promtool"), "the alerts for Prometheus",
        "needs promtool, Debian: prometheus"},
-      {:hex, hex(), "the package as mix hex.build makes it", "needs Hex"}
+      {:hex, hex(), "the package as mix hex.build makes it", "needs Hex"},
+      {:cluster, System.get_env("CLUSTER_IMAGE"), "real pods", "bin/test-cluster runs them"}
     ]
     |> Enum.map(fn
       {tag, missing, what, why} when missing in [nil, ""] -> {[tag], "skipped: #{what} (#{why})"}
