@@ -409,8 +409,8 @@ defmodule LibclusterKubernetes.StrategyTest do
   defp assert_tls_error(pid, context, reason) do
     FakeApiserver.clear_journal(context.server)
     wait_until(fn -> Incident.lasts?(:sys.get_state(pid).incident) end)
-    assert :sys.get_state(pid).incident.message =~ "TLS failed"
-    assert :sys.get_state(pid).incident.message =~ reason
+    assert :sys.get_state(pid).incident.reason =~ "TLS failed"
+    assert :sys.get_state(pid).incident.reason =~ reason
     assert %{"requests" => 0} = FakeApiserver.summary(context.server)
     stop_supervised!(:sys.get_state(pid).topology.topology)
   end

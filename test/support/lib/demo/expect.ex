@@ -87,6 +87,7 @@ defmodule LibclusterKubernetes.Test.Demo.Expect do
   def watches_asked(stage), do: stage |> journal() |> Requests.watches()
   def lists_asked(stage), do: stage |> journal() |> Requests.lists()
   def lists_answered(stage, status), do: stage |> journal() |> Requests.lists(status)
+  def answered(stage, status), do: stage |> journal() |> Requests.all(status)
   def warnings(stage), do: stage.cluster.warnings
 
   defp journal(stage), do: FakeApiserver.journal(stage.server)

@@ -21,6 +21,10 @@ defmodule LibclusterKubernetes.Test.Demo.Requests do
   @spec watches([map()], 100..599 | nil) :: counts()
   def watches(journal, status \\ nil), do: count(journal, status, &(&1["watch"] == true))
 
+  @doc "The same of both."
+  @spec all([map()], 100..599 | nil) :: counts()
+  def all(journal, status \\ nil), do: count(journal, status, fn _request -> true end)
+
   defp count(journal, status, chosen?) do
     journal
     |> Enum.filter(&(chosen?.(&1) and String.ends_with?(&1["path"], "/endpointslices")))

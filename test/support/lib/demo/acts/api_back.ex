@@ -11,12 +11,12 @@ defmodule LibclusterKubernetes.Test.Demo.Acts.ApiBack do
   @impl true
   def play(stage) do
     stage = %{stage | well_at: Watch.now()}
-    answered? = Expect.grown(stage, &Expect.lists_answered(&1, 200))
+    answered? = Expect.grown(stage, &Expect.answered(&1, 200))
     FakeApiserver.no_faults(stage.server)
 
     Screen.ok(
-      "the API answers as before; nodes whose watch was refused list every #{Files.polling_interval()} ms " <>
-        "and try to watch again, after seconds at first"
+      "the API answers as before; nodes go on with their watch from where it was, or list every " <>
+        "#{Files.polling_interval()} ms until they may watch again"
     )
 
     stage = Stage.start_pods(stage, ["127.0.0.7"])
