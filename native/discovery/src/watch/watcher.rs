@@ -283,6 +283,7 @@ impl<'c> Watcher<'c> {
         // It was not watching that failed, but everything: it is tried again as if nothing had been.
         self.refused = None;
         self.useless_since = None;
+        self.doubted = false;
         self.state = if self.believed {
             self.tried_at = Some(now);
             State::Listed
