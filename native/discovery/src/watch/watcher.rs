@@ -101,7 +101,7 @@ pub(crate) struct Watcher<'c> {
     useless_since: Option<Instant>,
     /// Whether it polls because streams opened and were useless: the next is to prove itself before anybody is told of it.
     doubted: bool,
-    /// Whether a stream has cost a list, and none has worked since.
+    /// Whether a stream has cost a list, and none has been useful to its end since.
     lossy: bool,
     refused: Option<Refused>,
     /// What the owner was last told of a refusal.
@@ -202,7 +202,7 @@ impl<'c> Watcher<'c> {
             self.useless_since = None;
             self.refused = None;
         }
-        self.lossy &= !old;
+        self.lossy &= !useful;
         if matches!(end, End::Lost(_)) || matches!(end, End::Silent) && !stream.is_some_and(|stream| stream.told) {
             self.believed = false;
             self.lossy = true;
