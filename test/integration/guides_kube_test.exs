@@ -288,8 +288,8 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
       {:libcluster_kubernetes, ^ref, :watching} ->
         :watches
 
-      {:libcluster_kubernetes, ^ref, {:error, %{kind: kind, message: message}}} ->
-        [_, verb] = Regex.run(~r/verb "(\w+)"/, message)
+      {:libcluster_kubernetes, ^ref, {:error, %{kind: kind, advice: advice}}} ->
+        [_, verb] = Regex.run(~r/verb "(\w+)"/, advice)
         {:error, kind, verb}
 
       {:libcluster_kubernetes, ^ref, {:snapshot, %{warnings: [warning]}}} ->
