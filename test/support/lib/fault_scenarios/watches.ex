@@ -128,7 +128,7 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Watches do
   defp streams do
     [
       {"always: a garbage line, said once", {:watch, stream(["garbage\n"])},
-       modes: [:watch], kinds: [:malformed], notices: 1, truth: :either, struck: {"watches", 4}},
+       modes: [:watch], kinds: [:malformed], notices: 1, truth: :either, struck: {"watches", 2}},
       {"streams that end at once", {:watch, stream([])}, [struck: {"watches", 1}] ++ @always},
       {"streams of one bookmark", {:watch, fn run -> stream([bookmark(run.source, "1")]) end},
        [struck: {"watches", 1}] ++ @always},
