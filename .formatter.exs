@@ -4,7 +4,7 @@
     "{mix,.formatter}.exs",
     "{config,lib,bench}/**/*.{ex,exs}",
     "test/*.exs",
-    "test/{guides,integration,libcluster_kubernetes,mix}/**/*.exs",
+    "test/{cluster,guides,integration,libcluster_kubernetes,mix}/**/*.exs",
     "test/support/lib/**/*.ex"
   ],
   line_length: 120

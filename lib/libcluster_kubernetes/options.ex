@@ -87,9 +87,7 @@ defmodule LibclusterKubernetes.Options do
       # "Every few minutes", in case somebody grants the verb.
       watch_retry_ms: 180_000,
       # Servers send a bookmark about once a minute, up to 75 seconds apart.
-      watch_silence_ms: 90_000,
-      # Nodes that start together do not ask together.
-      start_jitter_ms: div(values.polling_interval, 10)
+      watch_silence_ms: 90_000
     }
   end
 

@@ -1,12 +1,14 @@
 defmodule LibclusterKubernetes.FakeScenariosTest do
   use ExUnit.Case, async: true
-  use LibclusterKubernetes.Test.Scenarios
 
   import LibclusterKubernetes.Test.Scenarios, only: [start: 1]
 
   alias LibclusterKubernetes.Test.{FakeApiserver, Topology}
 
+  # Before the tests, as it counts for those that follow.
   @moduletag timeout: 60_000
+
+  use LibclusterKubernetes.Test.Scenarios
 
   setup context, do: FakeApiserver.serve(context)
 
@@ -99,12 +101,13 @@ end
 
 defmodule LibclusterKubernetes.KubeScenariosTest do
   use ExUnit.Case, async: false
-  use LibclusterKubernetes.Test.Scenarios
 
   alias LibclusterKubernetes.Test.KubeApiserver
 
   @moduletag :kube_apiserver
   @moduletag timeout: 120_000
+
+  use LibclusterKubernetes.Test.Scenarios
 
   setup_all do: KubeApiserver.setup_all(audit: true)
 

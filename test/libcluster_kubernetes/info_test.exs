@@ -63,7 +63,7 @@ defmodule LibclusterKubernetes.InfoTest do
   test "a topology that asks for nothing, as a required option is nil" do
     topology = struct!(Cluster.Strategy.State, topology: :k8s)
     config = [kubernetes_node_basename: "app", kubernetes_selector: nil]
-    state = State.new(topology, Options.new!(:k8s, config, %{}), 0)
+    state = State.new(topology, Options.new!(:k8s, config, %{}))
     assert %Info{mode: :idle, members: [], requests: 0, since: nil} = Info.new(state, MapSet.new())
   end
 

@@ -228,7 +228,6 @@ defmodule LibclusterKubernetes.OptionsTest do
             {:kubernetes_namespace, "Not_Valid", "namespace"},
             {:kubernetes_namespace, "", "namespace"},
             {:kubernetes_ip_lookup_mode, :nodes, ":endpoints, :endpoint_slices, :pods"},
-            {:kubernetes_service_name, "a.b", "Service"},
             {:kubernetes_namespace, "Not_Valid", ":all"},
             {:kubernetes_cluster_name, "a/b", "DNS"},
             {:kubernetes_cluster_name, "a..b", "DNS"},
@@ -249,6 +248,8 @@ defmodule LibclusterKubernetes.OptionsTest do
         assert message =~ accepted
       end
 
+      hostname = Keyword.merge(@least, mode: :hostname, kubernetes_service_name: "a.b")
+      assert catch_error(Options.new!(:k8s, hostname, %{})).message =~ ~s|kubernetes_service_name is "a.b", but must be|
       assert catch_error(Options.new!(:k8s, %{}, %{})).message =~ "must be a keyword list"
       assert catch_error(Options.new!(:k8s, @least ++ [mode: :hostname], %{})).message =~ "kubernetes_service_name"
     end

@@ -80,9 +80,8 @@ defmodule LibclusterKubernetes.Options.Schema do
       type: :boolean,
       default: false,
       doc:
-        "`true`: adds `resourceVersion=0` to the list, so that the API server may answer with any state that it has in its " <>
-          "cache. `false`: the first list is what is true now, and so is each that decides about a disconnect; a poll in " <>
-          "between may be answered from the cache, if all that is known is in it and no object has gone for five minutes"
+        "`true`: lists have `resourceVersion=0`, so that the API server may answer from its cache, also with an old state. " <>
+          "`false`: every list says what is true now. A list that decides who is let go of always does"
     ],
     polling_interval: [
       type: {:integer, 1},
@@ -133,8 +132,8 @@ defmodule LibclusterKubernetes.Options.Schema do
       type: {:integer_or, 0, :never},
       default: {:by_source, [endpoints: 300_000], 30_000},
       doc:
-        "Milliseconds that a member must be absent from successful answers before it is disconnected. " <>
-          "`0` disconnects at once, as libcluster's strategy does; `:never` leaves it to OTP. Endpoints do not show pods that " <>
+        "Milliseconds that a member must be absent from successful answers, and still be connected, before it is judged: see " <>
+          "`LibclusterKubernetes.Strategy`. `0` disconnects at once, as libcluster's strategy does; `:never` leaves it to OTP. Endpoints do not show pods that " <>
           "terminate, so that there it has to outlast a grace period"
     ],
     kubernetes_watch: [

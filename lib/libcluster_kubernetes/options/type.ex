@@ -36,7 +36,7 @@ defmodule LibclusterKubernetes.Options.Type do
   defp normalize(_type, value), do: value
 
   # libcluster interpolates names, so that atoms and charlists work there as well.
-  defp to_text(value) when is_atom(value) and not is_boolean(value), do: Atom.to_string(value)
+  defp to_text(value) when is_atom(value) and value not in [nil, true, false], do: Atom.to_string(value)
 
   defp to_text(value) when is_list(value),
     do: if(:io_lib.printable_unicode_list(value), do: to_string(value), else: value)

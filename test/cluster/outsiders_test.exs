@@ -1,0 +1,61 @@
+defmodule LibclusterKubernetes.Cluster.OutsidersTest do
+  # What has the labels of members and is none, and what is a member without looking like one.
+  use LibclusterKubernetes.Test.Cluster.Case, async: true
+
+  @env %{"HELLO_DISCONNECT_AFTER" => 5_000}
+  @let_go 20
+
+  test "a pod that is no node, one with another cookie, a finished Job, and a pod of the machine's network" do
+    scenario = Scenario.start!("outsiders", replicas: 3, env: @env)
+
+    Scenario.step(scenario, "outsiders and a pod of the machine's network", [pods: 4, hold: @let_go], fn ->
+      Kubectl.apply!(scenario.namespace, Enum.flat_map(App.sources(), &outsiders/1))
+    end)
+  end
+
+  test "a pod of the same release that is no member, while the Service is away" do
+    scenario = Scenario.start!("a pod that is no member", replicas: 3, env: @env)
+
+    Scenario.step(scenario, "it comes", [pods: 4], fn ->
+      Kubectl.apply!(scenario.namespace, Enum.map(App.sources(), &cron/1))
+    end)
+
+    Scenario.step(
+      scenario,
+      "no Service, and no member has its label",
+      [pods: 4, hold: @let_go, waits_for: for(source <- App.sources(), do: {source, 15})],
+      fn ->
+        members = Enum.filter(Scenario.some(scenario, 4), &(&1.labels["member"] == &1.app))
+        for source <- App.sources(), do: Kubectl.delete!(Scenario.path(scenario, "services", App.name(source)))
+        Scenario.label(scenario, members, %{member: "none"})
+      end
+    )
+  end
+
+  defp outsiders(source) do
+    name = App.name(source)
+    members = %{member: name}
+    no_node = App.pod(source, "#{name}-no-node", container: %{command: ["sleep", "3600"]})
+    stranger = App.pod(source, "#{name}-stranger", env: Map.put(@env, "RELEASE_COOKIE", "another"))
+
+    on_machine =
+      App.pod(source, "#{name}-machine", env: @env, spec: %{hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet"})
+
+    finished = App.pod(source, "#{name}-finished", container: %{command: ["true"]}, spec: %{restartPolicy: "Never"})
+
+    job = %{
+      apiVersion: "batch/v1",
+      kind: "Job",
+      metadata: %{name: "#{name}-finished"},
+      spec: %{template: %{metadata: %{labels: members}, spec: finished.spec}}
+    }
+
+    for(pod <- [no_node, stranger], do: put_in(pod.metadata.labels, members)) ++ [job, on_machine]
+  end
+
+  # It looks for members, as every pod of the release does, and has another label itself.
+  defp cron(source) do
+    name = App.name(source)
+    App.pod(source, "#{name}-cron", env: @env, labels: %{member: "none"})
+  end
+end

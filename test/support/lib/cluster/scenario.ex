@@ -1,0 +1,273 @@
+defmodule LibclusterKubernetes.Test.Cluster.Scenario do
+  @moduledoc """
+  The same application three times, each finding its nodes by another source, side by side in a namespace of its own; and
+  steps, in which something happens to all three.
+
+  After each step every pod that stays is to be connected to every other of its application, and no link between two that
+  lived on may have been lost on the way. How soon, and what the pods asked of the API meanwhile, is printed.
+
+  What fails on today's code and waits for another issue is named with its number, `waits_for: [endpoints: 15]`: it is
+  run, and its failure is said and expected.
+  """
+
+  import ExUnit.Callbacks, only: [on_exit: 1]
+
+  alias LibclusterKubernetes.Test.Cluster.{App, Audit, Kubectl, Links, Pod, Sight}
+
+  @enforce_keys [:name, :namespace, :sight, :pods]
+  defstruct @enforce_keys
+
+  @type t :: %__MODULE__{}
+
+  # The longest that a step may take, unless it says otherwise: a machine that has a lot to do.
+  @limit 120
+  # Each look costs the API server and the kubelets something.
+  @pause 700
+
+  @doc """
+  Starts the applications and waits until each is whole. Options as for `App.objects/2`, and
+  `:starting`, a function of the scenario to call when the pods have been asked for.
+  """
+  @spec start!(String.t(), keyword()) :: t()
+  def start!(name, opts \\ []) do
+    namespace = namespace!()
+    scenario = %__MODULE__{name: name, namespace: namespace, sight: Sight.start!(namespace), pods: opts[:replicas] || 3}
+    on_exit(fn -> Sight.stop(scenario.sight) end)
+    objects = Enum.flat_map(App.sources(), &App.objects(&1, opts))
+
+    starting = Keyword.get(opts, :starting, fn _scenario -> :ok end)
+
+    step(scenario, "start of #{scenario.pods}", [], fn ->
+      Kubectl.apply!(namespace, objects)
+      starting.(scenario)
+    end)
+  end
+
+  @doc "A new namespace, which is removed after the test or the module that made it."
+  @spec namespace!() :: String.t()
+  def namespace! do
+    run = System.fetch_env!("CLUSTER_RUN")
+    name = "#{run}-#{System.unique_integer([:positive])}"
+    metadata = %{name: name, labels: %{run: run}}
+    Kubectl.create!("/api/v1/namespaces", %{apiVersion: "v1", kind: "Namespace", metadata: metadata})
+    on_exit(fn -> Kubectl.delete!("/api/v1/namespaces/#{name}") end)
+    name
+  end
+
+  @doc """
+  Does something, and checks what comes of it. Options:
+
+    * `:pods` - how many pods of each application stay, from now on
+    * `:hold` - for how many seconds at least the links are watched
+    * `:until` - a function that gets the pods of one application, and says when to begin to ask for a whole mesh
+    * `:apart` - which pods are to be no part of it: a function of a pod
+    * `:may_part` - which links may be lost: a function of two pods
+    * `:sources` - the applications that this is about
+    * `:limit` - how many seconds it may take
+    * `:waits_for` - issues by source
+  """
+  @spec step(t(), String.t(), keyword(), (() -> term())) :: t()
+  def step(scenario, what, opts \\ [], fun) do
+    scenario = %{scenario | pods: Keyword.get(opts, :pods, scenario.pods)}
+    began = now()
+    hold_during(scenario, Task.async(fun))
+    hold(scenario, now() + 1_000 * Keyword.get(opts, :hold, 0))
+    missing = await_whole(scenario, opts, now() + 1_000 * Keyword.get(opts, :limit, @limit))
+    requests = Audit.requests(scenario.namespace, began)
+
+    for source <- sources(opts), reduce: [] do
+      failures ->
+        pods = pods(scenario, source)
+        failure = failure(missing[source], lost(pods, began, opts))
+
+        said = [
+          whole(pods, began, missing[source]),
+          asked(requests, source),
+          failure && "FAILED: #{failure}",
+          took(began)
+        ]
+
+        IO.puts("#{scenario.name}, #{what}, #{source}: #{said |> Enum.reject(&is_nil/1) |> Enum.join("; ")}")
+        if failure, do: [{source, failure} | failures], else: failures
+    end
+    |> judge(scenario, what, Keyword.get(opts, :waits_for, []))
+
+    scenario
+  end
+
+  @doc "The pods of one application that were ever seen."
+  def pods(scenario, source) do
+    name = App.name(source)
+    scenario.sight |> Sight.seen() |> Enum.filter(&(&1.app == name))
+  end
+
+  @doc "So many pods of each application that stay, by name the first."
+  @spec some(t(), non_neg_integer()) :: [Pod.t()]
+  def some(scenario, count) do
+    for source <- App.sources(),
+        pod <- scenario |> pods(source) |> Enum.filter(&Pod.stays?/1) |> Enum.sort_by(& &1.name) |> Enum.take(count),
+        do: pod
+  end
+
+  ## What happens
+
+  @doc "Sets how many pods there are of each application, in one moment."
+  def scale(scenario, replicas) do
+    for source <- App.sources(), do: patch(scenario, "deployments", App.name(source), %{spec: %{replicas: replicas}})
+  end
+
+  @doc "Replaces all pods of each application, as `kubectl rollout restart` does, in one moment."
+  def restart(scenario) do
+    annotations = %{"kubectl.kubernetes.io/restartedAt" => DateTime.to_iso8601(DateTime.utc_now())}
+    template = %{metadata: %{annotations: annotations}}
+    for source <- App.sources(), do: patch(scenario, "deployments", App.name(source), %{spec: %{template: template}})
+  end
+
+  @doc "Changes labels of pods."
+  def label(scenario, pods, labels) do
+    for pod <- pods, do: patch(scenario, "pods", pod.name, %{metadata: %{labels: labels}})
+  end
+
+  @doc "Lets what was done have its effect for so long."
+  def last(seconds) do
+    receive do
+    after
+      1_000 * seconds -> :ok
+    end
+  end
+
+  @doc "Waits for a condition, with a limit."
+  def await(what, limit \\ @limit, condition), do: await_until(what, condition, now() + 1_000 * limit)
+
+  defp await_until(what, condition, deadline) do
+    unless condition.() do
+      if now() > deadline, do: raise("waited in vain: #{what}")
+      pause()
+      await_until(what, condition, deadline)
+    end
+  end
+
+  @doc "Changes an object of the namespace."
+  def patch(scenario, resource, name, patch), do: Kubectl.patch!(path(scenario, resource, name), patch)
+
+  @doc "The path of an object in the API."
+  def path(scenario, resource, name) do
+    root = if resource in ["deployments", "statefulsets"], do: "/apis/apps/v1", else: "/api/v1"
+    "#{root}/namespaces/#{scenario.namespace}/#{resource}/#{name}"
+  end
+
+  ## Below
+
+  defp sources(opts), do: Keyword.get(opts, :sources, App.sources())
+
+  # Pods that terminate are seen only while they are there.
+  defp hold_during(scenario, task) do
+    case Task.yield(task, @pause) do
+      {:ok, result} ->
+        result
+
+      nil ->
+        Sight.look(scenario.sight)
+        hold_during(scenario, task)
+    end
+  end
+
+  defp hold(scenario, until) do
+    if now() < until do
+      Sight.look(scenario.sight)
+      pause()
+      hold(scenario, until)
+    end
+  end
+
+  defp await_whole(scenario, opts, deadline) do
+    Sight.look(scenario.sight)
+    missing = Map.new(sources(opts), &{&1, missing(scenario, &1, opts)})
+
+    if now() > deadline or Enum.all?(missing, fn {_, missing} -> missing == nil end) do
+      missing
+    else
+      pause()
+      await_whole(scenario, opts, deadline)
+    end
+  end
+
+  defp missing(scenario, source, opts) do
+    {apart, pods} = scenario |> pods(source) |> Enum.split_with(Keyword.get(opts, :apart, fn _ -> false end))
+
+    case Links.missing(pods, scenario.pods - Enum.count(apart, &(&1.ends == nil))) do
+      nil -> unless Keyword.get(opts, :until, fn _ -> true end).(pods ++ apart), do: "it has not happened"
+      missing -> missing
+    end
+  end
+
+  defp lost(pods, since, opts) do
+    may_part = Keyword.get(opts, :may_part, fn _, _ -> false end)
+    for {_, one, other} = loss <- Links.lost(pods, since), not may_part.(one, other), do: loss
+  end
+
+  defp failure(nil, []), do: nil
+  defp failure(missing, []), do: missing
+
+  defp failure(missing, losses) do
+    lines = for {at, pod, other} <- losses, do: "\n    #{time(at)} #{pod.name} lost #{other.name}"
+    "#{if missing, do: missing <> "; "}#{length(losses)} times a link was lost though both ends lived on:#{lines}"
+  end
+
+  # Pods that take long to start are not what is measured.
+  defp whole(pods, began, nil) do
+    from = max(began, Links.last_start(pods) || began)
+    changed = Links.last_change(pods) || began
+    if changed <= from, do: "whole", else: "whole after #{Float.round((changed - from) / 1_000, 1)} s"
+  end
+
+  defp whole(_pods, _began, _missing), do: nil
+
+  defp took(began), do: "took #{div(now() - began, 1_000)} s"
+
+  defp asked(nil, _source), do: nil
+
+  defp asked(requests, source) do
+    name = App.name(source)
+    "asked #{requests |> Enum.filter(&(&1.app == name)) |> Audit.summary()}"
+  end
+
+  defp judge(failures, scenario, what, waits_for) do
+    for {source, issue} <- waits_for do
+      case List.keyfind(failures, source, 0) do
+        nil -> IO.puts("#{scenario.name}, #{what}, #{source}: waits for issue #{issue}, but did not fail")
+        _ -> IO.puts("#{scenario.name}, #{what}, #{source}: expected to fail until issue #{issue} is done")
+      end
+    end
+
+    case Enum.reject(failures, fn {source, _} -> Keyword.has_key?(waits_for, source) end) do
+      [] ->
+        :ok
+
+      unexpected ->
+        folder = keep_logs(scenario)
+        text = Enum.map_join(unexpected, "\n", fn {source, failure} -> "#{source}: #{failure}" end)
+        raise ExUnit.AssertionError, message: "#{scenario.name}, #{what}:\n#{text}\nWhat the pods said is in #{folder}"
+    end
+  end
+
+  defp keep_logs(scenario) do
+    folder = Path.join(System.fetch_env!("CLUSTER_LOGS"), scenario.namespace)
+    File.mkdir_p!(folder)
+
+    for pod <- Sight.seen(scenario.sight),
+        do: File.write!(Path.join(folder, "#{pod.name}-#{pod.restarts}.log"), pod.log)
+
+    folder
+  end
+
+  defp pause do
+    receive do
+    after
+      @pause -> :ok
+    end
+  end
+
+  defp time(at), do: at |> DateTime.from_unix!(:millisecond) |> DateTime.to_time() |> Time.to_iso8601()
+  defp now, do: System.os_time(:millisecond)
+end
