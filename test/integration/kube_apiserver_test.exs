@@ -229,6 +229,8 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
         KubeApiserver.pod!(context.server, namespace, "app-0", ip: ip, labels: labels)
       end
 
+      KubeApiserver.pod!(context.server, context.namespace, "app-1", ip: "10.1.0.3", labels: labels)
+
       config = [
         kubernetes_ip_lookup_mode: :pods,
         kubernetes_selector: "app=#{context.namespace}",
@@ -241,20 +243,19 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
 
       may_list_everywhere(context, "pods")
       Topology.wait_until(fn -> match?({:ok, _}, list(context, config)) end)
-      assert {:ok, %{ready: ["app@10.1.0.1", "app@10.1.0.2"]}} = list(context, config)
+      assert {:ok, %{ready: ["app@10.1.0.1", "app@10.1.0.2", "app@10.1.0.3"]}} = list(context, config)
 
       fields = [kubernetes_field_selector: "metadata.namespace!=#{other},status.phase=Running"]
-      assert {:ok, %{ready: ["app@10.1.0.1"]}} = list(context, config ++ fields)
+      assert {:ok, %{ready: ["app@10.1.0.1", "app@10.1.0.3"]}} = list(context, config ++ fields)
       assert {:error, %{status: 400} = error} = list(context, config ++ [kubernetes_field_selector: "spec.hostname=a"])
       assert error.message =~ "field label not supported: spec.hostname"
       assert error.advice =~ "kubernetes_field_selector"
 
       start(context, config)
-      assert_receive {:connect, :"app@10.1.0.1", true}
-      assert_receive {:connect, :"app@10.1.0.2", true}
+      for node <- [:"app@10.1.0.1", :"app@10.1.0.2", :"app@10.1.0.3"], do: assert_receive({:connect, ^node, true})
       KubeApiserver.delete_pod!(context.server, other, "app-0")
       assert_receive {:disconnect, :"app@10.1.0.2"}
-      assert connected(context) == [:"app@10.1.0.1"]
+      assert connected(context) == [:"app@10.1.0.1", :"app@10.1.0.3"]
     end
 
     test "a thousand", context do
