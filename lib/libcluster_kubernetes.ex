@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes do
   @external_resource readme = Path.join(__DIR__, "../README.md")
   @moduledoc readme |> File.read!() |> String.split("<!-- moduledoc -->") |> Enum.at(1, "")
 
-  alias LibclusterKubernetes.{Await, Diagnosis, Info}
+  alias LibclusterKubernetes.{Await, Diagnosis, Info, Readiness}
   alias LibclusterKubernetes.Strategy.Topologies
   alias LibclusterKubernetes.Diagnosis.{Subject, Surroundings}
 
@@ -52,6 +52,21 @@ defmodule LibclusterKubernetes do
   """
   @spec await(atom(), peers: pos_integer() | nil, timeout: non_neg_integer()) :: Await.ending()
   def await(topology, opts \\ []), do: Await.await(topology, opts)
+
+  @doc """
+  Whether this node is in its cluster, as far as one can know: for a readiness probe. See the guide to monitoring for when to
+  use it, and when not.
+
+  It is `true` from the moment at which there was an answer of the API and this node was connected to a member of it, or the
+  answer named no ready member but this node. From then on it stays `true`, for as long as the VM runs: a failure of the API
+  or of the network must not take all pods out of their Service at once. It is `false` where no process of this VM runs the
+  topology with `LibclusterKubernetes.Strategy`.
+
+      iex> LibclusterKubernetes.ready?(:no_such_topology)
+      false
+  """
+  @spec ready?(atom()) :: boolean()
+  def ready?(topology), do: Readiness.ready?(topology, fn -> info(topology) end)
 
   @doc """
   Says for every topology of this VM why its nodes do not connect: those that run, and those that are configured with

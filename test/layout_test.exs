@@ -10,7 +10,9 @@ defmodule LibclusterKubernetes.LayoutTest do
     # The parts of the process know nothing of those who ask it.
     "strategy/" => ~w(native/ options),
     "info" => ~w(strategy/),
-    "telemetry" => ~w(strategy/ native/ options),
+    "telemetry/" => ~w(),
+    "telemetry" => ~w(telemetry/ strategy/ native/ options),
+    "readiness" => ~w(info),
     "strategy" => ~w(strategy/ native/ options info telemetry),
     "application" => ~w(strategy/),
     "await" => ~w(strategy/),
@@ -19,7 +21,7 @@ defmodule LibclusterKubernetes.LayoutTest do
     "diagnosis" => ~w(diagnosis/ native/ options),
     "manifests/" => ~w(options),
     "mix/tasks/" => ~w(manifests/ options strategy),
-    "libcluster_kubernetes" => ~w(await diagnosis diagnosis/ info strategy/)
+    "libcluster_kubernetes" => ~w(await diagnosis diagnosis/ info readiness strategy/)
   }
 
   @root Path.expand("..", __DIR__)

@@ -13,7 +13,8 @@ defmodule LibclusterKubernetes.PackageTest do
   @folder Path.expand("../_build/test/package", __DIR__)
 
   test "the package holds the sources of what it is built from, the texts, and nothing else" do
-    files = Package.files()
+    # Where a release is made, with the checksums of what is precompiled.
+    files = Enum.reject(Package.files(), &String.starts_with?(&1, "checksum-"))
     folders = files |> Enum.map(&Path.dirname/1) |> Enum.uniq()
 
     assert Enum.filter(files, &(Path.dirname(&1) == ".")) ==
@@ -21,26 +22,43 @@ defmodule LibclusterKubernetes.PackageTest do
 
     for file <- files, Path.dirname(file) != "." do
       assert file =~
-               ~r"^(lib/.*\.ex|native/(discovery|nif)/src/.*\.rs|native/nif/build.rs|native/\w+/Cargo.toml|native/fake_apiserver/src/lib.rs)$"
+               ~r"^(lib/.*\.ex|priv/monitoring/.*\.(json|yaml)|native/(discovery|nif)/src/.*\.rs|native/nif/build.rs|native/\w+/Cargo.toml|native/fake_apiserver/src/lib.rs)$"
     end
 
     assert "lib/libcluster_kubernetes" in folders
+    assert "priv/monitoring" in folders
     assert "native/discovery/src" in folders
   end
 
   test "a fresh project that depends on the package builds it, and lists with it" do
     package = Package.copy!(Path.join(@folder, "libcluster_kubernetes"))
-    app = fresh_project(Path.join(@folder, "fresh"), package)
+    app = Package.fresh_project(Path.join(@folder, "fresh"), package)
     assert {said, 0} = Package.mix(app, ["compile"])
     refute said =~ "warning"
     assert said =~ "Generated fresh app"
 
+    # The build has a library of its own, and the dashboard is where the application finds it.
+    built = Path.join(app, "_build/prod/lib/libcluster_kubernetes/priv")
+    assert File.regular?(Path.join(built, "monitoring/grafana.json"))
+    assert [_library] = Path.wildcard("#{built}/native/*.so")
+    refute File.exists?(Path.join(package, "priv/native"))
+
     server = FakeApiserver.start!()
     on_exit(fn -> FakeApiserver.stop(server) end)
     FakeApiserver.put(server, "endpoints", "app", endpoints(["10.0.0.1"]))
-    script = "{:ok, answer} = LibclusterKubernetes.Native.list(#{inspect(options(server))}); IO.inspect(answer.ready)"
+
+    script = """
+    {:ok, _} = LibclusterKubernetes.Native.list(#{inspect(options(server))}, self())
+    receive do: ({:libcluster_kubernetes, _, {:list, {:ok, answer}}} -> IO.inspect(answer.ready))
+    """
+
     assert {said, 0} = Package.mix(app, ["run", "--no-start", "-e", script])
     assert said =~ ~s(["app@10.0.0.1"])
+  end
+
+  test "bin/release makes a library for each target of mix.exs" do
+    assert {targets, 0} = System.cmd(Path.expand("../bin/release", __DIR__), ["targets"])
+    assert String.split(targets) == Mix.Project.config()[:precompiled][:targets]
   end
 
   @tag :hex
@@ -51,23 +69,6 @@ defmodule LibclusterKubernetes.PackageTest do
     packed = (unpacked <> "/**") |> Path.wildcard(match_dot: true) |> Enum.filter(&File.regular?/1)
     packed = packed |> Enum.map(&Path.relative_to(&1, unpacked)) |> List.delete("hex_metadata.config")
     assert Enum.sort(packed) == Package.files()
-  end
-
-  defp fresh_project(folder, package) do
-    File.rm_rf!(folder)
-    File.mkdir_p!(Path.join(folder, "lib"))
-    File.write!(Path.join(folder, "lib/fresh.ex"), "defmodule Fresh do\nend\n")
-
-    File.write!(Path.join(folder, "mix.exs"), """
-    defmodule Fresh.MixProject do
-      use Mix.Project
-
-      def project, do: [app: :fresh, version: "0.1.0", deps: [{:libcluster_kubernetes, path: #{inspect(package)}}]]
-      def application, do: [extra_applications: [:logger]]
-    end
-    """)
-
-    folder
   end
 
   defp options(server) do

@@ -3,6 +3,7 @@
 #
 #   setup_tools [COMMAND...]      installs from the system's packages what is missing, also these commands, whose packages
 #                                 are called as they are; ends the script if it cannot
+#   setup_cargo                   finds cargo, or ends the script
 #   setup_environment             where builds go, so that the NIF is compiled once for all who source this
 #   setup_build_alone COMMAND...  runs COMMAND while nobody else builds in this repository
 
@@ -21,14 +22,21 @@ setup_tools() {
   done
   if ((${#packages[@]})); then setup_install "${packages[@]}"; fi
 
+  setup_cargo
+}
+
+setup_cargo() {
   # rustup puts cargo here; a shell that did not read the user's profile does not know.
   setup_has cargo || PATH="$PATH:${CARGO_HOME:-${HOME:-}/.cargo}/bin"
   setup_has cargo || setup_fail "cargo is missing: install Rust, for example from https://rustup.rs"
 }
 
 setup_environment() {
-  CARGO_TARGET_DIR="$(realpath -m "${CARGO_TARGET_DIR:-$root/target}")"
+  CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
+  [[ "$CARGO_TARGET_DIR" = /* ]] || CARGO_TARGET_DIR="$PWD/$CARGO_TARGET_DIR"
   export CARGO_TARGET_DIR PATH
+  # Nothing that these scripts build goes anywhere, so libcluster's stand-in will do (mix.exs).
+  export LIBCLUSTER_KUBERNETES_STAND_IN=1
   # Without UTF-8 every VM that starts prints a warning.
   case "${LC_ALL:-${LC_CTYPE:-${LANG:-}}}" in
     *[Uu][Tt][Ff]*8) ;;

@@ -20,6 +20,7 @@ defmodule LibclusterKubernetes.Diagnosis do
   @type t :: %__MODULE__{topology: atom(), node: String.t(), checks: [Check.t()], cause: Check.t() | nil}
 
   @members 10
+  @steps 12
   @timeout 5_000
 
   @doc false
@@ -34,12 +35,30 @@ defmodule LibclusterKubernetes.Diagnosis do
   defp checks(nil, _surroundings, _opts), do: []
 
   defp checks(options, surroundings, opts) do
-    case options |> Options.to_native() |> Native.probe() do
+    case probe(options) do
       {:ok, facts} ->
         checks(options, surroundings, facts, opts)
 
-      {:error, reason} ->
+      {:error, "kubernetes_master " <> _ = reason} ->
         [Check.failed(:address, reason, "Set kubernetes_master to a host name, or https://host[:port].")]
+
+      {:error, reason} ->
+        [Check.failed(:library, reason, "The log and the guide \"Operating\" say more under :library.")]
+    end
+  end
+
+  # Each of its steps may take as long as a request.
+  defp probe(options) do
+    limit = @steps * options.values.kubernetes_request_timeout
+
+    with {:ok, {question, ref}} <- options |> Options.to_native() |> Native.probe(self()) do
+      receive do
+        {:libcluster_kubernetes, ^ref, {:probe, facts}} -> {:ok, facts}
+      after
+        limit ->
+          Native.stop(question)
+          {:error, "no answer of the library within #{limit} ms"}
+      end
     end
   end
 

@@ -15,6 +15,7 @@ defmodule LibclusterKubernetes.Info do
     :last_error,
     :resource_version,
     :members,
+    :held_back,
     :requests,
     :version
   ]
@@ -29,9 +30,12 @@ defmodule LibclusterKubernetes.Info do
     * `since` - when that mode began; `nil` before the first answer
     * `last_success` - when the last list was complete, or a watch was opened or told something; a watch is silent
       while nothing changes
-    * `last_error` - the last error, though it may be over: its `kind`, `status` (HTTP) and `message`, and when (`at`)
+    * `last_error` - the last error, though it may be over: its `kind`, `status` (HTTP), `message` and
+      `advice`, and when (`at`)
     * `resource_version` - the server's mark of the last change that came; `nil` before the first answer
     * `members` - everybody in the answers but this node, and everybody who is gone and not yet let go of
+    * `held_back` - members that have been absent for `kubernetes_disconnect_after` and stay all the same, because the list
+      that was to confirm it failed or is not plausibly about this cluster: since when, why, and who; `nil` otherwise
     * `requests` - made by this topology since it was started
     * `version` - of this package
   """
@@ -42,11 +46,21 @@ defmodule LibclusterKubernetes.Info do
           mode: :starting | :watch | :poll,
           since: DateTime.t() | nil,
           last_success: DateTime.t() | nil,
-          last_error: %{at: DateTime.t(), kind: atom(), status: 100..599 | nil, message: String.t()} | nil,
+          last_error: last_error() | nil,
           resource_version: String.t() | nil,
           members: [member()],
+          held_back: held_back() | nil,
           requests: non_neg_integer(),
           version: String.t()
+        }
+
+  @typedoc "`advice` is what to do about it, where that is known."
+  @type last_error :: %{
+          at: DateTime.t(),
+          kind: atom(),
+          status: 100..599 | nil,
+          message: String.t(),
+          advice: String.t() | nil
         }
 
   @typedoc """
@@ -54,6 +68,12 @@ defmodule LibclusterKubernetes.Info do
   (no longer in the answers, and let go of after `kubernetes_disconnect_after`).
   """
   @type member :: %{name: String.t(), standing: :ready | :not_ready | :draining | :absent, connected?: boolean()}
+
+  @typedoc """
+  `reason` is `:empty`, `:truncated` (Endpoints hold 1,000 addresses), `{:strangers, size}` (it names nobody of this cluster
+  of so many), `{:most_missing, missing, size}`, or `{:failed, kind}` of the error.
+  """
+  @type held_back :: %{since: DateTime.t(), reason: atom() | tuple(), members: [String.t()]}
 
   @doc false
   @spec new(State.t(), connected :: MapSet.t(String.t())) :: t()
@@ -68,13 +88,14 @@ defmodule LibclusterKubernetes.Info do
       last_error: last_error(activity.last_error),
       resource_version: state.resource_version,
       members: members(state.membership, connected),
+      held_back: state.held_back,
       requests: activity.requests,
       version: version()
     }
   end
 
   defp last_error(nil), do: nil
-  defp last_error({at, error}), do: error |> Map.take([:kind, :status, :message]) |> Map.put(:at, at)
+  defp last_error({at, error}), do: error |> Map.take([:kind, :status, :message, :advice]) |> Map.put(:at, at)
 
   defp members(membership, connected) do
     membership

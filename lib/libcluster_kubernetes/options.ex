@@ -65,9 +65,9 @@ defmodule LibclusterKubernetes.Options do
       type: :boolean,
       default: false,
       doc:
-        "`true`: adds `resourceVersion=0` to the list, so that the API server may answer with any state that it has in its " <>
-          "cache. `false`: the first list is what is true now, and so is each that decides about a disconnect; a poll in " <>
-          "between may be answered from the cache, if all that is known is in it and no object has gone for five minutes"
+        "`true`: adds `resourceVersion=0` to lists, so that the API server may answer with any state that it has in its " <>
+          "cache, also an old one. `false`: every list is what is true now; since Kubernetes 1.31 servers answer those from " <>
+          "their cache as well. A list that decides who is let go of is always of now"
     ],
     polling_interval: [
       type: {:integer, 1},
@@ -108,8 +108,8 @@ defmodule LibclusterKubernetes.Options do
       type: {:integer_or, 0, :never},
       default: 30_000,
       doc:
-        "Milliseconds that a member must be absent from successful answers before it is disconnected. " <>
-          "`0` disconnects at once, as libcluster's strategy does; `:never` leaves it to OTP"
+        "Milliseconds that a member must be absent from successful answers, and still be connected, before it is judged: see " <>
+          "`LibclusterKubernetes.Strategy`. `0` disconnects at once, as libcluster's strategy does; `:never` leaves it to OTP"
     ],
     kubernetes_watch: [
       type: {:in, [false, :auto]},
@@ -211,9 +211,7 @@ defmodule LibclusterKubernetes.Options do
       # "Every few minutes", in case somebody grants the verb.
       watch_retry_ms: 180_000,
       # Servers send a bookmark about once a minute, up to 75 seconds apart.
-      watch_silence_ms: 90_000,
-      # Nodes that start together do not ask together.
-      start_jitter_ms: div(values.polling_interval, 10)
+      watch_silence_ms: 90_000
     }
   end
 

@@ -26,16 +26,18 @@ defmodule LibclusterKubernetes.Strategy do
     API. Where it may not watch, every tick (`polling_interval` ± 10 %) asks for a list.
   * A snapshot replaces the known members. An error replaces nothing. Every tick connects to known members that are not
     connected.
-  * A member that is absent from snapshots is disconnected after `kubernetes_disconnect_after`, when a list of that
-    moment confirms it; never while the API fails, never if another topology of this VM holds it.
-  * A node that sees itself absent for that long leaves by `:global.disconnect/0`, where it exists (OTP 25.1) and the
-    topology's `disconnect` is the default; else it disconnects the members one by one. It connects to nobody until it
-    is back.
+  * A member in the answer is never let go of, ready or not, draining or not. A lost link to one is made again.
+  * A member whose connection closes is gone: OTP notices that by itself.
+  * One that is still connected, but has been absent from the answers for `kubernetes_disconnect_after`, is judged by a
+    list of that moment, on a connection of its own. The list decides nothing if it is empty or cut short, if it names
+    nobody of this cluster, or if more than half of this cluster is missing from it: then everybody stays, and the log
+    and `LibclusterKubernetes.info/1` say so.
+  * Whoever is gone by that list is asked to leave, and judges by a list of its own. This node itself leaves when it is
+    gone. A node that another topology of this VM holds, or that never was in an answer, is left alone.
 
   Since OTP 25 an explicit disconnect of a live node makes `global` cut links among the others
-  (`prevent_overlapping_partitions`), while a node that leaves by itself costs no other link. So a node that does not
-  see that it is gone is asked to leave, before it would be disconnected. It stays where its own healthy view of the API
-  names it: a link too many harms nobody.
+  (`prevent_overlapping_partitions`), while a node that leaves by itself (`:global.disconnect/0`, OTP 25.1) costs no other
+  link. So only a node that does not answer, because it runs another strategy, is disconnected explicitly.
   """
 
   use GenServer
@@ -47,6 +49,7 @@ defmodule LibclusterKubernetes.Strategy do
     Activity,
     Incident,
     Jobs,
+    Judging,
     Log,
     Membership,
     Notices,
@@ -72,15 +75,21 @@ defmodule LibclusterKubernetes.Strategy do
     # A code purge kills the tasks that run purged code; it is not to end the topology with them.
     Process.flag(:trap_exit, true)
     # From now on this topology can be found, and asked to leave.
-    {:ok, topology |> State.new(options, now()) |> State.publish(), {:continue, :start}}
+    {:ok, topology |> State.new(options) |> State.publish(), {:continue, :start}}
   end
 
   @impl GenServer
   def handle_continue(:start, state) do
     Enum.each(state.options.warnings, &Log.write(state.topology, {:warn, &1}))
     Log.undistributed(state.topology)
-    {:ok, {worker, ref}} = start_worker(state)
-    {:noreply, schedule_tick(%{state | worker: worker, ref: ref})}
+    {:noreply, state |> start_worker() |> schedule_tick()}
+  end
+
+  # A worker that cannot be stopped, because its library is gone, ends when nobody holds it any more. (To hibernate would
+  # not do: it collects nothing while a message waits.)
+  def handle_continue(:forget, state) do
+    :erlang.garbage_collect()
+    {:noreply, state}
   end
 
   # Hot upgrade. The worker is replaced by the next tick.
@@ -96,30 +105,24 @@ defmodule LibclusterKubernetes.Strategy do
     {:noreply, answer_waiters(%{state | waiters: Waiters.add(state.waiters, from, peers, timeout)})}
   end
 
-  # Others no longer see this node in their answers.
-  def handle_call(:leave_unless_member, _from, state) do
-    if Membership.member?(state.membership) and not Incident.lasts?(state.incident) do
-      {:reply, :stays, state}
-    else
-      membership = Membership.dismiss(state.membership, Atom.to_string(node()), now())
-      state = State.publish(%{state | membership: membership})
-      {:reply, :left, State.start(state, {:leave, MapSet.to_list(State.connected(state))})}
-    end
-  end
-
   @impl GenServer
   def handle_info(:tick, state) do
-    # A poll may be answered from a server's cache, but not when it decides about a disconnect.
-    case Native.refresh(state.worker, Membership.deciding?(state.membership)) do
+    case refresh(state) do
       :ok -> {:noreply, tick(state)}
-      # To hibernate collects the garbage: a worker that cannot be stopped, because its library is gone, ends with that.
-      :outdated -> {:noreply, state |> replace_worker() |> tick(), :hibernate}
+      :outdated -> {:noreply, state |> start_worker() |> tick(), {:continue, :forget}}
     end
   end
 
-  def handle_info(:review, state), do: {:noreply, state |> confirm() |> Review.run(now())}
+  def handle_info(:review, state), do: {:noreply, Review.run(state, now())}
 
   def handle_info({:libcluster_kubernetes, ref, event}, %{ref: ref} = state), do: {:noreply, heard(event, state)}
+
+  def handle_info({:libcluster_kubernetes, ref, {:list, answer}}, %{judging: %{ref: ref}} = state) do
+    {:noreply, state |> Judging.heard(answer, now()) |> Review.run(now())}
+  end
+
+  # Others no longer see this node in their answers.
+  def handle_info({:asked_to_leave, asker}, state), do: {:noreply, Judging.asked(state, asker, now())}
 
   def handle_info({task, result}, state) when is_map_key(state.jobs, task), do: {:noreply, ended(task, result, state)}
 
@@ -139,17 +142,16 @@ defmodule LibclusterKubernetes.Strategy do
   defp heard({:snapshot, snapshot}, %{membership: known} = state) do
     state = state |> notify(snapshot) |> observe(snapshot)
     {came, gone} = changes = Membership.changes(known, state.membership)
-    state = state |> end_incident({:answer, came, gone}) |> State.publish() |> Review.run(now()) |> answer_waiters()
+    state = state |> end_incident({:answer, came, gone}) |> Review.run(now()) |> answer_waiters()
     Telemetry.snapshot(state.options, snapshot, changes)
     :ok = Native.acknowledge(state.worker, state.ref)
     state
   end
 
-  defp heard({:unchanged, freshness}, state) do
-    routine? = Membership.nobody_absent?(state.membership) and not Incident.lasts?(state.incident)
-    state = %{state | membership: Membership.confirm(state.membership, freshness, now())}
-    # Nearly every poll ends here: nothing in it grows with the number of members.
-    if routine?, do: state, else: state |> State.publish() |> end_incident({:answer, 0, 0}) |> Review.run(now())
+  # Nearly every poll ends here: nothing in it grows with the number of members.
+  defp heard(:unchanged, state) do
+    state = State.change(state, &Membership.confirm/1)
+    if Incident.lasts?(state.incident), do: state |> end_incident({:answer, 0, 0}) |> Review.run(now()), else: state
   end
 
   defp heard(:watching, state) do
@@ -183,9 +185,9 @@ defmodule LibclusterKubernetes.Strategy do
   end
 
   defp observe(state, snapshot) do
-    membership = Membership.observe(state.membership, Atom.to_string(node()), snapshot, now())
     activity = Activity.heard(state.activity, DateTime.utc_now())
-    %{state | membership: membership, activity: activity, resource_version: snapshot.resource_version}
+    state = %{state | activity: activity, resource_version: snapshot.resource_version}
+    State.change(state, &Membership.observe(&1, Atom.to_string(node()), snapshot, now()))
   end
 
   defp end_incident(state, ending) do
@@ -207,7 +209,7 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | waiters: Waiters.answer(state.waiters, progress)}
   end
 
-  defp tick(state), do: state |> confirm() |> Review.run(now()) |> schedule_tick()
+  defp tick(state), do: state |> Review.run(now()) |> schedule_tick()
 
   defp schedule_tick(state) do
     interval = state.options.values.polling_interval
@@ -215,25 +217,19 @@ defmodule LibclusterKubernetes.Strategy do
     state
   end
 
-  # Whoever is to be disconnected must be absent from an answer of now. The next poll would tell as well, as it is one that
-  # decides; a watch only speaks of changes.
-  defp confirm(state) do
-    # A worker that is outdated is replaced by the next tick, and its successor begins with a list.
-    if Membership.unconfirmed?(state.membership, now()), do: _ = Native.relist(state.worker)
-    state
-  end
+  # It knows this node by the name that it was started with.
+  defp refresh(%{worker: worker, node: node}) when worker == nil or node != node(), do: :outdated
+  defp refresh(state), do: Native.refresh(state.worker)
 
-  defp start_worker(state), do: state.options |> Options.to_native() |> Native.start(self())
-
-  # What is known stays; what the old worker still sends is ignored.
-  defp replace_worker(state) do
-    case start_worker(state) do
+  # In the place of another one: what is known stays, and what that one still sends is ignored.
+  defp start_worker(state) do
+    case state.options |> Options.to_native() |> Native.start(self()) do
       {:ok, {worker, ref}} ->
-        :ok = Native.stop(state.worker)
-        %{state | worker: worker, ref: ref}
+        if state.worker, do: :ok = Native.stop(state.worker)
+        %{state | worker: worker, ref: ref, node: node()}
 
-      {:error, reason} ->
-        heard({:error, %{kind: :library, message: reason, status: nil, retry_after_ms: nil}}, state)
+      {:error, text} ->
+        heard({:error, Native.library_error(text)}, state)
     end
   end
 

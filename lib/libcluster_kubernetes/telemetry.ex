@@ -27,7 +27,7 @@ defmodule LibclusterKubernetes.Telemetry do
       * measurements: `system_time`, in native time units
     * `[:libcluster_kubernetes, :watch, :stop]`
       * measurements: `duration`; `bytes` of the body; `events`, bookmarks included
-      * metadata: `reason`: `:ended` (its time was over), `:relist` (a list was needed), `:broken`, `:silent`, `:expired`
+      * metadata: `reason`: `:ended` (its time was over), `:useless` (at once, and it told nothing), `:broken`, `:silent`, `:expired`
         (410), or `:failed` (it sent an error, or what is no event)
     * `[:libcluster_kubernetes, :snapshot]`
       * measurements: how many members are `ready`, `not_ready` and `draining`, this node included; how many addresses were
@@ -43,8 +43,62 @@ defmodule LibclusterKubernetes.Telemetry do
 
   alias LibclusterKubernetes.{Native, Options}
   alias LibclusterKubernetes.Strategy.Incident
+  alias LibclusterKubernetes.Telemetry.{DefaultLogger, Metrics}
 
   @typep context :: Options.t()
+
+  @events for event <- [[:list, :stop], [:watch, :start], [:watch, :stop], [:snapshot], [:error], [:recovery]],
+              do: [:libcluster_kubernetes | event]
+
+  @doc """
+  The names of all events above, for `:telemetry.attach_many/4`.
+
+      iex> [:libcluster_kubernetes, :snapshot] in LibclusterKubernetes.Telemetry.events()
+      true
+  """
+  @spec events() :: [:telemetry.event_name(), ...]
+  def events, do: @events
+
+  @doc """
+  A list of [`Telemetry.Metrics`](https://hexdocs.pm/telemetry_metrics) for a reporter, such as one for Prometheus: those
+  that the dashboard and the alerts in `priv/monitoring` are made for, three of libcluster's events among them. The guide to
+  monitoring has a table of them.
+
+      {TelemetryMetricsPrometheus.Core, metrics: LibclusterKubernetes.Telemetry.metrics() ++ MyApp.metrics()}
+
+  Raises where the application does not depend on `telemetry_metrics`.
+  """
+  @spec metrics() :: [struct()]
+  def metrics, do: Metrics.new()
+
+  @doc """
+  Logs each event in a line of its name and all that it carries as `key=value`, for those who look up how long, how much and
+  how often. What fails, and who comes and goes, a topology logs in words without it.
+
+      iex> LibclusterKubernetes.Telemetry.attach_default_logger(level: :debug)
+      :ok
+      iex> LibclusterKubernetes.Telemetry.attach_default_logger()
+      {:error, :already_exists}
+      iex> LibclusterKubernetes.Telemetry.detach_default_logger()
+      :ok
+
+  A line looks like this, and has `topology` in its metadata:
+
+      [libcluster_kubernetes] snapshot topology=k8s source=pods resource_version="812" came=1 draining=0 …
+
+  ## Options
+
+    * `:level` (default `:info`) - of the lines. A list that succeeded is logged at `:debug` all the same: where nothing
+      watches, each tick is one
+    * `:events` (default `events/0`) - some of these
+  """
+  @spec attach_default_logger(level: Logger.level(), events: [:telemetry.event_name()]) ::
+          :ok | {:error, :already_exists}
+  def attach_default_logger(opts \\ []), do: DefaultLogger.attach(@events, opts)
+
+  @doc "Ends what `attach_default_logger/1` began."
+  @spec detach_default_logger() :: :ok | {:error, :not_found}
+  def detach_default_logger, do: DefaultLogger.detach()
 
   @doc false
   @spec listed(context(), Native.listed()) :: :ok

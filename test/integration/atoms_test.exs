@@ -60,7 +60,7 @@ defmodule LibclusterKubernetes.AtomsTest do
     ask = fn code ->
       body = %{kind: "Status", code: code, reason: "Reason#{code}", status: "Status#{code}", message: "message_#{code}"}
       FakeApiserver.faults(server, [%{at: "request", do: %{status: %{code: code, body: body}}}])
-      assert {:error, %{kind: kind, status: ^code}} = Native.list(native(server, :endpoints, []))
+      assert {:error, %{kind: kind, status: ^code}} = Topology.list(native(server, :endpoints, []))
       assert kind in @kinds
     end
 

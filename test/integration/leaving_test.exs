@@ -32,7 +32,7 @@ defmodule LibclusterKubernetes.Leaving.ErrorsTest do
         Mesh.assert_log(6, "(#{kind})", 10_000)
         Mesh.assert_quiet(1_500)
         mend(mesh.apis[6].server)
-        Mesh.assert_log(6, "the Kubernetes API answers again")
+        Mesh.assert_log(6, "the Kubernetes API answers again", 10_000)
         Mesh.assert_quiet(500)
       end
     end

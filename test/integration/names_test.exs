@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.NamesTest do
   use ExUnit.Case, async: false
 
   alias LibclusterKubernetes.{Native, Options}
-  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder}
+  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
   @moduletag :real_libcluster
   @cases 200
@@ -42,7 +42,7 @@ defmodule LibclusterKubernetes.NamesTest do
 
   defp ours(server, config) do
     options = Options.new!(:names, config ++ [kubernetes_master: server.url], %{})
-    {:ok, snapshot} = options |> Options.to_native() |> Native.list()
+    {:ok, snapshot} = options |> Options.to_native() |> Topology.list()
     assert %{dropped: [], not_ready: [], draining: []} = snapshot
     Enum.map(snapshot.ready, &String.to_atom/1)
   end

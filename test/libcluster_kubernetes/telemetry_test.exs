@@ -6,15 +6,6 @@ defmodule LibclusterKubernetes.TelemetryTest do
 
   alias LibclusterKubernetes.Test.{FakeApiserver, Topology}
 
-  @events [
-    [:list, :stop],
-    [:watch, :start],
-    [:watch, :stop],
-    [:snapshot],
-    [:error],
-    [:recovery]
-  ]
-
   # Each test has a topology of its own name, so that it hears of no other.
   setup context, do: Topology.alone(context)
 
@@ -27,14 +18,15 @@ defmodule LibclusterKubernetes.TelemetryTest do
       if metadata.topology == topology, do: send(test, {:event, event, measurements, metadata})
     end
 
-    :ok = :telemetry.attach_many(topology, for(event <- @events, do: [:libcluster_kubernetes | event]), handler, nil)
+    :ok = :telemetry.attach_many(topology, LibclusterKubernetes.Telemetry.events(), handler, nil)
     on_exit(fn -> :telemetry.detach(topology) end)
   end
 
   test "every event of the documentation is one of these, and the other way round" do
     {:docs_v1, _, _, _, %{"en" => doc}, _, _} = Code.fetch_docs(LibclusterKubernetes.Telemetry)
     documented = ~r/^\| `\[:libcluster_kubernetes, ([a-z:, ]+)\]`/m |> Regex.scan(doc) |> Enum.map(&Enum.at(&1, 1))
-    assert documented == Enum.map(@events, &Enum.map_join(&1, ", ", fn part -> inspect(part) end))
+    documented = for event <- documented, do: "[:libcluster_kubernetes, #{event}]"
+    assert documented == Enum.map(LibclusterKubernetes.Telemetry.events(), &inspect/1)
   end
 
   test "a poll is a list with its cost, and a snapshot only where it says something new", context do

@@ -4,9 +4,9 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use discovery::fuzzing::Offline;
 use discovery::objects::candidate::{Candidate, Standing};
 use discovery::server::credentials::{self, Token};
-use discovery::fuzzing::Offline;
 use discovery::{ApiAddress, Config, Event, Mode, Names, Source};
 
 /// How many members an answer has.
@@ -45,19 +45,19 @@ fn list_endpoints_json() -> Run {
 }
 
 fn list(source: Source, body: Vec<u8>) -> Run {
-    let (config, token) = (leak(config(source)), leak(token()));
+    let (config, token) = (leak(config(source, false)), leak(token()));
     let mut offline = Offline::new(config, token);
     assert!(matches!(offline.page(&body), Some(Event::Snapshot(snapshot)) if snapshot.ready.len() == MEMBERS));
     Box::new(move || {
-        offline.want_list();
-        assert!(matches!(offline.page(black_box(&body)), Some(Event::Unchanged(_))));
+        offline.tick();
+        assert!(matches!(offline.page(black_box(&body)), Some(Event::Unchanged)));
     })
 }
 
 /// 100 events of pods that change between ready and not ready, in protobuf, each told with all 1,000 names.
 fn watch_pods() -> Run {
     const EVENTS: usize = 100;
-    let (config, token) = (leak(config(Source::Pods)), leak(token()));
+    let (config, token) = (leak(config(Source::Pods, true)), leak(token()));
     let list = protobuf::pod_list();
     let mut version = MEMBERS;
     let mut ready = false;
@@ -111,7 +111,7 @@ fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-fn config(source: Source) -> Config {
+fn config(source: Source, watch: bool) -> Config {
     Config {
         source,
         namespace: Some("production".to_owned()),
@@ -131,10 +131,9 @@ fn config(source: Source) -> Config {
         },
         service_account: "/nonexistent".into(),
         request_timeout: Duration::from_secs(1),
-        watch: true,
+        watch,
         watch_retry: Duration::from_mins(1),
         watch_silence: Duration::from_secs(90),
-        start_jitter: Duration::ZERO,
     }
 }
 

@@ -13,7 +13,7 @@ defmodule LibclusterKubernetes.Diagnosis.Answer do
 
       # What the role says of it is a check of its own.
       {:error, %{kind: kind} = error} when kind != :forbidden ->
-        [Check.failed(:objects, error.message, nil), Check.skipped(:names), Check.skipped(:itself)]
+        [Check.failed(:objects, error.message, error.advice), Check.skipped(:names), Check.skipped(:itself)]
 
       _not_listed ->
         Enum.map([:objects, :names, :itself], &Check.skipped/1)

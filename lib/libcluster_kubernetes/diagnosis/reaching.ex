@@ -14,12 +14,12 @@ defmodule LibclusterKubernetes.Diagnosis.Reaching do
     Check.failed(:address, error.message, address_remedy(options, surroundings))
   end
 
-  defp address({:ok, %{unresolved: nil} = found}, _options, _surroundings) do
+  defp address({:ok, %{instead_of: nil} = found}, _options, _surroundings) do
     Check.ok(:address, "#{found.server} is at #{Enum.join(found.addresses, ", ")}", found)
   end
 
   defp address({:ok, found}, options, surroundings) do
-    text = "cannot resolve #{found.unresolved}; #{found.server}, which the kubelet's variables name, serves instead"
+    text = "#{found.instead_of}; #{found.server}, which the kubelet's variables name, serves instead"
     Check.warning(:address, text, address_remedy(options, surroundings), found)
   end
 

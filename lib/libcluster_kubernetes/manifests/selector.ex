@@ -1,67 +1,60 @@
 defmodule LibclusterKubernetes.Manifests.Selector do
   @moduledoc false
-  # Labels that a label selector matches.
+  # Reads a label selector as the API server does, but for `>` and `<`.
   # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
 
   alias LibclusterKubernetes.Options
 
-  @service_name "kubernetes.io/service-name"
+  @type requirement :: {key :: String.t(), :in | :notin, [String.t(), ...]} | {key :: String.t(), :exists | :absent, []}
 
-  # Kubernetes sets these itself, on Endpoints, EndpointSlices and pods.
-  @set_by_kubernetes [
-    @service_name,
-    "endpointslice.kubernetes.io/managed-by",
-    "service.kubernetes.io/headless",
-    "statefulset.kubernetes.io/pod-name",
-    "controller-revision-hash",
-    "pod-template-hash"
-  ]
-
-  @doc "The labels that an object needs for the topology's selector, but for those that Kubernetes sets."
-  @spec labels!(Options.t()) :: %{String.t() => String.t()}
-  def labels!(topology) do
-    selector = topology.values.kubernetes_selector
-
-    for requirement <- requirements(selector), {key, value} <- wanted!(requirement, selector), into: %{} do
-      {key, value}
-    end
-    |> Map.drop(@set_by_kubernetes)
-  end
-
-  @doc "The Service whose EndpointSlices are selected by its name, if that is how."
-  @spec service_name(String.t()) :: String.t() | nil
-  def service_name(selector) do
-    selector |> requirements() |> Enum.flat_map(&wanted!(&1, selector)) |> Map.new() |> Map.get(@service_name)
+  @spec requirements!(Options.t()) :: [requirement()]
+  def requirements!(%{topology: topology, values: %{kubernetes_selector: nil}}) do
+    raise ArgumentError,
+          "topology #{inspect(topology)} has no kubernetes_selector here: where it comes from an environment variable, set that"
   end
 
   # Commas part requirements, but not the values in parentheses.
-  defp requirements(selector) do
-    ~r/,(?![^(]*\))/ |> Regex.split(selector) |> Enum.map(&String.trim/1) |> Enum.reject(&(&1 == ""))
-  end
-
-  defp wanted!(requirement, selector) do
-    key = "([A-Za-z0-9./_-]+)"
-    values = "\\(\\s*([^\\s,()]*)[^()]*\\)"
-
-    cond do
-      found = match(requirement, "#{key}\\s*==?\\s*([^\\s=!<>,()]*)") -> [found]
-      found = match(requirement, "#{key}\\s+in\\s*#{values}") -> [found]
-      found = match(requirement, "#{key}()") -> [put_elem(found, 1, "true")]
-      match(requirement, "#{key}\\s*!=\\s*([^\\s=!<>,()]*)") -> []
-      match(requirement, "#{key}\\s+notin\\s*#{values}") -> []
-      match(requirement, "!\\s*#{key}()") -> []
-      true -> refuse!(requirement, selector)
+  def requirements!(%{values: %{kubernetes_selector: selector}}) do
+    for part <- Regex.split(~r/,(?![^(]*\))/, selector), part = String.trim(part), part != "" do
+      requirement!(part, selector)
     end
   end
 
-  defp match(requirement, pattern) do
-    with [_, key, value] <- Regex.run(Regex.compile!("\\A#{pattern}\\z"), requirement), do: {key, value}
+  @doc "Whether an object with these labels is what the requirement asks for."
+  @spec matches?(requirement(), %{String.t() => String.t()}) :: boolean()
+  def matches?({key, :in, values}, labels), do: labels[key] in values
+  def matches?({key, :notin, values}, labels), do: labels[key] not in values
+  def matches?({key, :exists, []}, labels), do: is_map_key(labels, key)
+  def matches?({key, :absent, []}, labels), do: not is_map_key(labels, key)
+
+  defp requirement!(part, selector) do
+    value = "([^\\s=!<>,()]*)"
+    values = "\\(([^()]*)\\)"
+
+    cond do
+      found = match(part, "KEY\\s*==?\\s*#{value}") -> one(found, :in)
+      found = match(part, "KEY\\s*!=\\s*#{value}") -> one(found, :notin)
+      found = match(part, "KEY\\s+in\\s*#{values}") -> several(found, :in)
+      found = match(part, "KEY\\s+notin\\s*#{values}") -> several(found, :notin)
+      found = match(part, "KEY") -> {hd(found), :exists, []}
+      found = match(part, "!\\s*KEY") -> {hd(found), :absent, []}
+      true -> refuse!(part, selector)
+    end
   end
 
+  defp match(part, pattern) do
+    pattern = String.replace(pattern, "KEY", "([A-Za-z0-9._/-]+)")
+    with [_ | found] <- Regex.run(Regex.compile!("\\A#{pattern}\\z"), part), do: found
+  end
+
+  defp one([key, value], operator), do: {key, operator, [value]}
+
+  defp several([key, values], operator), do: {key, operator, values |> String.split(",") |> Enum.map(&String.trim/1)}
+
   @spec refuse!(String.t(), String.t()) :: no_return()
-  defp refuse!(requirement, selector) do
+  defp refuse!(part, selector) do
     raise ArgumentError,
-          "kubernetes_selector is #{inspect(selector)}, and no labels can be made for #{inspect(requirement)}: " <>
+          "kubernetes_selector is #{inspect(selector)}, and no labels can be made for #{inspect(part)}: " <>
             "accepted are key=value, key in (a, b), key, and their opposites"
   end
 end

@@ -1,10 +1,11 @@
 defmodule LibclusterKubernetes.Manifests.Yaml do
   @moduledoc false
-  # Writes YAML. A mapping is a list of `{key, value}`, in its order, and a sequence a list of anything else; neither is
-  # ever empty. What YAML could take for anything but a string is quoted.
+  # Writes YAML. A mapping is a list of `{key, value}` or `{key, value, comment}`, in its order, and a sequence a list of
+  # anything else; neither is ever empty. What YAML could take for anything but a string is quoted.
 
   @type scalar :: String.t() | integer() | boolean()
-  @type value :: scalar() | [{String.t(), value()}, ...] | [value(), ...]
+  @type pair :: {String.t(), value()} | {String.t(), value(), comment :: String.t()}
+  @type value :: scalar() | [pair(), ...] | [value(), ...]
 
   # Words that YAML 1.1, which Kubernetes reads, takes for booleans and null.
   @reserved ~w(y yes n no true false on off null)
@@ -13,7 +14,7 @@ defmodule LibclusterKubernetes.Manifests.Yaml do
   @spec document(value()) :: String.t()
   def document(value), do: value |> lines() |> Enum.map_join(&"#{&1}\n")
 
-  defp lines([{_, _} | _] = mapping), do: Enum.flat_map(mapping, &pair/1)
+  defp lines([pair | _] = mapping) when is_tuple(pair), do: Enum.flat_map(mapping, &pair/1)
 
   # The first line of an item follows the dash.
   defp lines([_ | _] = sequence) do
@@ -25,9 +26,15 @@ defmodule LibclusterKubernetes.Manifests.Yaml do
 
   defp lines(scalar), do: [scalar(scalar)]
 
-  defp pair({key, [{_, _} | _] = mapping}), do: ["#{scalar(key)}:" | mapping |> lines() |> indent()]
+  # On the line of its key, so that it is there however long the value is.
+  defp pair({key, value, comment}) do
+    [first | rest] = pair({key, value})
+    ["#{first} # #{comment}" | rest]
+  end
 
-  defp pair({key, [item | _] = sequence}) when is_list(item), do: ["#{scalar(key)}:" | sequence |> lines() |> indent()]
+  defp pair({key, [item | _] = deeper}) when is_tuple(item) or is_list(item) do
+    ["#{scalar(key)}:" | deeper |> lines() |> indent()]
+  end
 
   defp pair({key, [_ | _] = scalars}), do: ["#{scalar(key)}: [#{Enum.map_join(scalars, ", ", &scalar/1)}]"]
   defp pair({key, scalar}), do: ["#{scalar(key)}: #{scalar(scalar)}"]

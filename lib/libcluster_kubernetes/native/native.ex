@@ -2,15 +2,18 @@ defmodule LibclusterKubernetes.Native do
   @moduledoc false
   # The boundary to Rust. `options` is what `LibclusterKubernetes.Options.to_native/1` makes. The library itself is behind
   # native/library.ex. A worker knows the library that it was started with, so that it is served by that one when another
-  # version is loaded beside it; and `refresh/2` says that it is time for another worker.
+  # version is loaded beside it; and `refresh/1` says that it is time for another worker.
 
   # As in native/library.ex.
   @library Module.concat(__MODULE__, "V" <> String.replace(Mix.Project.config()[:version], ~r/[^[:alnum:]]/, "_"))
 
-  @type worker :: {library :: module(), handle :: reference()}
+  @typedoc "`nil` is the worker of a library that could not be loaded: always outdated."
+  @type worker :: {library :: module(), handle :: reference()} | nil
+  @typedoc "What happened, and apart from it what to do about that, for when it lasts."
   @type error :: %{
           kind: atom(),
           message: String.t(),
+          advice: String.t() | nil,
           status: 100..599 | nil,
           retry_after_ms: non_neg_integer() | nil
         }
@@ -27,7 +30,7 @@ defmodule LibclusterKubernetes.Native do
           duration_us: non_neg_integer(),
           bytes: non_neg_integer(),
           events: non_neg_integer(),
-          ending: :ended | :relist | :broken | :silent | :expired | :failed,
+          ending: :ended | :useless | :broken | :silent | :expired | :failed,
           requests: non_neg_integer()
         }
   @type snapshot :: %{
@@ -37,18 +40,13 @@ defmodule LibclusterKubernetes.Native do
           dropped: [%{reason: String.t(), count: pos_integer(), example: String.t()}],
           warnings: [String.t()],
           resource_version: String.t(),
-          freshness: freshness()
+          truncated: boolean()
         }
-  @typedoc """
-  `:present` is what was true when it was asked for, or what a watch told; `:known` is at least as new as what was known
-  before, and decides about no disconnect.
-  """
-  @type freshness :: :present | :known
 
   @doc """
   Starts a thread that sends `{:libcluster_kubernetes, ref, event}` to `pid`, where `event` is
 
-    * `{:snapshot, snapshot()}`, or `{:unchanged, freshness()}` when a list said the same as the last snapshot,
+    * `{:snapshot, snapshot()}`, or `:unchanged` when a list said the same as the last snapshot,
     * `:watching` when a watch is open,
     * `{:error, error()}`,
     * `{:listed, listed()}` and `{:watched, watched()}` when a list or a watch has ended, for those who measure.
@@ -56,12 +54,7 @@ defmodule LibclusterKubernetes.Native do
   Never blocks.
   """
   @spec start(map(), pid()) :: {:ok, {worker(), reference()}} | {:error, String.t()}
-  def start(options, pid) do
-    with {:ok, {handle, ref}} <- @library.start(options, pid), do: {:ok, {{@library, handle}, ref}}
-  rescue
-    # In a release nothing loads a module that was unloaded.
-    UndefinedFunctionError -> {:error, "#{inspect(@library)}, the library of this version, is not loaded"}
-  end
+  def start(options, pid), do: ask(:start, options, pid)
 
   @doc """
   Says that the last snapshot was acted on. Until then no other is sent: the latest one is kept, and comes now, to the
@@ -74,36 +67,39 @@ defmodule LibclusterKubernetes.Native do
   end
 
   @doc """
-  Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. With `present?` it is one of
-  what is true now, else it may come from a server's cache that has all objects that are known. Never blocks.
+  Asks for a list; one that is running or scheduled after a failure serves, and so does a watch. Never blocks.
 
   `:outdated` is a worker of another version's library, or of one that was unloaded: to be stopped, and replaced. The other
   functions do nothing for a worker whose library was unloaded. Its thread runs until nobody holds the worker any more.
   """
-  @spec refresh(worker(), present? :: boolean()) :: :ok | :outdated
-  def refresh({library, _handle}, _present?) when library != @library, do: :outdated
-  def refresh(worker, present?), do: call(worker, :refresh, [present?])
+  @spec refresh(worker()) :: :ok | :outdated
+  def refresh({library, _handle}) when library != @library, do: :outdated
+  def refresh(worker), do: call(worker, :refresh, [])
 
-  @doc """
-  Asks for a list of what is true now, also while a watch is open, which is opened anew after it. Never blocks. `:outdated`
-  as with `refresh/2`.
-  """
-  @spec relist(worker()) :: :ok | :outdated
-  def relist({library, _handle}) when library != @library, do: :outdated
-  def relist(worker), do: call(worker, :relist, [])
+  @doc "What says that the library gives no thread: an error like those of the API."
+  @spec library_error(String.t()) :: error()
+  def library_error(text) do
+    %{kind: :library, message: text, advice: nil, status: nil, retry_after_ms: nil}
+  end
 
   @doc "Stops the thread and closes its connection. Never blocks; the death of the process does the same."
-  @spec stop(worker()) :: :ok
-  def stop(worker) do
-    _ = call(worker, :stop, [])
+  @spec stop(worker() | question()) :: :ok
+  def stop(handle) do
+    _ = call(handle, :stop, [])
     :ok
   end
 
-  @doc "Lists once, on a dirty I/O scheduler, for as long as `request_timeout_ms` says."
-  @spec list(map()) :: {:ok, snapshot()} | {:error, error() | String.t()}
-  def list(options), do: @library.list(options)
+  @typedoc "What was asked once. Whoever asks is answered, unless the asking process dies or stops it."
+  @type question :: {library :: module(), handle :: reference()}
 
-  @typedoc "What a step of `probe/1` found; `nil` where an earlier one failed that it depends on."
+  @doc """
+  Lists what is true now, once, on a thread and a connection of its own: sends
+  `{:libcluster_kubernetes, ref, {:list, {:ok, snapshot()} | {:error, error()}}}` to `pid`. Never blocks.
+  """
+  @spec list(map(), pid()) :: {:ok, {question(), reference()}} | {:error, String.t()}
+  def list(options, pid), do: ask(:list, options, pid)
+
+  @typedoc "What a step of `probe/2` found; `nil` where an earlier one failed that it depends on."
   @type step(found) :: {:ok, found} | {:error, error()} | nil
   @type certificate :: %{subject: String.t(), issuer: String.t()}
   @type review :: %{allowed: boolean(), reason: String.t() | nil}
@@ -118,7 +114,7 @@ defmodule LibclusterKubernetes.Native do
           token: step(%{expires_at: non_neg_integer() | nil, audiences: [String.t()], subject: String.t() | nil} | nil),
           authorities: step([certificate()]),
           namespace: step(String.t()),
-          address: step(%{server: String.t(), addresses: [String.t()], unresolved: String.t() | nil}),
+          address: step(%{server: String.t(), addresses: [String.t()], instead_of: String.t() | nil}),
           tcp: step(String.t()),
           tls: step(true),
           shown: certificate() | nil,
@@ -126,21 +122,39 @@ defmodule LibclusterKubernetes.Native do
           may_list: step(review()),
           may_watch: step(review()),
           snapshot: step(snapshot()),
+          watch: step(true),
           matching: step([object()]),
           others: step([object()])
         }
 
   @doc """
-  Goes every step from the service account's files to the names and says what each found, on a dirty I/O scheduler; each
-  takes up to `request_timeout_ms`.
+  Goes every step from the service account's files to the names, each of which takes up to `request_timeout_ms`: sends
+  `{:libcluster_kubernetes, ref, {:probe, facts()}}` to `pid`. Never blocks.
   """
-  @spec probe(map()) :: {:ok, facts()} | {:error, String.t()}
-  def probe(options), do: @library.probe(options)
+  @spec probe(map(), pid()) :: {:ok, {question(), reference()}} | {:error, String.t()}
+  def probe(options, pid), do: ask(:probe, options, pid)
+
+  defp ask(function, options, pid) do
+    with {:ok, {handle, ref}} <- apply(@library, function, [options, pid]), do: {:ok, {{@library, handle}, ref}}
+  rescue
+    # In a release nothing loads a module that was unloaded.
+    UndefinedFunctionError -> {:error, "#{inspect(@library)}, the library of this version, is not loaded"}
+    error in ErlangError -> {:error, "the native library cannot be loaded: #{not_loaded!(error, __STACKTRACE__)}"}
+  end
+
+  # Why the file cannot be loaded, as native/library.ex says it.
+  defp not_loaded!(%{original: {:not_loaded, reason}}, _stacktrace), do: reason
+  defp not_loaded!(error, stacktrace), do: reraise(error, stacktrace)
 
   defp call({library, handle}, function, args) do
     apply(library, function, [handle | args])
   rescue
     # Unloaded; or unloaded and loaded again, which does not know the handles of the former.
-    _ in [UndefinedFunctionError, ArgumentError] -> :outdated
+    _ in [UndefinedFunctionError, ArgumentError] ->
+      :outdated
+
+    error in ErlangError ->
+      _ = not_loaded!(error, __STACKTRACE__)
+      :outdated
   end
 end

@@ -3,74 +3,110 @@ defmodule LibclusterKubernetes.Strategy.Departure do
   # How a live node that is gone from the answers leaves without cost to the others.
   #
   # An explicit disconnect makes `global` (`prevent_overlapping_partitions`, OTP 25) cut links between nodes that are
-  # members. A node that leaves by itself, with `:global.disconnect/0`, costs none. It does so when it sees itself gone;
-  # but it may not see that: its own view of the API is broken, it was named for less than one of its polls, or its
-  # strategy has restarted meanwhile. So it is asked first, and disconnected only where nobody there can answer.
+  # members. A node that leaves by itself, with `:global.disconnect/0`, costs none. So whoever is gone is asked to, and
+  # judges by itself, with a list of its own: the view of the one who asks may be wrong.
   #
-  #     the node that asks                      the node that is gone
+  #     the node that asks                      the node that seems gone
   #     ask/3 ── topology ────────────────────▶ this process
-  #                                             its own healthy view names it, or another topology there holds nodes:
-  #                                               it stays, and so does the link
-  #     :left, :stays or :unknown ◀──────────── else it leaves everybody, until it is named again
+  #     is there anybody? ◀──── :judging ──────   no topology runs there any more, as its application stops:
+  #                                                 it leaves
+  #                                               another topology there holds nodes:
+  #                                                 it stays
+  #     :left, :stays or :unknown ◀── verdict ─   else its topology judges
   #
-  # All of it is sent without connecting (as a call would): who has left meanwhile is not to be fetched back.
+  # Whoever says nothing at all runs another strategy, or is stuck: `:unknown`. All of it is sent without connecting (as a
+  # call would): who has left meanwhile is not to be fetched back.
   use GenServer
 
   alias LibclusterKubernetes.Strategy.Topologies
 
   @type verdict :: :left | :stays | :unknown
 
+  # Milliseconds to say anything, and to judge: more than any list takes that is worth waiting for.
+  @to_answer 5_000
+  @to_judge 60_000
+
   def start_link(_opts), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
 
-  @doc "Asks these nodes to leave. `:unknown` are those that do not answer: they do not run this package, or are stuck."
-  @spec ask([node()], atom(), timeout :: pos_integer()) :: [{node(), verdict()}]
-  def ask(nodes, topology, timeout \\ 5_000) do
+  @doc "Asks these nodes to leave, and waits for what they say."
+  @spec ask([node()], topology :: atom(), keyword()) :: [{node(), verdict()}]
+  def ask(nodes, topology, limits \\ []) do
+    limits = Keyword.merge([to_answer: @to_answer, to_judge: @to_judge], limits)
     ref = make_ref()
-    sent = Map.new(nodes, &{&1, send_connected({__MODULE__, &1}, {:asked, topology, self(), ref})})
-    deadline = System.monotonic_time(:millisecond) + timeout
-    awaited = for {node, :ok} <- sent, into: MapSet.new(), do: node
-    answers = await(awaited, ref, deadline, Map.new(sent, fn {node, _} -> {node, :left} end))
-    Enum.map(nodes, &{&1, Map.fetch!(answers, &1)})
+    # Whoever is not connected any more has left.
+    asked =
+      for node <- nodes,
+          into: %{},
+          do: {node, sent(send_connected({__MODULE__, node}, {:asked, topology, self(), ref}))}
+
+    silent = await(asked, ref, :asked, deadline(limits[:to_answer]))
+    judged = await(silent, ref, :judging, deadline(limits[:to_judge]))
+    Enum.map(nodes, &{&1, verdict(judged[&1])})
   end
 
-  defp await(awaited, ref, deadline, answers) do
-    if Enum.empty?(awaited) do
-      answers
-    else
+  defp sent(:ok), do: :asked
+  defp sent(_not_connected), do: :left
+
+  defp verdict(:asked), do: :unknown
+  # It is there, and has not said that it is gone.
+  defp verdict(:judging), do: :stays
+  defp verdict(verdict), do: verdict
+
+  # Until nobody is in `state` any more, or the time is over.
+  defp await(nodes, ref, state, deadline) do
+    if Enum.any?(nodes, fn {_node, its} -> its == state end) do
       receive do
-        {^ref, node, verdict} ->
-          await(MapSet.delete(awaited, node), ref, deadline, Map.put(answers, node, verdict))
+        {^ref, node, answer} -> await(%{nodes | node => answer}, ref, state, deadline)
       after
-        max(deadline - System.monotonic_time(:millisecond), 0) ->
-          Enum.reduce(awaited, answers, &Map.put(&2, &1, :unknown))
+        max(deadline - System.monotonic_time(:millisecond), 0) -> nodes
       end
+    else
+      nodes
     end
+  end
+
+  defp deadline(milliseconds), do: System.monotonic_time(:millisecond) + milliseconds
+
+  @doc "Leaves the cluster that `global` knows, and then explicitly whoever of `others` it does not know: hidden nodes."
+  @spec leave([node()]) :: :ok
+  def leave(others) do
+    # OTP 25.1. By apply: older ones do not have it.
+    if function_exported?(:global, :disconnect, 0), do: apply(:global, :disconnect, [])
+    connected = Node.list(:connected)
+    for node <- others, node in connected, do: :erlang.disconnect_node(node)
+    :ok
   end
 
   @impl GenServer
   def init(nil), do: {:ok, nil}
 
-  # The topologies are asked by a process of its own, so that one that is busy holds up no other answer.
+  # A topology judges for as long as a list takes: that holds up no other answer.
   @impl GenServer
   def handle_info({:asked, topology, asking, ref}, state) do
-    spawn(fn -> send_connected(asking, {ref, node(), verdict(topology)}) end)
+    answer = fn answer -> send_connected(asking, {ref, node(), answer}) end
+    answer.(:judging)
+    spawn(fn -> judge(topology, node(asking), answer) end)
     {:noreply, state}
   end
 
   def handle_info(_other, state), do: {:noreply, state}
 
-  defp verdict(topology) do
-    {own, others} = Enum.split_with(Topologies.all(), fn {_pid, entry} -> entry.topology == topology end)
+  defp judge(topology, asking, answer) do
+    {own, others} = Enum.split_with(Topologies.all(), fn {_pid, its} -> its.topology == topology end)
 
     cond do
-      own == [] -> :unknown
-      Topologies.stay?(for {_pid, entry} <- others, do: entry) -> :stays
-      true -> own |> Enum.map(fn {pid, _} -> GenServer.call(pid, :leave_unless_member) end) |> Enum.min_by(&rank/1)
+      Topologies.stay?(for {_pid, its} <- others, do: its) ->
+        answer.(:stays)
+
+      own == [] ->
+        # It cannot be said any more once it has left.
+        answer.(:left)
+        leave([asking])
+
+      true ->
+        for {pid, _its} <- own, do: send(pid, {:asked_to_leave, answer})
     end
   end
-
-  defp rank(:stays), do: 0
-  defp rank(:left), do: 1
 
   defp send_connected(to, message), do: :erlang.send(to, message, [:noconnect])
 end

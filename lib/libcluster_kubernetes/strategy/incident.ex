@@ -6,18 +6,22 @@ defmodule LibclusterKubernetes.Strategy.Incident do
   # Reasons can alternate with every try, failures can come and go, and the words of a server can differ each time. So a
   # reason is said once in a minute, and no more than ten of them are; a failure of which nothing was said ends in
   # silence.
+  #
+  # What to do about it is said with it, but for a role that lacks a verb only when that lasts: an API server that is just
+  # starting, and has not read its roles yet, refuses everybody for a moment.
 
+  @likely 10_000
   @quiet 60_000
   @reasons 10
 
-  defstruct since: nil, errors: 0, message: nil, said?: false, said_at: %{}
+  defstruct since: nil, errors: 0, reason: nil, said?: false, said_at: %{}
 
   @type t :: %__MODULE__{
           # `nil` while nothing fails.
           since: integer() | nil,
           errors: non_neg_integer(),
           # The last reason, and whether anything was said of this failure.
-          message: String.t() | nil,
+          reason: String.t() | nil,
           said?: boolean(),
           # What was said within the last minute, of this failure or of those before it.
           said_at: %{String.t() => integer()}
@@ -36,13 +40,15 @@ defmodule LibclusterKubernetes.Strategy.Incident do
   def failed(%{since: nil} = incident, error, now), do: failed(%{incident | since: now}, error, now)
 
   def failed(incident, error, now) do
-    news? = not incident.said? or error.message != incident.message
+    reason = reason(error, now - incident.since)
+    news? = not incident.said? or reason != incident.reason
     said_at = incident.said_at |> Enum.reject(fn {_, at} -> now - at >= @quiet end) |> Map.new()
-    say? = news? and not is_map_key(said_at, error.message) and map_size(said_at) < @reasons
-    failed = %{incident | errors: incident.errors + 1, message: error.message, said_at: said_at}
+    say? = news? and not is_map_key(said_at, reason) and map_size(said_at) < @reasons
+    failed = %{incident | errors: incident.errors + 1, reason: reason, said_at: said_at}
 
     if say?,
-      do: {%{failed | said?: true, said_at: Map.put(said_at, error.message, now)}, {:warn, text(incident, error)}},
+      do:
+        {%{failed | said?: true, said_at: Map.put(said_at, reason, now)}, {:warn, text(incident, reason, error.kind)}},
       else: {failed, nil}
   end
 
@@ -60,8 +66,12 @@ defmodule LibclusterKubernetes.Strategy.Incident do
     {%__MODULE__{said_at: incident.said_at}, log}
   end
 
-  defp text(%{said?: false}, error), do: "#{error.message}. Known members stay connected (#{error.kind})"
-  defp text(_incident, error), do: "still no answer, now: #{error.message} (#{error.kind})"
+  defp reason(%{advice: nil} = error, _lasted), do: error.message
+  defp reason(%{kind: :forbidden} = error, lasted) when lasted < @likely, do: error.message
+  defp reason(error, _lasted), do: "#{error.message}. #{error.advice}"
+
+  defp text(%{said?: false}, reason, kind), do: "#{reason}. Known members stay connected (#{kind})"
+  defp text(_incident, reason, kind), do: "still no answer, now: #{reason} (#{kind})"
 
   defp missed(:watching), do: "the watch goes on from where it was, so that nothing is missed"
   defp missed({:answer, 0, 0}), do: "nobody came or went meanwhile"

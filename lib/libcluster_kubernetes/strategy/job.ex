@@ -2,15 +2,14 @@ defmodule LibclusterKubernetes.Strategy.Job do
   @moduledoc false
   # What a topology does to connections, each in a task of its own, because each can take as long as a dead node takes.
 
-  alias Cluster.Logger
   alias Cluster.Strategy.State
   alias LibclusterKubernetes.Options
-  alias LibclusterKubernetes.Strategy.{Departure, NodeName}
+  alias LibclusterKubernetes.Strategy.{Departure, Log, NodeName}
 
   @default_disconnect {:erlang, :disconnect_node, []}
 
   @type name :: String.t()
-  @type t :: {:connect, name()} | {:disconnect, [name()]} | {:leave, [name()]}
+  @type t :: {:connect, name()} | {:ask | :leave | :disconnect, [name()]}
   @type result :: :ok | {:error, term()} | {:crashed, String.t()}
 
   @doc "Starts it. The task is linked, so that it ends with its topology, and catches, so that it cannot end it."
@@ -30,8 +29,16 @@ defmodule LibclusterKubernetes.Strategy.Job do
          do: Cluster.Strategy.connect_nodes(topology.topology, topology.connect, topology.list_nodes, [node])
   end
 
-  defp perform({:disconnect, names}, %{disconnect: @default_disconnect} = topology, _options) do
-    verdicts = names |> Enum.map(&String.to_existing_atom/1) |> Departure.ask(topology.topology)
+  defp perform({:disconnect, names}, topology, _options), do: disconnect(topology, to_nodes(names))
+
+  # Where somebody disconnects in a way of their own, nobody can leave in OTP's.
+  defp perform({:ask, names}, %{disconnect: disconnect} = topology, _options) when disconnect != @default_disconnect do
+    disconnect(topology, to_nodes(names))
+  end
+
+  defp perform({:ask, names}, topology, options) do
+    verdicts = names |> to_nodes() |> Departure.ask(topology.topology)
+    for {node, :left} <- verdicts, do: Log.left(topology, node, options)
     result = disconnect(topology, for({node, :unknown} <- verdicts, do: node))
 
     case for {node, :stays} <- verdicts, do: {node, :stays} do
@@ -40,29 +47,21 @@ defmodule LibclusterKubernetes.Strategy.Job do
     end
   end
 
-  defp perform({:disconnect, names}, topology, _options) do
-    disconnect(topology, Enum.map(names, &String.to_existing_atom/1))
-  end
-
   defp perform({:leave, names}, topology, options) do
-    Logger.warn(topology.topology, leaving(names, options))
+    Log.leaving(topology, names, options)
+    nodes = to_nodes(names)
 
-    if topology.disconnect == @default_disconnect and function_exported?(:global, :disconnect, 0) do
-      # By apply: OTP 24 does not have it.
-      apply(:global, :disconnect, [])
-      :ok
+    if topology.disconnect == @default_disconnect do
+      Departure.leave(nodes)
+      Enum.each(nodes, &Log.disconnected(topology, &1))
     else
-      disconnect(topology, Enum.map(names, &String.to_existing_atom/1))
+      disconnect(topology, nodes)
     end
   end
 
+  defp to_nodes(names), do: Enum.map(names, &String.to_existing_atom/1)
+
   defp disconnect(topology, nodes) do
     Cluster.Strategy.disconnect_nodes(topology.topology, topology.disconnect, topology.list_nodes, nodes)
-  end
-
-  defp leaving(names, options) do
-    "this node, or the others that see it, has found it absent from the answers for " <>
-      "#{options.values.kubernetes_disconnect_after} ms: it leaves the cluster (#{length(names)} nodes) and connects " <>
-      "to nobody until it is back"
   end
 end

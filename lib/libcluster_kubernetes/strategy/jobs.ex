@@ -20,4 +20,8 @@ defmodule LibclusterKubernetes.Strategy.Jobs do
   @doc "Whether one of them disconnects."
   @spec letting_go?(t()) :: boolean()
   def letting_go?(jobs), do: Enum.any?(jobs, fn {_task, job} -> not match?({:connect, _}, job) end)
+
+  @doc "Whether one of this kind runs."
+  @spec running?(t(), atom()) :: boolean()
+  def running?(jobs, kind), do: Enum.any?(jobs, fn {_task, {running, _}} -> running == kind end)
 end

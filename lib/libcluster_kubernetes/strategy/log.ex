@@ -5,6 +5,7 @@ defmodule LibclusterKubernetes.Strategy.Log do
 
   alias Cluster.Logger
   alias Cluster.Strategy.State, as: Topology
+  alias LibclusterKubernetes.Strategy.Judgement
 
   @type entry :: {:error | :warn | :info | :debug, String.t()}
 
@@ -39,8 +40,73 @@ defmodule LibclusterKubernetes.Strategy.Log do
     })
   end
 
+  @doc "Why nobody is let go of, though some have been absent for long enough."
+  @spec held_back(Topology.t(), Judgement.reason() | {:failed, atom()}, String.t(), [String.t()]) :: :ok
+  def held_back(topology, reason, text, suspects) do
+    {names, more} = Enum.split(suspects, 3)
+    names = Enum.join(names, ", ") <> if(more == [], do: "", else: " and #{length(more)} more")
+
+    write(topology, {
+      :warn,
+      "no longer in the answers: #{names}. But #{implausible(reason, text)}. So it decides nothing, everybody stays " <>
+        "connected, and it is asked for again later"
+    })
+  end
+
+  defp implausible({:failed, kind}, text), do: "the list that is to confirm it failed: #{text} (#{kind})"
+
+  defp implausible(:truncated, _text) do
+    "the list is cut short: Endpoints hold 1,000 addresses. Set kubernetes_ip_lookup_mode: :endpoint_slices"
+  end
+
+  defp implausible(:empty, _text), do: "the list that is to confirm it is empty" <> look_at()
+
+  defp implausible({:strangers, cluster}, _text) do
+    "the list that is to confirm it names nobody of this cluster of #{cluster}" <> look_at()
+  end
+
+  defp implausible({:most_missing, missing, cluster}, _text) do
+    "#{missing} of this cluster of #{cluster}, which is more than half, are missing from the list that is to confirm it" <>
+      look_at()
+  end
+
+  defp look_at do
+    ": look at the labels of the pods and kubernetes_selector, at the Service and its selector, and whether etcd was " <>
+      "restored from a backup"
+  end
+
+  @doc "This node leaves these."
+  @spec leaving(Topology.t(), [String.t()], LibclusterKubernetes.Options.t()) :: :ok
+  def leaving(topology, names, options) do
+    write(topology, {
+      :warn,
+      "this node is no longer in the answers, for #{absence(options)} and in a list of this moment: it leaves the cluster " <>
+        "(#{length(names)} nodes) and connects to nobody until it is back"
+    })
+  end
+
+  @doc "A member has left, because it was asked to."
+  @spec left(Topology.t(), node(), LibclusterKubernetes.Options.t()) :: :ok
+  def left(topology, node, options) do
+    write(topology, {
+      :warn,
+      "#{inspect(node)} has left the cluster: it is no longer in the answers, for #{absence(options)} and in a list of " <>
+        "this moment, and says so itself"
+    })
+
+    disconnected(topology, node)
+  end
+
+  defp absence(options), do: "#{options.values.kubernetes_disconnect_after} ms"
+
+  @doc "The event of libcluster for a node that was not disconnected by libcluster."
+  @spec disconnected(Topology.t(), node()) :: :ok
+  def disconnected(topology, node) do
+    :telemetry.execute([:libcluster, :disconnect_node, :ok], %{duration: 0}, %{node: node, topology: topology.topology})
+  end
+
   @doc "What a job crashed with, if that is how it ended."
-  @spec crash(Topology.t(), String.t(), LibclusterKubernetes.Strategy.Job.result()) :: :ok
+  @spec crash(Topology.t(), String.t(), term()) :: :ok
   def crash(topology, what, {:crashed, text}), do: write(topology, {:error, "#{what} failed: #{text}"})
   def crash(_topology, _what, _result), do: :ok
 end

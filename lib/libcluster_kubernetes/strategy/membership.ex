@@ -1,64 +1,59 @@
 defmodule LibclusterKubernetes.Strategy.Membership do
   @moduledoc false
   # Who is in the answers, who is no longer, and what follows from it. Pure: `now` is monotonic milliseconds, names are
-  # binaries, and nothing here knows who is connected.
+  # binaries, and who is connected is handed in.
   #
   #     in the answer ──── absent from one ───▶ absent since T ──── back ───▶ in the answer
-  #                                                  │
-  #                               `disconnect_after` later, plus a courtesy,
-  #                                  absent from an answer of then, too
-  #                                                  ▼
-  #                                     disconnected, if still connected
+  #                                                │      │
+  #                         its connection closes  │      │ `disconnect_after` later, and still connected
+  #                                                ▼      ▼
+  #                                        forgotten      suspected: to be judged ── stays ──▶ suspected again, ever later
   #
-  # The second answer is there because the first can be stale by then: a watch can be dead for a minute before that is
-  # noticed.
-  #
-  # This node itself goes the same way, but leaves by itself and without the courtesy: whoever disconnects a live node
-  # explicitly makes `global` cut healthy links, so the others give it the time to go first (they may have seen its
-  # absence up to a polling interval earlier than it did). It leaves once: others that connect to it again know it as a
-  # member, and a link too many harms nobody.
+  # This node itself goes the same way, but is not forgotten. `LibclusterKubernetes.Strategy.Judgement` has the rule by which
+  # a suspect is judged.
 
-  @enforce_keys [:disconnect_after, :courtesy, :observed_at]
+  @enforce_keys [:disconnect_after]
   defstruct [
     :disconnect_after,
-    :courtesy,
-    # When an answer last told what was true then; before the first one, when the topology started.
-    :observed_at,
-    answered?: false,
-    self: nil,
+    :self,
     ready: MapSet.new(),
     draining: MapSet.new(),
     present: MapSet.new(),
     absent: %{},
-    # Whether the last answer names this node, which may have been dismissed since.
-    named?: false,
-    left?: false
+    # Members that were connected: their links are made again when they are lost.
+    met: MapSet.new(),
+    # Whether this node was judged to be gone, and whether it has left; until an answer names it.
+    gone?: false,
+    left?: false,
+    answered?: false
   ]
 
   @type name :: String.t()
   @type t :: %__MODULE__{
           disconnect_after: non_neg_integer() | :never,
-          courtesy: non_neg_integer(),
-          observed_at: integer(),
-          answered?: boolean(),
           self: name() | nil,
           ready: MapSet.t(name()),
           draining: MapSet.t(name()),
           present: MapSet.t(name()),
-          absent: %{name() => since :: integer()},
-          named?: boolean(),
-          left?: boolean()
+          absent: %{name() => absence()},
+          met: MapSet.t(name()),
+          gone?: boolean(),
+          left?: boolean(),
+          answered?: boolean()
         }
+  @typedoc "Since when, how often it was judged and stayed, and when it is to be judged (again)."
+  @type absence :: %{since: integer(), judged: non_neg_integer(), due: integer() | :never}
   @type standing :: :ready | :not_ready | :draining | :absent
 
-  @spec new(non_neg_integer() | :never, pos_integer(), integer()) :: t()
-  def new(:never, _polling_interval, now), do: %__MODULE__{disconnect_after: :never, courtesy: 0, observed_at: now}
+  # Whoever was judged and stays is judged again after twice the time, at last once an hour.
+  @longest 3_600_000
 
-  def new(disconnect_after, polling_interval, now) do
-    # The interval with its jitter, and as much again for the answer to arrive.
-    courtesy = min(disconnect_after, div(polling_interval * 12, 10))
-    %__MODULE__{disconnect_after: disconnect_after, courtesy: courtesy, observed_at: now}
-  end
+  @doc "Whether nobody is missing: then an answer that says the same again changes nothing."
+  @spec nobody_absent?(t()) :: boolean()
+  def nobody_absent?(membership), do: membership.absent == %{}
+
+  @spec new(non_neg_integer() | :never) :: t()
+  def new(disconnect_after), do: %__MODULE__{disconnect_after: disconnect_after}
 
   @doc "Takes in a complete answer, as seen by the node called `self`."
   @spec observe(t(), name(), LibclusterKubernetes.Native.snapshot(), integer()) :: t()
@@ -66,62 +61,111 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     ready = MapSet.new(snapshot.ready)
     draining = MapSet.new(snapshot.draining)
     present = ready |> MapSet.union(MapSet.new(snapshot.not_ready)) |> MapSet.union(draining)
-    gone = membership.present |> MapSet.difference(present) |> Map.new(&{&1, now})
-    absent = for {name, since} <- Map.merge(gone, membership.absent), name not in present, into: %{}, do: {name, since}
+    gone = for name <- membership.present, name not in present, into: %{}, do: {name, absence(membership, now)}
+    absent = for {name, _} = entry <- membership.absent, name not in present, into: gone, do: entry
 
     %{
       membership
       | self: self,
-        answered?: true,
         ready: ready,
         draining: draining,
         present: present,
-        named?: self in present,
-        left?: membership.left? and self not in present,
-        observed_at: observed_at(membership, snapshot.freshness, now),
-        absent: tracked(absent, membership, self)
+        absent: absent,
+        answered?: true
     }
+    |> confirm()
   end
 
   @doc "Takes in an answer that says the same as the last one."
-  @spec confirm(t(), LibclusterKubernetes.Native.freshness(), integer()) :: t()
-  def confirm(%{named?: true, absent: absent, self: self} = membership, freshness, now) when is_map_key(absent, self) do
-    present = MapSet.put(membership.present, self)
-    absent = Map.delete(absent, self)
-    observed_at = observed_at(membership, freshness, now)
-    %{membership | present: present, absent: absent, left?: false, observed_at: observed_at}
+  @spec confirm(t()) :: t()
+  def confirm(membership) do
+    named? = membership.self in membership.present
+    %{membership | gone?: membership.gone? and not named?, left?: membership.left? and not named?}
   end
 
-  def confirm(membership, freshness, now) do
-    observed_at = observed_at(membership, freshness, now)
-    %{membership | left?: membership.left? and not membership.named?, observed_at: observed_at}
+  @doc """
+  Takes in whom this node is connected to: members of these are met, and absent ones that are not are forgotten. A dial
+  that is in flight may yet succeed.
+  """
+  @spec meet(t(), connected :: MapSet.t(name()), in_flight :: MapSet.t(name())) :: t()
+  def meet(membership, connected, in_flight) do
+    absent =
+      for {name, absence} <- membership.absent,
+          name == membership.self or name in connected or name in in_flight,
+          into: %{},
+          do: {name, absence}
+
+    membership = %{membership | absent: absent}
+    met = for name <- membership.met, known?(membership, name), into: members(membership, connected), do: name
+    %{membership | met: met}
   end
 
-  # What a cache tells says who is absent, and not that they still are.
-  defp observed_at(_membership, :present, now), do: now
-  defp observed_at(membership, :known, _now), do: membership.observed_at
-
-  @doc "Whether nobody is missing: then an answer that says the same again changes nothing but its time."
-  @spec nobody_absent?(t()) :: boolean()
-  def nobody_absent?(membership), do: map_size(membership.absent) == 0
-
-  @doc "Whether nothing differs between these two but the times of their answers."
-  @spec same?(t(), t()) :: boolean()
-  def same?(one, other), do: %{one | observed_at: other.observed_at} == other
-
-  @doc "Whether the next answer may decide about a disconnect."
-  @spec deciding?(t()) :: boolean()
-  def deciding?(membership), do: membership.disconnect_after == 0 or not nobody_absent?(membership)
-
-  @doc "Whom to be connected to. Nobody, while this node drains or is itself absent."
+  @doc """
+  Whom to be connected to. A node that drains or is absent meets nobody new, but its lost links are made again, and so are
+  those to whoever drains or is not ready. Nobody, once this node is gone.
+  """
   @spec wanted(t()) :: MapSet.t(name())
-  def wanted(%{absent: absent, self: self}) when is_map_key(absent, self), do: MapSet.new()
+  def wanted(%{gone?: true}), do: MapSet.new()
 
-  def wanted(membership) do
-    if membership.self in membership.draining,
-      do: MapSet.new(),
-      else: MapSet.delete(membership.ready, membership.self)
+  def wanted(%{self: self} = membership) do
+    known = MapSet.intersection(membership.met, membership.present)
+    retiring? = self in membership.draining or is_map_key(membership.absent, self)
+    MapSet.delete(if(retiring?, do: known, else: MapSet.union(membership.ready, known)), self)
   end
+
+  @doc "Those of `names` that are members, absent ones included, without this node."
+  @spec members(t(), MapSet.t(name())) :: MapSet.t(name())
+  def members(membership, names) do
+    for name <- names, known?(membership, name), name != membership.self, into: MapSet.new(), do: name
+  end
+
+  defp known?(membership, name), do: name in membership.present or is_map_key(membership.absent, name)
+
+  @doc """
+  Whom to judge: who has been absent for long enough. This node itself only where it is connected to a member, and not once
+  it has left: whoever connects to it again knows it as a member.
+  """
+  @spec suspects(t(), connected :: MapSet.t(name()), integer()) :: [name()]
+  def suspects(membership, connected, now) do
+    due = for {name, %{due: due}} <- membership.absent, due <= now, do: name
+    judged? = membership.self in due and not membership.left? and not Enum.empty?(members(membership, connected))
+    if judged?, do: due, else: List.delete(due, membership.self)
+  end
+
+  @doc "When the next absence is long enough, if one is to come."
+  @spec next_due(t(), integer()) :: integer() | nil
+  def next_due(membership, now) do
+    for({_name, %{due: due}} <- membership.absent, is_integer(due) and due > now, do: due) |> Enum.min(fn -> nil end)
+  end
+
+  @doc "These were judged and stay: they are suspected again after a time that doubles."
+  @spec postpone(t(), [name()], integer()) :: t()
+  def postpone(membership, names, now) do
+    judged =
+      for {name, absence} <- Map.take(membership.absent, names), into: %{}, do: {name, later(membership, absence, now)}
+
+    %{membership | absent: Map.merge(membership.absent, judged)}
+  end
+
+  defp absence(membership, now), do: %{since: now, judged: 0, due: due(membership, 0, now)}
+
+  defp later(membership, %{judged: judged} = absence, now) do
+    %{absence | judged: judged + 1, due: due(membership, judged + 1, now)}
+  end
+
+  defp due(%{disconnect_after: :never}, _judged, _now), do: :never
+
+  defp due(%{disconnect_after: wait}, judged, now) do
+    now + max(wait, min(@longest, wait * Integer.pow(2, min(judged, 20))))
+  end
+
+  @doc "This node was judged to be gone: it holds nobody any more, and connects to nobody until an answer names it again."
+  @spec gone(t()) :: t()
+  def gone(membership), do: %{membership | gone?: true}
+
+  @doc "This node has left."
+  @spec left(t()) :: t()
+  def left(membership), do: %{membership | gone?: true, left?: true}
 
   @doc "How many members have come and gone from the earlier of two to the later."
   @spec changes(t(), t()) :: {came :: non_neg_integer(), gone :: non_neg_integer()}
@@ -134,7 +178,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @spec standings(t()) :: [{name(), standing()}]
   def standings(membership) do
     present = for name <- membership.present, do: {name, standing(membership, name)}
-    absent = for {name, _since} <- membership.absent, do: {name, :absent}
+    absent = for {name, _absence} <- membership.absent, do: {name, :absent}
     Enum.reject(present ++ absent, fn {name, _standing} -> name == membership.self end)
   end
 
@@ -149,74 +193,4 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @doc "Whom another topology of this VM must not disconnect."
   @spec held(t()) :: MapSet.t(name())
   def held(membership), do: membership.absent |> Map.keys() |> MapSet.new() |> MapSet.union(membership.present)
-
-  @doc "Whom to disconnect: absent for long enough. Nobody, while this node is itself absent: then it leaves instead."
-  @spec departed(t()) :: [name()]
-  def departed(%{absent: absent, self: self}) when is_map_key(absent, self), do: []
-  def departed(membership), do: for({name, at} <- deadlines(membership), confirmed?(membership, at), do: name)
-
-  @doc "Whether this node has been absent for so long that it must leave, and has not left yet."
-  @spec leave?(t()) :: boolean()
-  def leave?(membership), do: gone?(membership) and not membership.left?
-
-  @doc "Whether this node has been absent for so long that nobody counts on it."
-  @spec gone?(t()) :: boolean()
-  def gone?(membership) do
-    Enum.any?(deadlines(membership), fn {name, at} -> name == membership.self and confirmed?(membership, at) end)
-  end
-
-  @doc "Whether somebody has been absent for long enough, but for an answer that confirms it."
-  @spec unconfirmed?(t(), integer()) :: boolean()
-  def unconfirmed?(membership, now) do
-    Enum.any?(deadlines(membership), fn {_name, at} -> at <= now and not confirmed?(membership, at) end)
-  end
-
-  @doc "Whether the last answer names this node."
-  @spec member?(t()) :: boolean()
-  def member?(membership), do: membership.self in membership.present
-
-  @doc "Takes this node for gone until an answer names it."
-  @spec dismiss(t(), name(), integer()) :: t()
-  def dismiss(membership, self, now) do
-    present = MapSet.delete(membership.present, self)
-    absent = Map.put_new(membership.absent, self, now)
-    %{membership | self: self, present: present, absent: absent}
-  end
-
-  @doc "This node has left, and does not do so again before it was back."
-  @spec left(t()) :: t()
-  def left(membership), do: %{membership | left?: true}
-
-  @doc "Forgets members that are gone for good."
-  @spec forget(t(), [name()]) :: t()
-  def forget(membership, names), do: %{membership | absent: Map.drop(membership.absent, names)}
-
-  @doc "When the next absence is long enough, if one is to come."
-  @spec next_deadline(t(), integer()) :: integer() | nil
-  def next_deadline(membership, now) do
-    membership
-    |> deadlines()
-    |> Enum.map(fn {_name, at} -> at end)
-    |> Enum.filter(&(&1 > now))
-    |> Enum.min(fn -> nil end)
-  end
-
-  # When each absence is long enough.
-  defp deadlines(%{disconnect_after: :never}), do: []
-
-  defp deadlines(%{self: self} = membership) do
-    Enum.map(membership.absent, fn
-      {^self, since} -> {self, since + membership.disconnect_after}
-      {name, since} -> {name, since + membership.disconnect_after + membership.courtesy}
-    end)
-  end
-
-  # Whether an absence that is long enough at this time is one by an answer of then. Before the first answer nobody is
-  # absent but who was dismissed, and that needs none.
-  defp confirmed?(%{answered?: false}, _at), do: true
-  defp confirmed?(membership, at), do: at <= membership.observed_at
-
-  # Where nobody is ever disconnected, only this node's own absence matters.
-  defp tracked(absent, %{disconnect_after: :never}, self), do: Map.take(absent, [self])
-  defp tracked(absent, _membership, _self), do: absent
 end

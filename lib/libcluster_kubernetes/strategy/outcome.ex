@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.Strategy.Outcome do
   @moduledoc false
   # What it means how a job ended.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, Membership, State}
+  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, State}
 
   @spec take_in(State.t(), Job.t(), Job.result(), now :: integer()) :: State.t()
   def take_in(state, {:connect, name}, :ok, _now), do: %{state | dialing: Dialing.connected(state.dialing, name)}
@@ -12,14 +12,10 @@ defmodule LibclusterKubernetes.Strategy.Outcome do
     %{say_if_full(state, failure) | dialing: Dialing.failed(state.dialing, name, now)}
   end
 
-  def take_in(state, {:disconnect, names}, :ok, _now), do: State.forget(state, names)
-
-  def take_in(state, {:leave, _names}, :ok, _now), do: %{state | membership: Membership.left(state.membership)}
-
-  # Those that failed, or stay, stay absent members, and the next review tries again.
-  def take_in(state, {job, _names}, failure, _now) do
-    Log.crash(state.topology, "#{job}", failure)
-    Log.write(state.topology, {:debug, "#{job}: #{inspect(failure)}"})
+  # Whoever is still connected, stays or failed to be disconnected stays an absent member, and is judged again.
+  def take_in(state, {job, _names}, result, _now) do
+    Log.crash(state.topology, "#{job}", result)
+    unless result == :ok, do: Log.write(state.topology, {:debug, "#{job}: #{inspect(result)}"})
     state
   end
 

@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
   # What the known members mean for the connections of this moment: whom to connect to, whom to let go of, and when to
   # look again. Nearly every review finds all as the last one left it.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Membership, State, Topologies}
+  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies}
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
   @spec schedule(State.t(), now :: integer()) :: State.t()
   def schedule(state, now) do
     if state.review_timer, do: Process.cancel_timer(state.review_timer)
-    times = [Membership.next_deadline(state.membership, now), Dialing.next_retry(state.dialing, now)]
+    times = [Membership.next_due(state.membership, now), Dialing.next_retry(state.dialing, now)]
     %{state | review_timer: times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end) |> review_at(now)}
   end
 
@@ -23,18 +23,18 @@ defmodule LibclusterKubernetes.Strategy.Review do
   defp review_at(time, now), do: Process.send_after(self(), :review, time - now)
 
   defp act(state, now) do
-    state = state |> dial(now) |> let_go() |> schedule(now)
+    state = state |> meet() |> dial(now) |> let_go(now) |> schedule(now)
     %{state | at_rest: if(nothing_to_do?(state), do: {state.connections, state.membership})}
   end
 
-  defp at_rest?(%{at_rest: nil}), do: false
-
-  defp at_rest?(%{at_rest: {connections, membership}} = state) do
-    state.connections == connections and Membership.same?(state.membership, membership)
-  end
+  defp at_rest?(state), do: state.at_rest == {state.connections, state.membership}
 
   defp nothing_to_do?(state) do
     state.jobs == %{} and Membership.nobody_absent?(state.membership) and Dialing.idle?(state.dialing)
+  end
+
+  defp meet(state) do
+    State.change(state, &Membership.meet(&1, state.connections.names, state.dialing.in_flight))
   end
 
   defp dial(state, now) do
@@ -43,32 +43,24 @@ defmodule LibclusterKubernetes.Strategy.Review do
     Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1}))
   end
 
-  # While the API fails, nobody is known to be gone. And one thing at a time: a leave or disconnect that runs changes
-  # what the next would see.
-  defp let_go(state) do
-    cond do
-      Incident.lasts?(state.incident) -> state
-      Jobs.letting_go?(state.jobs) -> state
-      Membership.leave?(state.membership) -> leave(state)
-      true -> disconnect_departed(state)
+  # What the stock strategy does: whoever is not in the answer is disconnected.
+  defp let_go(%{membership: %{disconnect_after: 0}} = state, _now) do
+    gone =
+      for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
+
+    case Enum.reject(gone, &(&1 in Topologies.held_by_others())) do
+      [] -> state
+      names -> if Jobs.letting_go?(state.jobs), do: state, else: State.start(state, {:disconnect, names})
     end
   end
 
-  defp leave(%{membership: membership} = state) do
-    members = membership.present |> MapSet.delete(membership.self) |> MapSet.intersection(state.connections.names)
+  # While the API fails, nobody is known to be gone. And one thing at a time: a leave or disconnect that runs changes
+  # what the next would see.
+  defp let_go(state, now) do
+    busy? = state.judging != nil or Jobs.letting_go?(state.jobs) or Incident.lasts?(state.incident)
 
-    if Topologies.stay?(Topologies.others()) or Enum.empty?(members),
+    if busy? or Membership.suspects(state.membership, state.connections.names, now) == [],
       do: state,
-      else: State.start(state, {:leave, MapSet.to_list(members)})
-  end
-
-  defp disconnect_departed(state) do
-    departed = MapSet.new(Membership.departed(state.membership))
-    held = if Enum.empty?(departed), do: departed, else: Topologies.held_by_others()
-    names = departed |> MapSet.intersection(state.connections.names) |> MapSet.difference(held)
-    # A connect that still runs may yet succeed.
-    forgotten = departed |> MapSet.difference(names) |> MapSet.difference(state.dialing.in_flight) |> MapSet.to_list()
-    state = State.forget(state, forgotten)
-    if Enum.empty?(names), do: state, else: State.start(state, {:disconnect, MapSet.to_list(names)})
+      else: Judging.begin(state, now)
   end
 end

@@ -22,9 +22,13 @@ defmodule LibclusterKubernetes.Strategy.State do
     :topology,
     :options,
     :membership,
-    # The NIF's thread, and the reference in its messages.
+    # The NIF's thread, the reference in its messages, and the name of this node that it was started with.
     :worker,
     :ref,
+    :node,
+    # The list that is to decide about suspects, and why the last one decided nothing.
+    :judging,
+    :held_back,
     :review_timer,
     # The server's mark of the last snapshot.
     :resource_version,
@@ -50,6 +54,9 @@ defmodule LibclusterKubernetes.Strategy.State do
           membership: Membership.t(),
           worker: Native.worker() | nil,
           ref: reference() | nil,
+          node: node() | nil,
+          judging: struct() | nil,
+          held_back: map() | nil,
           review_timer: reference() | nil,
           resource_version: String.t() | nil,
           at_rest: {Connections.t(), Membership.t()} | nil,
@@ -63,10 +70,10 @@ defmodule LibclusterKubernetes.Strategy.State do
           waiters: Waiters.t()
         }
 
-  @spec new(Cluster.Strategy.State.t(), Options.t(), now :: integer()) :: t()
-  def new(topology, options, now) do
-    %{kubernetes_disconnect_after: disconnect_after, polling_interval: interval} = options.values
-    %__MODULE__{topology: topology, options: options, membership: Membership.new(disconnect_after, interval, now)}
+  @spec new(Cluster.Strategy.State.t(), Options.t()) :: t()
+  def new(topology, options) do
+    membership = Membership.new(options.values.kubernetes_disconnect_after)
+    %__MODULE__{topology: topology, options: options, membership: membership}
   end
 
   @doc "The state of another version of this package: what is new in it gets its default."
@@ -81,17 +88,27 @@ defmodule LibclusterKubernetes.Strategy.State do
   @spec connected(t()) :: MapSet.t(String.t())
   def connected(state), do: connections(state).names
 
+  @doc "Changes the membership, and tells the other topologies of this VM what this one holds then."
+  @spec change(t(), (Membership.t() -> Membership.t())) :: t()
+  def change(%{membership: membership} = state, change) do
+    case change.(membership) do
+      ^membership -> state
+      changed -> publish(%{state | membership: changed, held_back: held_back(state.held_back, changed)})
+    end
+  end
+
+  # As long as one of them is absent.
+  defp held_back(nil, _membership), do: nil
+
+  defp held_back(held_back, %{absent: absent}),
+    do: if(Enum.any?(held_back.members, &is_map_key(absent, &1)), do: held_back)
+
   @doc "Tells the other topologies of this VM what this one holds."
   @spec publish(t()) :: t()
   def publish(%{topology: topology, membership: membership} = state) do
-    :ok = Topologies.publish(topology.topology, Membership.held(membership), Membership.gone?(membership))
+    :ok = Topologies.publish(topology.topology, Membership.held(membership), membership.gone?)
     state
   end
-
-  @doc "Forgets members that are gone for good."
-  @spec forget(t(), [Membership.name()]) :: t()
-  def forget(state, []), do: state
-  def forget(state, names), do: publish(%{state | membership: Membership.forget(state.membership, names)})
 
   @doc "Starts what is done to connections."
   @spec start(t(), LibclusterKubernetes.Strategy.Job.t()) :: t()

@@ -14,15 +14,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{config, only, pod, server, status, wait_up_to};
-use discovery::{Config, Discovery, Event, Freshness, Source};
+use discovery::watch::lister::Lister;
+use discovery::{Config, Discovery, Event, Source};
 use fake_apiserver::{Action, Fault, Server};
 
 /// Under valgrind everything takes 50 times as long.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-const LIVES: [fn(&Server); 9] = [
+const LIVES: [fn(&Server); 10] = [
     polling,
     watching,
+    asked_once,
     by_name,
     stopped_at_once,
     stopped_in_a_pause,
@@ -85,7 +87,7 @@ impl Life {
     }
 
     fn until_answer(&self) {
-        self.until(|event| matches!(event, Event::Snapshot(_) | Event::Unchanged(_)));
+        self.until(|event| matches!(event, Event::Snapshot(_) | Event::Unchanged));
     }
 
     fn until_watching(&self) {
@@ -128,7 +130,7 @@ fn polling(server: &Server) {
     let life = Life::start(patient(server));
     for _ in 0..3 {
         life.until_answer();
-        life.discovery.refresh(Freshness::Known);
+        life.discovery.refresh();
     }
     life.end();
 }
@@ -142,8 +144,6 @@ fn watching(server: &Server) {
     life.until_watching();
     server.put_object("pods", "default", "web-1", &pod("10.0.0.8"));
     life.until_answer();
-    life.discovery.list();
-    life.until_watching();
     server.end_watches();
     life.until_watching();
     server.delete_object("pods", "default", "web-1");
@@ -152,8 +152,34 @@ fn watching(server: &Server) {
     life.until_watching();
     server.send_to_watches("garbage\n");
     life.until_error();
+    life.until_answer();
+    // The next stream is to tell something before it is told of.
+    server.put_object("pods", "default", "web-1", &pod("10.0.0.8"));
     life.until_watching();
     life.end();
+    server.delete_object("pods", "default", "web-1");
+}
+
+/// On threads of their own: one is awaited, one dropped while it hangs, and one has nobody who listens.
+fn asked_once(server: &Server) {
+    let (sender, answers) = channel();
+    let answered = |config| {
+        let sender = sender.clone();
+        Lister::start(config, move |answer| {
+            let _ = sender.send(answer.is_ok());
+        })
+        .expect("a thread")
+    };
+    let once = answered(patient(server));
+    assert!(answers.recv_timeout(PATIENCE).expect("an answer in time"));
+    drop(once);
+    drop(Lister::start(patient(server), drop).expect("a thread"));
+    server.set_faults(vec![Fault::on_request(Action::Hang)]);
+    let lists = server.summary().lists;
+    let once = answered(patient(server));
+    wait_up_to(server, PATIENCE, |summary| summary.lists > lists);
+    drop(once);
+    assert!(!answers.recv_timeout(PATIENCE).expect("an answer in time"));
 }
 
 /// With the thread that resolves names.
@@ -212,8 +238,7 @@ fn asked_from_many_threads(server: &Server) {
         for _ in 0..3 {
             scope.spawn(|| {
                 for _ in 0..20 {
-                    life.discovery.refresh(Freshness::Known);
-                    life.discovery.list();
+                    life.discovery.refresh();
                 }
                 life.discovery.stop();
             });

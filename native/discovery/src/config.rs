@@ -37,8 +37,6 @@ pub struct Config {
     pub watch_retry: Duration,
     /// The longest silence of a watch whose server sends bookmarks.
     pub watch_silence: Duration,
-    /// The longest random delay before the first list, so that nodes that start together do not ask together.
-    pub start_jitter: Duration,
 }
 
 /// The kind of object that addresses are read from (libcluster's "lookup mode").

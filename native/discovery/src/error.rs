@@ -32,6 +32,11 @@ pub enum Kind {
     Credentials,
 }
 
+/// To an answer that is too much.
+pub(crate) const CHECK_SELECTOR: &str = "Check kubernetes_selector";
+/// To an answer that is none of the API.
+pub(crate) const WHO_ANSWERS: &str = "Is kubernetes_master the API server, and nothing in between?";
+
 impl Kind {
     /// Every kind, for tables and tests.
     pub const ALL: [Self; 12] = [
@@ -68,7 +73,7 @@ impl Kind {
     }
 }
 
-/// Why there is no snapshot. `Display` is one line: what was done, where, why it failed, and the remedy if we know it.
+/// Why there is no snapshot. `Display` is one line: what was done, where, and why it failed.
 ///
 /// The text is stable while the cause is the same (no times, no counters), so that a log line can be written only
 /// when it changes.
@@ -76,8 +81,11 @@ impl Kind {
 pub struct Error {
     /// The kind to match on.
     pub kind: Kind,
-    /// The line to read.
+    /// The line to read: what happened.
     pub message: String,
+    /// What to do about it, if we know: sentences for when it is likely that this is the cause. A server that is just starting
+    /// refuses for a moment whom it does not know yet.
+    pub advice: Option<String>,
     /// The HTTP status, where the server gave one.
     pub status: Option<u16>,
     /// How long the server asked us to stay away.
@@ -90,9 +98,34 @@ impl Error {
         Self {
             kind,
             message: message.into(),
+            advice: None,
             status: None,
             retry_after: None,
         }
+    }
+
+    /// The same with what to do about it.
+    pub(crate) fn advise(self, advice: impl Into<String>) -> Self {
+        let advice = Some(advice.into());
+        Self { advice, ..self }
+    }
+
+    /// What happened and what to do about it, where that is told at once.
+    pub(crate) fn text(&self) -> String {
+        match &self.advice {
+            Some(advice) => format!("{}. {advice}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
+    /// A bug in here: an error like others.
+    pub(crate) fn bug() -> Self {
+        Self::new(Kind::Malformed, "internal error").advise("Please report it, with the text on standard error")
+    }
+
+    /// Whether the server was not spoken to at all.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.status.is_none() && matches!(self.kind, Kind::Dns | Kind::Connect | Kind::Tls | Kind::Timeout)
     }
 }
 

@@ -40,6 +40,11 @@ impl<'c> Offline<'c> {
         }
     }
 
+    /// Has one that polls ask for a list, as a tick does.
+    pub fn tick(&mut self) {
+        self.step(Input::RefreshWanted);
+    }
+
     /// Whether it asks for a page of a list.
     pub fn is_listing(&self) -> bool {
         matches!(self.watcher.request(), Request::List(_))
@@ -53,11 +58,6 @@ impl<'c> Offline<'c> {
     /// What it knows.
     pub fn snapshot(&self) -> Snapshot {
         self.watcher.snapshot()
-    }
-
-    /// Asks for a list.
-    pub fn want_list(&mut self) {
-        self.step(Input::ListWanted);
     }
 
     /// Answers with this page of a list; what the owner would be told.
@@ -84,8 +84,7 @@ impl<'c> Offline<'c> {
     fn step(&mut self, input: Input) -> Option<Event> {
         Some(match self.watcher.step(input, Instant::now()).tell? {
             Tell::Snapshot => Event::Snapshot(self.snapshot()),
-            Tell::Unchanged => Event::Unchanged(self.watcher.freshness()),
-            Tell::Watching => Event::Watching,
+            Tell::Unchanged => Event::Unchanged,
             Tell::Error(error) => Event::Error(error),
         })
     }

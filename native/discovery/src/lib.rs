@@ -19,7 +19,6 @@ pub mod diagnosis;
 pub mod dns_label;
 mod encoding;
 pub mod error;
-mod freshness;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -32,7 +31,6 @@ pub mod watch;
 
 pub use config::{ApiAddress, Config, IpFamily, Mode, Names, Rollout, Source};
 pub use error::{Error, Kind};
-pub use freshness::Freshness;
 pub use names::snapshot::Snapshot;
 pub use watch::discovery::{Discovery, Event};
 pub use watch::report::Report;

@@ -1,4 +1,4 @@
-//! Which server is asked: names, IPv6, the fallback when DNS fails, and servers that cannot be reached.
+//! Which server is asked: names, IPv6, the fallback of an unknown name, and servers that cannot be reached.
 
 mod common;
 
@@ -133,27 +133,6 @@ fn a_fallback_that_went_away_is_found_again() {
     }
     server.set_listening(true).unwrap();
     assert_complete(&lister.list().unwrap());
-}
-
-#[test]
-fn only_a_dns_failure_leads_to_the_fallback() {
-    let (primary, fallback) = (server(), server());
-    let api = ApiAddress {
-        primary: primary.url(),
-        fallback: Some(fallback.url()),
-    };
-    let mut lister = lister_at(&primary, api);
-    primary.set_faults(vec![fake_apiserver::Fault::on_request(common::status(403))]);
-    assert_eq!(lister.list().unwrap_err().kind, Kind::Forbidden);
-    primary.set_certificate(&fake_apiserver::Certificate {
-        expired: true,
-        ..fake_apiserver::Certificate::default()
-    });
-    primary.set_listening(false).unwrap();
-    assert_eq!(lister.list().unwrap_err().kind, Kind::Connect);
-    primary.set_listening(true).unwrap();
-    assert_eq!(lister.list().unwrap_err().kind, Kind::Tls);
-    assert_eq!(fallback.summary().connections_accepted, 0);
 }
 
 #[test]

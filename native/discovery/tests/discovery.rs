@@ -4,11 +4,13 @@ mod common;
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::running::Running;
-use common::{Blackhole, LIMIT, SOON, assert_complete, config, only, server, server_with, status, wait, wait_up_to};
-use discovery::{Config, Discovery, Event, Kind};
+use common::{
+    Blackhole, LIMIT, SOON, assert_complete, config, only, server, server_with, status, unavailable, wait, wait_up_to,
+};
+use discovery::{Config, Discovery, Event};
 use fake_apiserver::{Action, Fault, Server};
 
 /// A limit far beyond what a stop may take.
@@ -16,14 +18,6 @@ fn patient(server: &Server) -> Config {
     Config {
         request_timeout: Duration::from_mins(1),
         ..config(server)
-    }
-}
-
-fn unavailable(retry_after: &str) -> Action {
-    Action::Status {
-        code: 503,
-        body: None,
-        headers: vec![("retry-after".to_owned(), retry_after.to_owned())],
     }
 }
 
@@ -97,12 +91,12 @@ fn a_refresh_from_within_the_sink_is_not_lost() {
         }
         answers += 1;
         if answers < 3 {
-            inside.wait().refresh(discovery::Freshness::Known);
+            inside.wait().refresh();
         } else {
             inside.wait().stop();
         }
         sender
-            .send(matches!(event, Event::Snapshot(_) | Event::Unchanged(_)))
+            .send(matches!(event, Event::Snapshot(_) | Event::Unchanged))
             .is_ok()
     });
     handle.set(discovery.unwrap()).unwrap();
@@ -111,81 +105,6 @@ fn a_refresh_from_within_the_sink_is_not_lost() {
     }
     assert_eq!(events.recv_timeout(SOON), Err(RecvTimeoutError::Disconnected));
     wait_up_to(&server, SOON, |summary| summary.connections_open == 0);
-}
-
-#[test]
-fn a_failure_is_said_and_tried_again_without_a_refresh() {
-    let server = server();
-    server.set_faults(vec![Fault::on_request(status(500)).times(2)]);
-    let running = Running::start(config(&server));
-    for _ in 0..2 {
-        assert_eq!(running.error().kind, Kind::Server);
-    }
-    assert_complete(&running.snapshot());
-    assert!(running.events.recv_timeout(Duration::from_millis(100)).is_err());
-    assert_eq!(server.summary().lists, 3);
-}
-
-/// Pauses are random: up to 0.5 s, 1 s, 2 s and so on. More than eight of them fit into a second once in 10^10 runs.
-#[test]
-fn refreshes_do_not_shorten_the_pauses_after_failures() {
-    let server = server_with(status(500));
-    let running = Running::start(config(&server));
-    let said = running.refresh_for(Duration::from_secs(1));
-    assert!(!said.is_empty());
-    let lists = server.summary().lists;
-    assert!(lists <= 9, "{lists} lists in a second");
-    running.assert_stops(&server);
-}
-
-#[test]
-fn retry_after_is_obeyed() {
-    let server = server_with(unavailable("1"));
-    let start = Instant::now();
-    let running = Running::start(config(&server));
-    running.error();
-    server.clear_faults();
-    let said = running.refresh_for(Duration::from_millis(1_700));
-    let (at, event) = said.first().expect("another try after the pause");
-    assert!(*at - start >= Duration::from_secs(1), "after {:?}", *at - start);
-    assert!(matches!(event, Event::Snapshot(_)));
-    // Now that the pause is over, refreshes count again.
-    assert!(said.len() > 2, "{}", said.len());
-}
-
-#[test]
-fn refreshes_do_not_shorten_the_jitter_of_the_start() {
-    let server = server();
-    let running = Running::start(Config {
-        start_jitter: Duration::from_hours(1_000),
-        ..config(&server)
-    });
-    assert!(running.refresh_for(Duration::from_millis(200)).is_empty());
-    assert_eq!(server.summary().connections_accepted, 0);
-    running.assert_stops(&server);
-}
-
-#[test]
-fn the_jitter_of_the_start_ends() {
-    let server = server();
-    let running = Running::start(Config {
-        start_jitter: Duration::from_millis(100),
-        ..config(&server)
-    });
-    assert_complete(&running.snapshot());
-}
-
-#[test]
-fn missing_credentials_are_said_and_found_when_they_come() {
-    let server = server();
-    let token = server.service_account().join("token");
-    std::fs::remove_file(&token).unwrap();
-    let running = Running::start(config(&server));
-    assert_eq!(running.error().kind, Kind::Credentials);
-    std::fs::write(&token, server.token()).unwrap();
-    while let Event::Error(error) = running.event() {
-        assert_eq!(error.kind, Kind::Credentials);
-    }
 }
 
 #[test]

@@ -22,15 +22,14 @@ type Rooms = [(&'static str, &'static str)];
 
 const DISCOVERY: &Rooms = &[
     ("error", ""),
-    ("freshness", ""),
     ("dns_label", ""),
     ("encoding", ""),
     ("config", ""),
-    ("server", "error freshness dns_label encoding config"),
+    ("server", "error dns_label encoding config"),
     ("objects", "encoding config"),
     ("answers", "error encoding config server objects"),
-    ("names", "error freshness dns_label config server objects"),
-    ("watch", "error freshness config server objects answers names"),
+    ("names", "error dns_label config server objects"),
+    ("watch", "error config server objects answers names"),
     ("diagnosis", "error config server names watch"),
     ("fuzzing", "error config server objects answers names watch"),
 ];

@@ -1,12 +1,11 @@
-//! One poll after the other: what is asked for, and what a server's cache may answer.
+//! One poll after the other: what is asked for.
 
 mod common;
 
 use common::running::Running;
-use common::{server, status};
-use discovery::{Config, Freshness, Report};
-use fake_apiserver::{Fault, Server};
-use serde_json::json;
+use common::server;
+use discovery::Config;
+use fake_apiserver::Server;
 
 fn config(server: &Server) -> Config {
     Config {
@@ -25,61 +24,16 @@ fn versions(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn a_poll_asks_for_nothing_older_than_the_objects_that_are_known() {
-    // Endpoints of version 2, and a Pod of version 3.
-    let server = server();
-    let running = Running::start(config(&server));
-    assert_eq!(running.snapshot().resource_version, "3");
-    running.refresh();
-    running.expect_unchanged();
-    server.put_object(
-        "endpoints",
-        "default",
-        "web",
-        &json!({"metadata": {"labels": {"app": "web"}}}),
-    );
-    running.refresh();
-    assert_eq!(running.snapshot().resource_version, "4");
-    running.refresh();
-    running.expect_unchanged();
-    assert_eq!(versions(&server), ["none", "2", "2", "4"]);
-}
-
-#[test]
-fn who_asks_for_what_is_true_now_gets_it() {
+fn a_poll_is_a_plain_list() {
     let server = server();
     let running = Running::start(config(&server));
     running.snapshot();
     running.refresh();
     running.expect_unchanged();
-    running.discovery.list();
-    running.expect_unchanged();
-    running.discovery.refresh(Freshness::Present);
-    running.expect_unchanged();
-    assert_eq!(versions(&server), ["none", "2", "none", "none"]);
-}
-
-#[test]
-fn a_cache_that_is_behind_is_passed_over_and_nothing_has_failed() {
-    let server = server();
-    let running = Running::start(config(&server));
-    running.snapshot();
-    assert!(matches!(running.report(), Report::Listed { requests: 1, .. }));
-    server.set_faults(vec![Fault::on_request(status(504)).times(1)]);
+    server.delete_object("endpoints", "default", "web");
     running.refresh();
-    running.expect_unchanged();
-    assert_eq!(versions(&server), ["none", "2", "none"]);
-    let report = running.report();
-    let of_both = matches!(
-        report,
-        Report::Listed {
-            pages: 2,
-            failure: None,
-            requests: 3,
-            ..
-        }
-    );
-    assert!(of_both, "{report:?}");
+    assert!(running.snapshot().ready.is_empty());
+    assert_eq!(versions(&server), ["none", "none", "none"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use fake_apiserver::{Action, Fault, Rule, Server};
 use serde_json::json;
 
 fn run(config: Config) -> Facts {
-    probe::run(&Arc::new(config))
+    probe::run_here(&Arc::new(config))
 }
 
 #[track_caller]
@@ -39,7 +39,7 @@ fn all_is_found_where_nothing_is_wrong() {
     assert_eq!(facts.authorities.unwrap().len(), 1);
     assert_eq!(facts.namespace.unwrap(), "default");
     let address = facts.address.unwrap();
-    assert_eq!((address.server, address.unresolved), (server.url(), None));
+    assert_eq!((address.server, address.instead_of), (server.url(), None));
     assert_eq!(address.addresses, [server.address()]);
     assert_eq!(facts.tcp.unwrap().unwrap(), server.address());
     facts.tls.unwrap().unwrap();
@@ -68,6 +68,50 @@ fn a_role_that_lacks_a_verb_says_so_itself() {
     assert!(!facts.may_list.unwrap().unwrap().allowed);
     assert_eq!(kind(facts.snapshot), Kind::Forbidden);
     assert!(facts.matching.is_none());
+}
+
+#[test]
+fn a_watch_is_opened_where_one_is_wanted_and_must_not_end_at_once() {
+    let server = server();
+    let to_watch = || Config {
+        watch: true,
+        ..config(&server)
+    };
+    assert!(run(config(&server)).watch.is_none());
+    run(to_watch()).watch.unwrap().unwrap();
+    for (action, kind) in [
+        (Action::RawBody(String::new()), Kind::Malformed),
+        (Action::CutAfterBytes(0), Kind::Connect),
+        (common::status(403), Kind::Forbidden),
+    ] {
+        server.set_faults(vec![Fault::on_request(action).verb("watch")]);
+        let facts = run(to_watch());
+        assert_eq!(facts.watch.unwrap().unwrap_err().kind, kind);
+        assert_eq!(
+            facts.matching.unwrap().unwrap().len(),
+            1,
+            "what comes after it is asked all the same"
+        );
+    }
+}
+
+#[test]
+fn it_answers_on_a_thread_of_its_own_and_can_be_stopped() {
+    let server = server();
+    let (sender, answers) = std::sync::mpsc::channel();
+    let start = || {
+        let sender = sender.clone();
+        probe::start(config(&server), move |facts| sender.send(facts.version).unwrap()).unwrap()
+    };
+    let once = start();
+    assert!(answers.recv_timeout(LIMIT).unwrap().unwrap().is_ok());
+    drop(once);
+    server.set_faults(vec![Fault::on_request(Action::Hang)]);
+    server.clear_journal();
+    let once = start();
+    common::wait(&server, |summary| summary.requests == 1);
+    drop(once);
+    common::wait_up_to(&server, common::SOON, |summary| summary.connections_open == 0);
 }
 
 #[test]
@@ -162,7 +206,12 @@ fn a_name_that_does_not_resolve_falls_back_and_says_so() {
     api.fallback = Some(server.url());
     let facts = run(Config { api, ..config(&server) });
     let address = facts.address.unwrap();
-    assert!(address.unresolved.unwrap().starts_with("nobody.invalid: "));
+    assert!(
+        address
+            .instead_of
+            .unwrap()
+            .starts_with("cannot resolve nobody.invalid: ")
+    );
     common::assert_complete(&facts.snapshot.unwrap().unwrap());
 }
 

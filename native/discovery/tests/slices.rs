@@ -3,7 +3,7 @@
 mod common;
 
 use common::running::Running;
-use common::{config, server, status_saying};
+use common::{config, server, status_saying, wait};
 use discovery::{Config, IpFamily, Kind, Mode, Source};
 use fake_apiserver::{Fault, Server};
 use serde_json::{Value, json};
@@ -182,7 +182,10 @@ fn a_cluster_that_knows_no_slices_is_said_to_be_old() {
     });
     let error = running.error();
     assert_eq!(error.kind, Kind::NotFound);
-    assert!(error.message.contains("since Kubernetes 1.21"), "{error}");
+    assert!(
+        error.advice.as_ref().unwrap().contains("since Kubernetes 1.21"),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -194,5 +197,5 @@ fn a_slice_of_another_shape_is_an_error_and_nobody_is_forgotten() {
     );
     assert_eq!(running.error().kind, Kind::Malformed);
     running.expect_unchanged();
-    running.expect_watching();
+    wait(&server, |summary| summary.watches == 2);
 }

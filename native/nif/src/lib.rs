@@ -1,21 +1,26 @@
-//! The NIF of `libcluster_kubernetes`: decodes options, owns the discovery's thread, sends messages; nothing else.
+//! The NIF of `libcluster_kubernetes`: decodes options, owns threads, sends messages; nothing else.
 //!
 //! `start` runs a [`discovery::Discovery`] for a process. Its events reach that process as
 //! `{:libcluster_kubernetes, ref, event}`, where `event` is `{:snapshot, map}`, `:unchanged`, `:watching`,
-//! `{:error, map}`, `{:listed, map}` or `{:watched, map}`; a snapshot that is not acknowledged holds back the next. The
-//! discovery ends when `stop` is called, when the process dies, however it dies, or when the resource is collected.
+//! `{:error, map}`, `{:listed, map}` or `{:watched, map}`; a snapshot that is not acknowledged holds back the next. `list` and
+//! `probe` ask once, and are answered by one such message. All of it ends when `stop` is called, when the process dies,
+//! however it dies, or when the resource is collected. No scheduler waits for any of it.
 
 mod facts;
 mod messages;
 mod options;
 
+use std::io;
 use std::sync::Arc;
 
+use discovery::diagnosis::probe;
 use discovery::watch::lister::Lister;
+use discovery::watch::once::Once;
 use discovery::watch::outbox::Outbox;
-use discovery::{Config, Discovery, Error, Event, Freshness, Snapshot};
+use discovery::{Config, Discovery};
+use rustler::env::SavedTerm;
 use rustler::types::reference::Reference;
-use rustler::{Atom, Encoder, Env, LocalPid, Monitor, OwnedEnv, Resource, ResourceArc, Term};
+use rustler::{Atom, Encoder, Env, LocalPid, Monitor, NifResult, OwnedEnv, Resource, ResourceArc, Term};
 
 use crate::options::Options;
 
@@ -23,6 +28,8 @@ mod atoms {
     rustler::atoms! {
         ok,
         libcluster_kubernetes,
+        list,
+        probe,
     }
 }
 
@@ -42,28 +49,61 @@ impl Resource for Worker {
     }
 }
 
+/// What one process has asked once.
+struct Question(Once);
+
+#[rustler::resource_impl]
+impl Resource for Question {
+    const IMPLEMENTS_DOWN: bool = true;
+
+    fn down<'a>(&'a self, _env: Env<'a>, _pid: LocalPid, _monitor: Monitor) {
+        self.0.stop();
+    }
+}
+
+/// Where messages of one reference go.
+struct Address {
+    owner: LocalPid,
+    letterhead: OwnedEnv,
+    reference: SavedTerm,
+}
+
+impl Address {
+    fn new(owner: LocalPid, reference: Reference<'_>) -> Self {
+        let letterhead = OwnedEnv::new();
+        let reference = letterhead.save(reference);
+        Self {
+            owner,
+            letterhead,
+            reference,
+        }
+    }
+
+    /// Whether the owner still listens.
+    fn send(&self, event: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> bool {
+        self.letterhead.run(|letterhead| {
+            let reference = self.reference.load(letterhead);
+            let message = |env| message(env, reference.in_env(env), event(env));
+            OwnedEnv::new().send_and_clear(&self.owner, message).is_ok()
+        })
+    }
+}
+
+fn message<'a>(env: Env<'a>, reference: Term<'a>, event: Term<'a>) -> Term<'a> {
+    (atoms::libcluster_kubernetes(), reference, event).encode(env)
+}
+
 /// Starts a discovery whose events go to `owner`.
 #[rustler::nif]
 fn start(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc<Worker>, Reference<'_>), String> {
     let config = Config::try_from(options)?;
     let reference = env.make_ref();
-    let letterhead = OwnedEnv::new();
-    let saved = letterhead.save(reference);
+    let address = Address::new(owner, reference);
     let outbox: Arc<Outbox> = Arc::default();
     let worker_outbox = Arc::clone(&outbox);
-    let discovery = Discovery::start(config, move |event| {
-        outbox.push(event, |event| {
-            letterhead.run(|letterhead| {
-                let reference = saved.load(letterhead);
-                OwnedEnv::new()
-                    .send_and_clear(&owner, |env| message(env, reference.in_env(env), event))
-                    .is_ok()
-            })
-        })
-    })
-    .map_err(|error| format!("no thread for the discovery: {error}"))?;
+    let sink = move |event| outbox.push(event, |event| address.send(|env| messages::event(env, event)));
     let worker = ResourceArc::new(Worker {
-        discovery,
+        discovery: Discovery::start(config, sink).map_err(|error| no_thread(&error))?,
         outbox: worker_outbox,
     });
     if env.monitor(&worker, &owner).is_none() {
@@ -72,8 +112,44 @@ fn start(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc
     Ok((worker, reference))
 }
 
-fn message<'a>(env: Env<'a>, reference: Term<'a>, event: &Event) -> Term<'a> {
-    (atoms::libcluster_kubernetes(), reference, messages::event(env, event)).encode(env)
+fn no_thread(error: &io::Error) -> String {
+    format!("the system gives no thread: {error}. Raise the limit of processes (ulimit -u, pids of the control group)")
+}
+
+/// Lists what is true now, once: `{:list, {:ok, map} | {:error, map}}`.
+#[rustler::nif]
+fn list(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc<Question>, Reference<'_>), String> {
+    ask(env, options, owner, |config, address| {
+        Lister::start(config, move |answer| {
+            address.send(|env| (atoms::list(), messages::answer(env, &answer)).encode(env));
+        })
+    })
+}
+
+/// Goes every step to the names: `{:probe, map}` says what each found.
+#[rustler::nif]
+fn probe(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc<Question>, Reference<'_>), String> {
+    ask(env, options, owner, |config, address| {
+        probe::start(config, move |facts| {
+            address.send(|env| (atoms::probe(), facts::encode(env, &facts)).encode(env));
+        })
+    })
+}
+
+fn ask(
+    env: Env<'_>,
+    options: Options,
+    owner: LocalPid,
+    begin: impl FnOnce(Config, Address) -> io::Result<Once>,
+) -> Result<(ResourceArc<Question>, Reference<'_>), String> {
+    let config = Config::try_from(options)?;
+    let reference = env.make_ref();
+    let once = begin(config, Address::new(owner, reference)).map_err(|error| no_thread(&error))?;
+    let question = ResourceArc::new(Question(once));
+    if env.monitor(&question, &owner).is_none() {
+        question.0.stop();
+    }
+    Ok((question, reference))
 }
 
 /// The last snapshot has been acted on: sends the owner, who calls this, the one that was held meanwhile.
@@ -82,7 +158,7 @@ fn message<'a>(env: Env<'a>, reference: Term<'a>, event: &Event) -> Term<'a> {
 fn acknowledge<'a>(env: Env<'a>, worker: ResourceArc<Worker>, reference: Reference<'a>) -> Atom {
     worker.outbox.acknowledge(|event| {
         // Nobody but the caller is spoken to, and it is alive.
-        let _ = env.send(&env.pid(), message(env, reference.into(), event));
+        let _ = env.send(&env.pid(), message(env, reference.into(), messages::event(env, event)));
     });
     atoms::ok()
 }
@@ -90,43 +166,19 @@ fn acknowledge<'a>(env: Env<'a>, worker: ResourceArc<Worker>, reference: Referen
 /// Asks for a list, as a tick does: one that is running, or that a failure has scheduled, and a watch serve as well.
 #[rustler::nif]
 #[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
-fn refresh(worker: ResourceArc<Worker>, present: bool) -> Atom {
-    let freshness = if present { Freshness::Present } else { Freshness::Known };
-    worker.discovery.refresh(freshness);
+fn refresh(worker: ResourceArc<Worker>) -> Atom {
+    worker.discovery.refresh();
     atoms::ok()
 }
 
-/// Asks for a list of what is true now, also while a watch is open.
+/// Stops a discovery, or what was asked once, and closes its connection.
 #[rustler::nif]
-#[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
-fn relist(worker: ResourceArc<Worker>) -> Atom {
-    worker.discovery.list();
-    atoms::ok()
-}
-
-/// Stops the discovery and closes its connection.
-#[rustler::nif]
-#[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
-fn stop(worker: ResourceArc<Worker>) -> Atom {
-    worker.discovery.stop();
-    atoms::ok()
-}
-
-/// Lists once, on the caller's time.
-#[rustler::nif(schedule = "DirtyIo")]
-fn list(env: Env<'_>, options: Options) -> Result<Term<'_>, Term<'_>> {
-    let config = Config::try_from(options).map_err(|reason| reason.encode(env))?;
-    let listed: Result<Snapshot, Error> = Lister::new(Arc::new(config)).list();
-    listed
-        .map(|snapshot| messages::snapshot(env, &snapshot))
-        .map_err(|error| messages::error(env, &error))
-}
-
-/// Goes every step to the names and says what each found, on the caller's time.
-#[rustler::nif(schedule = "DirtyIo")]
-fn probe(env: Env<'_>, options: Options) -> Result<Term<'_>, String> {
-    let config = Config::try_from(options)?;
-    Ok(facts::encode(env, &discovery::diagnosis::probe::run(&Arc::new(config))))
+fn stop(handle: Term<'_>) -> NifResult<Atom> {
+    match handle.decode::<ResourceArc<Worker>>() {
+        Ok(worker) => worker.discovery.stop(),
+        Err(_) => handle.decode::<ResourceArc<Question>>()?.0.stop(),
+    }
+    Ok(atoms::ok())
 }
 
 // `rustler::init!` for the Elixir module of this version: see build.rs.

@@ -8,6 +8,7 @@ use rustler::{Atom, Encoder, Env, NifMap, Term};
 
 mod atoms {
     rustler::atoms! {
+        ok,
         snapshot,
         unchanged,
         watching,
@@ -20,7 +21,7 @@ mod atoms {
 pub(crate) fn event<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
     match event {
         Event::Snapshot(found) => (atoms::snapshot(), snapshot(env, found)).encode(env),
-        Event::Unchanged(freshness) => (atoms::unchanged(), atom(env, freshness.as_str())).encode(env),
+        Event::Unchanged => atoms::unchanged().encode(env),
         Event::Watching => atoms::watching().encode(env),
         Event::Error(why) => (atoms::error(), error(env, why)).encode(env),
         Event::Report(done) => report(env, done),
@@ -35,15 +36,24 @@ pub(crate) fn snapshot<'a>(env: Env<'a>, snapshot: &Snapshot) -> Term<'a> {
         dropped: snapshot.dropped.iter().map(DroppedMap::from).collect(),
         warnings: &snapshot.warnings,
         resource_version: &snapshot.resource_version,
-        freshness: atom(env, snapshot.freshness.as_str()),
+        truncated: snapshot.truncated,
     }
     .encode(env)
+}
+
+/// What was asked once, answered.
+pub(crate) fn answer<'a>(env: Env<'a>, answer: &Result<Snapshot, Error>) -> Term<'a> {
+    match answer {
+        Ok(found) => (atoms::ok(), snapshot(env, found)).encode(env),
+        Err(why) => (atoms::error(), error(env, why)).encode(env),
+    }
 }
 
 pub(crate) fn error<'a>(env: Env<'a>, error: &Error) -> Term<'a> {
     ErrorMap {
         kind: kind(env, error.kind),
         message: &error.message,
+        advice: error.advice.as_deref(),
         status: error.status,
         retry_after_ms: error.retry_after.map(milliseconds),
     }
@@ -116,7 +126,7 @@ struct SnapshotMap<'a> {
     dropped: Vec<DroppedMap<'a>>,
     warnings: &'a [String],
     resource_version: &'a str,
-    freshness: Atom,
+    truncated: bool,
 }
 
 #[derive(NifMap)]
@@ -142,6 +152,7 @@ impl<'a> From<&'a Dropped> for DroppedMap<'a> {
 struct ErrorMap<'a> {
     kind: Atom,
     message: &'a str,
+    advice: Option<&'a str>,
     status: Option<u16>,
     retry_after_ms: Option<u64>,
 }

@@ -28,7 +28,6 @@ pub(crate) struct Options {
     watch: bool,
     watch_retry_ms: u64,
     watch_silence_ms: u64,
-    start_jitter_ms: u64,
 }
 
 #[derive(NifUnitEnum)]
@@ -101,7 +100,6 @@ impl TryFrom<Options> for Config {
             watch: options.watch,
             watch_retry: Duration::from_millis(options.watch_retry_ms),
             watch_silence: Duration::from_millis(options.watch_silence_ms),
-            start_jitter: Duration::from_millis(options.start_jitter_ms),
         })
     }
 }

@@ -27,6 +27,29 @@ defmodule LibclusterKubernetes.Manifests.YamlTest do
            """
   end
 
+  test "writes a comment on the line of its key" do
+    value = [
+      {"a", 1, "one"},
+      {"map", [{"b", "c", "see # d"}], "of one"},
+      {"maps", [[{"e", "f", "first"}, {"g", ["h"], "a list"}]], "a few"}
+    ]
+
+    written = Yaml.document(value)
+
+    assert written == """
+           a: 1 # one
+           map: # of one
+             b: c # see # d
+           maps: # a few
+             - e: f # first
+               g: [h] # a list
+           """
+
+    without = [{"a", 1}, {"map", [{"b", "c"}]}, {"maps", [[{"e", "f"}, {"g", ["h"]}]]}]
+    [{read, _}] = YAML.documents!(written)
+    assert [{^read, _}] = YAML.documents!(Yaml.document(without))
+  end
+
   @texts ["", " a", "a ", "a b", "true", "No", "y", "null", "~", "1", "-1", "1.5", "1e3", "0x1f", "012", "12:30", "1_0"] ++
            [
              "a: b",

@@ -22,11 +22,42 @@ defmodule LibclusterKubernetes.NativeTest do
     state.topology |> Options.new!(state.config, %{}) |> Options.to_native()
   end
 
-  test "list/1 answers once", %{server: server} do
-    assert {:ok, %{ready: ["app@10.0.0.1"], not_ready: [], draining: [], dropped: []}} = Native.list(options(server))
+  test "list/2 answers once, with what is true now", %{server: server} do
+    options = options(server, kubernetes_use_cached_resources: true)
+    assert {:ok, %{ready: ["app@10.0.0.1"], not_ready: [], draining: [], dropped: []} = answer} = Topology.list(options)
+    assert answer.truncated == false
+    assert [%{"query" => query}] = FakeApiserver.journal(server)
+    refute Map.has_key?(query, "resourceVersion")
 
     assert {:error, %{kind: :connect, message: "cannot list" <> _}} =
-             Native.list(%{options(server) | master: "https://127.0.0.1:1"})
+             Topology.list(%{options(server) | master: "https://127.0.0.1:1"})
+
+    refute_received {:libcluster_kubernetes, _, _}
+  end
+
+  test "list/2 and probe/2 end when they are withdrawn, and when who asked dies", %{server: server} do
+    FakeApiserver.faults(server, [%{at: "request", do: "hang"}])
+    open = fn -> FakeApiserver.summary(server)["connections_open"] end
+
+    for ask <- [&Native.list/2, &Native.probe/2] do
+      {:ok, {question, _ref}} = ask.(options(server), self())
+      wait_until(fn -> open.() > 0 end)
+      :ok = Native.stop(question)
+      wait_until(fn -> open.() == 0 end)
+
+      test = self()
+
+      asker =
+        spawn(fn ->
+          send(test, {:asked, ask.(options(server), self())})
+          Process.sleep(:infinity)
+        end)
+
+      assert_receive {:asked, {:ok, _}}
+      wait_until(fn -> open.() > 0 end)
+      Process.exit(asker, :kill)
+      wait_until(fn -> open.() == 0 end)
+    end
   end
 
   test "start/2 sends a snapshot by itself, and an answer for each refresh; none after stop", %{server: server} do
@@ -34,15 +65,15 @@ defmodule LibclusterKubernetes.NativeTest do
     assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{pages: 1, kind: nil, requests: 1, bytes: bytes}}}
     assert bytes > 100
     assert %{ready: ["app@10.0.0.1"]} = next_snapshot(started)
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
     assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{requests: 2, duration_us: duration}}} when duration > 0
-    assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, :known}}
-    :ok = Native.refresh(worker, true)
+    assert_receive {:libcluster_kubernetes, ^ref, :unchanged}
+    :ok = Native.refresh(worker)
     assert_receive {:libcluster_kubernetes, ^ref, {:listed, %{requests: 3}}}
-    assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, :present}}
+    assert_receive {:libcluster_kubernetes, ^ref, :unchanged}
     :ok = Native.stop(worker)
     wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
     :ok = Native.stop(worker)
     refute_received {:libcluster_kubernetes, _, _}
   end
@@ -61,7 +92,7 @@ defmodule LibclusterKubernetes.NativeTest do
     refute_received {:libcluster_kubernetes, _, {:unchanged, _}}
     :ok = Native.acknowledge(worker, ref)
     assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.4"]}}}
-    assert_receive {:libcluster_kubernetes, ^ref, {:unchanged, _}}
+    assert_receive {:libcluster_kubernetes, ^ref, :unchanged}
     refute_receive {:libcluster_kubernetes, _, {:snapshot, _}}, 50
     :ok = Native.acknowledge(worker, ref)
   end
@@ -114,10 +145,9 @@ defmodule LibclusterKubernetes.NativeTest do
     :code.purge(library)
     :erlang.garbage_collect()
     assert {:module, ^library} = :code.load_file(library)
-    assert {:ok, %{ready: ["app@10.0.0.1"]}} = Native.list(options(server))
+    assert {:ok, %{ready: ["app@10.0.0.1"]}} = Topology.list(options(server))
     # Nobody but the worker's own thread knows it any more.
-    assert Native.refresh(worker, false) == :outdated
-    assert Native.relist(worker) == :outdated
+    assert Native.refresh(worker) == :outdated
     assert Native.stop(worker) == :ok
 
     FakeApiserver.no_faults(server)
@@ -129,7 +159,7 @@ defmodule LibclusterKubernetes.NativeTest do
     lists = FakeApiserver.summary(server)["lists"]
 
     wait_until(fn ->
-      :ok = Native.refresh(worker, false)
+      :ok = Native.refresh(worker)
       FakeApiserver.summary(server)["lists"] >= lists + 2
     end)
   end

@@ -6,7 +6,7 @@ defmodule LibclusterKubernetes.Strategy.IncidentTest do
   @nobody {:answer, 0, 0}
 
   defp failed(incident \\ Incident.new(), message, now) do
-    Incident.failed(incident, %{kind: :connect, message: message}, now)
+    Incident.failed(incident, %{kind: :connect, message: message, advice: nil}, now)
   end
 
   test "a failure is logged when it starts, when its reason changes and when it ends" do
@@ -26,6 +26,23 @@ defmodule LibclusterKubernetes.Strategy.IncidentTest do
     refute Incident.lasts?(incident)
     assert {_, nil} = Incident.ended(incident, :watching, 4_000)
     assert {_, nil} = Incident.ended(Incident.new(), :watching, 0)
+  end
+
+  test "what to do about it is said with it" do
+    error = %{kind: :dns, message: "cannot resolve it", advice: "Check the name"}
+    assert {_, {:warn, text}} = Incident.failed(Incident.new(), error, 0)
+    assert text == "cannot resolve it. Check the name. Known members stay connected (dns)"
+  end
+
+  # An API server that is just starting refuses everybody.
+  test "of a role that lacks a verb only when that lasts, and once" do
+    error = %{kind: :forbidden, message: "HTTP 403", advice: "Bind a Role"}
+    {incident, {:warn, text}} = Incident.failed(Incident.new(), error, 0)
+    refute text =~ "Bind"
+    assert {incident, nil} = Incident.failed(incident, error, 9_999)
+    assert {incident, {:warn, text}} = Incident.failed(incident, error, 10_000)
+    assert text == "still no answer, now: HTTP 403. Bind a Role (forbidden)"
+    assert {_, nil} = Incident.failed(incident, error, 1_000_000)
   end
 
   test "the end says what was missed" do

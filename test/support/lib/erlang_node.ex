@@ -98,6 +98,9 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
     :ok
   end
 
+  @doc "To be called on a node: stops its topologies, as an application that stops does."
+  def stop_supervisor, do: Supervisor.stop(@supervisor)
+
   @doc "An explicit disconnect, for the `disconnect` of a topology."
   def disconnect(node), do: :erlang.disconnect_node(node)
 

@@ -43,9 +43,16 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
   end
 
   def stop(server) do
-    if Port.info(server.port), do: Port.close(server.port)
+    close(server.port)
     File.rm_rf!(server.dir)
     :ok
+  end
+
+  # It closes by itself when the process ends that opened it, which may be at this moment.
+  defp close(port) do
+    Port.close(port)
+  rescue
+    ArgumentError -> true
   end
 
   @doc "Creates or replaces an object. `object` is a map, or its JSON."
@@ -85,6 +92,12 @@ defmodule LibclusterKubernetes.Test.FakeApiserver do
 
   @doc "Forgets the history."
   def compact(server), do: control!(server, :post, "/compact", "")
+
+  @doc "Remembers all objects and the version."
+  def back_up(server), do: control!(server, :post, "/backup", "")
+
+  @doc "Puts everything back to the last backup, and cuts every connection."
+  def restore(server), do: control!(server, :post, "/restore", "")
 
   @doc "Accepts this token no longer."
   def revoke(server, token), do: control!(server, :delete, "/tokens/#{token}")

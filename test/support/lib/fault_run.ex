@@ -211,7 +211,7 @@ defmodule LibclusterKubernetes.Test.FaultRun do
   defp await_met(%{scenario: %{hangs: nil}} = run, _asked) do
     wait_until(run, "the fault meets the second topology", fn ->
       state = :sys.get_state(run.pid)
-      Incident.lasts?(state.incident) or state.membership.observed_at != nil
+      Incident.lasts?(state.incident) or state.membership.answered?
     end)
   end
 

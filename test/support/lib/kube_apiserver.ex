@@ -595,11 +595,12 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
     ]
 
     subject_alt_name = {:Extension, {2, 5, 29, 17}, false, names}
-    # Not an elliptic curve: OTP writes the signature's algorithm with parameters then, which rustls rightly refuses.
-    key = [key: {:rsa, 2048, 65_537}, digest: :sha256]
+
+    # Of the others each OTP writes one against its standard: with parameters that rustls refuses (ECDSA), or without those
+    # that Go misses (RSA, OTP 29).
+    key = [key: {:namedCurve, :ed25519}, digest: :none]
     chain = %{root: key, intermediates: [], peer: [{:extensions, [subject_alt_name]} | key]}
     made = :public_key.pkix_test_data(%{server_chain: chain, client_chain: %{root: [], intermediates: [], peer: []}})
-    {key_type, key} = made.server_config[:key]
 
     certificate = made.server_config[:cert]
     [authority] = Enum.filter(made.client_config[:cacerts], &:public_key.pkix_is_issuer(certificate, &1))
@@ -607,8 +608,14 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
     %{
       ca: :public_key.pem_encode([{:Certificate, authority, :not_encrypted}]),
       certificate: :public_key.pem_encode([{:Certificate, certificate, :not_encrypted}]),
-      key: :public_key.pem_encode([{key_type, key, :not_encrypted}])
+      key: :public_key.pem_encode([{:PrivateKeyInfo, ed25519(made.server_config[:key]), :not_encrypted}])
     }
+  end
+
+  # In the form of RFC 8410, the only one that others read.
+  defp ed25519({:ECPrivateKey, der}) do
+    <<private::binary-size(32)>> = :ECPrivateKey |> :public_key.der_decode(der) |> elem(2)
+    <<0x302E020100300506032B657004220420::128, private::binary>>
   end
 
   defp random_token, do: Base.encode16(:crypto.strong_rand_bytes(16), case: :lower)

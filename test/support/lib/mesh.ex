@@ -30,8 +30,8 @@ defmodule LibclusterKubernetes.Test.Mesh do
   Starts these nodes, and waits until each is connected to each.
 
   Options: `:source`, `:mode` (`:poll` or `:watch`), `:topologies` (names and selectors, `[k8s: "app=app"]`), `:config`
-  (of each topology), `:settings` (`disconnect: ...` of each topology) and `:prepare` (called with each API before its node
-  starts).
+  (of each topology), `:settings` (`disconnect: ...` of each topology), `:prepare` (called with each API before its node
+  starts) and `:hidden` (nodes that no other lists as visible).
   """
   @spec start!([id()] | Range.t(), keyword()) :: t()
   def start!(numbers, opts) do
@@ -46,7 +46,7 @@ defmodule LibclusterKubernetes.Test.Mesh do
     mesh = Enum.reduce(numbers, mesh, &with_api(&2, &1))
     if view, do: for(number <- numbers, do: see(mesh, number, view))
     for number <- numbers, do: FakeApiserver.clear_journal(mesh.apis[number].server)
-    owners = Map.new(numbers, &{&1, ErlangNode.launch(ip(&1), mesh.port, topologies(mesh, &1))})
+    owners = Map.new(numbers, &{&1, launch(mesh, &1)})
     for number <- numbers, do: ErlangNode.await_started(ip(number))
     for number <- numbers, do: await_first_answer(mesh, mesh.apis[number].server)
     %{mesh | owners: Map.merge(mesh.owners, owners)}
@@ -64,7 +64,38 @@ defmodule LibclusterKubernetes.Test.Mesh do
   end
 
   @doc "Runs a function of `ErlangNode` on a node."
-  def call(mesh, number, function), do: ErlangNode.call(mesh.owners[number], ErlangNode, function, [])
+  def call(mesh, number, function), do: call(mesh, number, ErlangNode, function, [])
+
+  @doc "Runs a function on a node."
+  def call(mesh, number, module, function, args), do: ErlangNode.call(mesh.owners[number], module, function, args)
+
+  @doc "The node of a number."
+  def node(number), do: :"app@#{ip(number)}"
+
+  @doc "Whom a node is connected to, hidden nodes included."
+  def connected(mesh, number) do
+    for node <- call(mesh, number, :erlang, :nodes, [:connected]) do
+      "app@127.0.0." <> number = Atom.to_string(node)
+      String.to_integer(number)
+    end
+    |> Enum.sort()
+  end
+
+  @doc "Waits until a node is connected to these, hidden nodes included."
+  def await_connected(mesh, number, numbers) do
+    Topology.wait_until(fn -> connected(mesh, number) == Enum.sort(numbers) end)
+  end
+
+  @doc "What the node has logged since it was last asked or awaited."
+  def logged(number, lines \\ []) do
+    ip = ip(number)
+
+    receive do
+      {:node_log, ^ip, line} -> logged(number, [line | lines])
+    after
+      0 -> Enum.reverse(lines)
+    end
+  end
 
   @doc "Does this with the API of each node."
   def each_api(mesh, fun), do: for(number <- Map.keys(mesh.owners), do: fun.(mesh.apis[number]))
@@ -100,6 +131,12 @@ defmodule LibclusterKubernetes.Test.Mesh do
   def assert_log(number, text, limit \\ @up), do: await_log(ip(number), text, now() + limit, [])
 
   ## Below
+
+  defp launch(mesh, number) do
+    hidden = if number in Keyword.get(mesh.opts, :hidden, []), do: ["-hidden"], else: []
+    distribution = ErlangNode.without_epmd(hidden ++ ["-name", "app@#{ip(number)}"])
+    ErlangNode.launch(ip(number), mesh.port, topologies(mesh, number), [], distribution)
+  end
 
   defp with_api(mesh, number) when is_map_key(mesh.apis, number), do: mesh
 
@@ -189,14 +226,6 @@ defmodule LibclusterKubernetes.Test.Mesh do
         assert now() < deadline, "not each is lastingly connected to each: #{inspect(connected)}"
         await_whole(mesh, numbers, deadline)
     end
-  end
-
-  defp connected(mesh, number) do
-    for node <- ErlangNode.call(mesh.owners[number], :erlang, :nodes, []) do
-      "app@127.0.0." <> number = Atom.to_string(node)
-      String.to_integer(number)
-    end
-    |> Enum.sort()
   end
 
   defp await(awaited, deadline) do

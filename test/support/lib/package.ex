@@ -28,19 +28,60 @@ defmodule LibclusterKubernetes.Test.Package do
     folder
   end
 
-  @doc "Runs mix for the project in a folder, with the libcluster of this test run. Answers what it says, and its status."
-  def mix(folder, args, env \\ []) do
+  @doc """
+  Writes a project that depends on the package in another folder, with a text as its configuration. When it starts, it
+  evaluates what the variable `FRESH_EVAL` holds.
+  """
+  def fresh_project(folder, package, config \\ "") do
+    File.rm_rf!(folder)
+    for name <- ~w(lib config), do: File.mkdir_p!(Path.join(folder, name))
+    File.write!(Path.join(folder, "config/config.exs"), "import Config\n" <> config)
+
+    File.write!(Path.join(folder, "lib/fresh.ex"), """
+    defmodule Fresh do
+      use Application
+
+      # What a test asks of the release.
+      def start(_type, _args) do
+        ask = fn -> if script = System.get_env("FRESH_EVAL"), do: Code.eval_string(script) end
+        Supervisor.start_link([{Task, ask}], strategy: :one_for_one)
+      end
+    end
+    """)
+
+    File.write!(Path.join(folder, "mix.exs"), """
+    defmodule Fresh.MixProject do
+      use Mix.Project
+
+      def project, do: [app: :fresh, version: "0.1.0", deps: [{:libcluster_kubernetes, path: #{inspect(package)}}]]
+      def application, do: [extra_applications: [:logger], mod: {Fresh, []}]
+    end
+    """)
+
+    folder
+  end
+
+  @doc """
+  Runs mix for the project in a folder, with the libcluster of this test run, be it the stand-in, and with the `apps`.
+  Answers what it says, and its status.
+  """
+  def mix(folder, args, env \\ [], apps \\ []) do
     libs = Path.join(folder, "erl_libs")
+    File.rm_rf!(libs)
     File.mkdir_p!(libs)
 
-    for app <- [:libcluster, :telemetry], source = :code.lib_dir(app), is_list(source) do
-      link = Path.join(libs, "#{app}")
-      File.rm(link)
-      File.ln_s!(Path.expand(source), link)
+    for app <- [:libcluster, :telemetry | apps], source = :code.lib_dir(app), is_list(source) do
+      File.ln_s!(Path.expand(source), Path.join(libs, "#{app}"))
     end
 
     # Of this run, and not of that one.
-    env = [{"ERL_LIBS", libs}, {"MIX_ENV", "prod"}, {"MIX_BUILD_PATH", nil} | env]
+    env = [
+      {"ERL_LIBS", libs},
+      {"MIX_ENV", "prod"},
+      {"MIX_BUILD_PATH", nil},
+      {"LIBCLUSTER_KUBERNETES_STAND_IN", "1"} | env
+    ]
+
     System.cmd("mix", args, cd: folder, env: env, stderr_to_stdout: true)
   end
 end

@@ -28,6 +28,10 @@ defmodule LibclusterKubernetes.Test.Requirements do
       {:clock, Clock.library(), "a wall clock that jumps", "needs libfaketime, Debian: libfaketime"},
       {:real_libcluster, real_libcluster(), "names compared with libcluster's own strategy",
        "needs libcluster itself, from Hex or ERL_LIBS"},
+      {:rustler_precompiled, rustler_precompiled(), "native libraries that are downloaded",
+       "needs rustler_precompiled and castore, from Hex or ERL_LIBS"},
+      {:promtool, System.find_executable("promtool"), "the alerts for Prometheus",
+       "needs promtool, Debian: prometheus"},
       {:hex, hex(), "the package as mix hex.build makes it", "needs Hex"},
       {:cluster, System.get_env("CLUSTER_IMAGE"), "real pods", "bin/test-cluster runs them"}
     ]
@@ -46,6 +50,13 @@ defmodule LibclusterKubernetes.Test.Requirements do
 
   defp real_libcluster do
     if Code.ensure_loaded?(Cluster.Strategy.Kubernetes), do: to_string(Application.spec(:libcluster, :vsn))
+  end
+
+  defp rustler_precompiled do
+    if Code.ensure_loaded?(RustlerPrecompiled) and Code.ensure_loaded?(CAStore) do
+      Application.load(:rustler_precompiled)
+      to_string(Application.spec(:rustler_precompiled, :vsn))
+    end
   end
 
   defp hex, do: if(Code.ensure_loaded?(Hex), do: to_string(Application.spec(:hex, :vsn)))

@@ -83,9 +83,10 @@ defmodule LibclusterKubernetes.Test.Scenarios do
   def relabelled(api) do
     Api.put(api, "one", ["10.1.0.1"])
     Api.put(api, "two", ["10.1.0.2"])
+    # Without this one more than half would be missing: the VM of the tests is not in the answers.
+    Api.put(api, "three", ["10.1.0.3"])
     start(api)
-    assert_receive {:connect, :"app@10.1.0.1", true}
-    assert_receive {:connect, :"app@10.1.0.2", true}
+    for ip <- 1..3, do: assert_connect("app@10.1.0.#{ip}")
     Api.await_watches_open(api, 1)
 
     Api.label(api, "two", "other")
@@ -127,13 +128,14 @@ defmodule LibclusterKubernetes.Test.Scenarios do
     assert_receive {:connect, :"app@10.1.0.4", true}
     refute_receive {:disconnect, _}, @well_after
 
+    # A lost link comes back as long as they are in the answer.
     Recorder.lose(recorder, :"app@10.1.0.1")
     Recorder.lose(recorder, :"app@10.1.0.2")
     assert_receive {:connect, :"app@10.1.0.1", true}, @tick
-    refute_receive {:connect, :"app@10.1.0.2", _}, @well_after
+    assert_receive {:connect, :"app@10.1.0.2", true}, @tick
     assert Api.lists(api) == 1
 
-    Api.members(api, ["10.1.0.1", "10.1.0.4"])
+    Api.members(api, ["10.1.0.1", {"10.1.0.2", :draining}, "10.1.0.4"])
     assert_receive {:disconnect, :"app@10.1.0.3"}
     refute_received {:disconnect, _}
     refute_received {:connect, _, _}
@@ -187,7 +189,7 @@ defmodule LibclusterKubernetes.Test.Scenarios do
     assert warning =~ ~s(verb "watch")
 
     Api.members(api, ["10.1.0.1", "10.1.0.2"])
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
     Topology.snapshot_with(started, ["app@10.1.0.1", "app@10.1.0.2"])
 
     Api.grant(api, ["list", "watch"])
@@ -195,7 +197,7 @@ defmodule LibclusterKubernetes.Test.Scenarios do
     lists = Api.lists(api)
     Api.members(api, ["10.1.0.2"])
     assert %{warnings: []} = Topology.snapshot_with(started, ["app@10.1.0.2"])
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
     Api.members(api, ["10.1.0.2", "10.1.0.3"])
     Topology.snapshot_with(started, ["app@10.1.0.2", "app@10.1.0.3"])
     assert Api.lists(api) == lists

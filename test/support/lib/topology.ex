@@ -44,6 +44,17 @@ defmodule LibclusterKubernetes.Test.Topology do
     %{id: state.topology, start: {LibclusterKubernetes.Strategy, :start_link, [[state]]}, restart: :temporary}
   end
 
+  @doc "Lists once, and waits for the answer."
+  def list(options, timeout \\ 20_000) do
+    {:ok, {_question, ref}} = Native.list(options, self())
+
+    receive do
+      {:libcluster_kubernetes, ^ref, {:list, answer}} -> answer
+    after
+      timeout -> raise "no answer came"
+    end
+  end
+
   @doc "Waits for the next snapshot of a worker that `Native.start/2` gave, and lets the one after it come."
   def next_snapshot({worker, ref}, timeout \\ 5_000) do
     receive do
@@ -70,7 +81,7 @@ defmodule LibclusterKubernetes.Test.Topology do
 
   defp refresh_until({worker, ref} = started, until) do
     if System.monotonic_time(:millisecond) > until, do: raise("it does not watch")
-    :ok = Native.refresh(worker, false)
+    :ok = Native.refresh(worker)
 
     receive do
       {:libcluster_kubernetes, ^ref, :watching} ->

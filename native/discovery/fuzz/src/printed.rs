@@ -39,6 +39,7 @@ pub(crate) fn check_text(text: &str) {
 pub(crate) fn check_error(error: &Error) {
     assert!(!error.message.is_empty());
     check_text(&error.message);
+    error.advice.iter().for_each(|advice| check_text(advice));
     assert!(error.retry_after.is_none_or(|pause| pause <= Duration::from_mins(5)));
 }
 

@@ -11,7 +11,7 @@ use crate::config::Source;
 use crate::encoding::json::{Object, object};
 use crate::encoding::protobuf::{self, Malformed, Message, Value};
 use crate::encoding::text::Text;
-use crate::error::{Error, Kind, printable};
+use crate::error::{Error, Kind, WHO_ANSWERS, printable};
 use crate::objects::endpoint_slices::EndpointSlices;
 use crate::objects::endpoints::EndpointsKind;
 use crate::objects::metadata::Metadata;
@@ -199,10 +199,7 @@ fn required(what: &str, value: Option<&str>) -> Result<String, Error> {
 
 fn malformed(why: impl fmt::Display) -> Error {
     let why = printable(&why.to_string());
-    Error::new(
-        Kind::Malformed,
-        format!("what the watch sent is no event: {why}. Is kubernetes_master the API server, and nothing in between?"),
-    )
+    Error::new(Kind::Malformed, format!("what the watch sent is no event: {why}")).advise(WHO_ANSWERS)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::config::Config;
-use crate::error::{Error, Kind, printable};
+use crate::error::{Error, Kind, WHO_ANSWERS, printable};
 use crate::objects::resource::{Resource, ResourceKind};
 use crate::server::failures::body_error;
 
@@ -16,8 +16,6 @@ pub(crate) struct Page<T> {
     pub(crate) version: String,
     /// The token of the next page, if this is not the last.
     pub(crate) next: Option<String>,
-    /// The latest version of an object; 0 where no version is a number.
-    pub(crate) newest: u64,
 }
 
 /// Makes what is kept of an object, which is in memory no longer than that.
@@ -27,10 +25,7 @@ impl<T> Page<T> {
     /// Takes what is kept of an object, and its name, where it has one.
     pub(crate) fn add(&mut self, object: &dyn Resource<'_>, keep: Keep<'_, T>) {
         let kept = keep(object);
-        let metadata = object.metadata();
-        let version = metadata.resource_version().and_then(|version| version.parse().ok());
-        self.newest = self.newest.max(version.unwrap_or_default());
-        self.objects.push((metadata.name().map(str::to_owned), kept));
+        self.objects.push((object.metadata().name().map(str::to_owned), kept));
     }
 }
 
@@ -40,7 +35,6 @@ impl<T> Default for Page<T> {
             objects: Vec::new(),
             version: String::new(),
             next: None,
-            newest: 0,
         }
     }
 }
@@ -70,10 +64,6 @@ pub(crate) fn broken(error: io::Error, config: &Config) -> Error {
 
 pub(crate) fn malformed(why: impl fmt::Display) -> Error {
     let why = printable(&why.to_string());
-    Error::new(
-        Kind::Malformed,
-        format!(
-            "the answer is not the list that was asked for: {why}. Is kubernetes_master the API server, and nothing in between?"
-        ),
-    )
+    let why = format!("the answer is not the list that was asked for: {why}");
+    Error::new(Kind::Malformed, why).advise(WHO_ANSWERS)
 }

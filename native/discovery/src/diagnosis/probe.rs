@@ -21,13 +21,18 @@ use crate::names::snapshot::Snapshot;
 use crate::server::credentials::{self, Token};
 use crate::server::http::{Client, Extent, JSON, Method, Request};
 use crate::server::resolver::{Authority, SharedResolver, Unresolved, bare_host};
+use crate::server::signals::Signals;
+use crate::server::transport::{self, Interruptible};
 use crate::watch::lister::Lister;
-use crate::watch::requests::encode;
+use crate::watch::once::Once;
+use crate::watch::requests::{Api, encode};
 
 /// Objects to look at: enough to see what is wrong with a selector.
 const MOST_OBJECTS: usize = 100;
 /// So many pods have about a megabyte, those with long annotations several.
 const MAX_OBJECTS_BYTES: u64 = 32 * 1024 * 1024;
+/// A watch that does not work ends at once.
+const WATCH_PROVES_ITSELF: Duration = Duration::from_secs(2);
 /// A version has 300 bytes, an access review under a kilobyte.
 const MAX_SHORT_BYTES: u64 = 64 * 1024;
 
@@ -59,6 +64,8 @@ pub struct Facts {
     pub may_watch: Step<Review>,
     /// The answer as the strategy would get it.
     pub snapshot: Step<Snapshot>,
+    /// A watch from there, where one is wanted: whether it opens, and does not end at once.
+    pub watch: Step<()>,
     /// The first objects that the selector matches.
     pub matching: Step<Vec<Object>>,
     /// Where it matches none: the first objects that there are.
@@ -72,8 +79,8 @@ pub struct Address {
     pub server: String,
     /// What its name resolves to.
     pub addresses: Vec<SocketAddr>,
-    /// Why the address that was asked for is not this one.
-    pub unresolved: Option<String>,
+    /// Why it is not the one that was to be asked first.
+    pub instead_of: Option<String>,
 }
 
 /// What the authorizer says of one verb.
@@ -85,8 +92,20 @@ pub struct Review {
     pub reason: Option<String>,
 }
 
+/// Tries every step on a thread of its own, on which `answer` is called.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start(config: Config, answer: impl FnOnce(Facts) + Send + 'static) -> io::Result<Once> {
+    Once::start(move |signals| run(&Arc::new(config), signals), Facts::none, answer)
+}
+
 /// Tries every step that the ones before it allow. Blocks, for each as long as the request timeout says.
-pub fn run(config: &Arc<Config>) -> Facts {
+pub fn run_here(config: &Arc<Config>) -> Facts {
+    run(config, &Arc::default())
+}
+
+fn run(config: &Arc<Config>, signals: &Arc<Signals>) -> Facts {
     let account = &config.service_account;
     let token = credentials::token(account);
     let authorities = credentials::certificate_authority(account);
@@ -94,6 +113,7 @@ pub fn run(config: &Arc<Config>) -> Facts {
         Some(namespace) => Ok(namespace.clone()),
         None => credentials::namespace(account),
     };
+    let reached = Reached::one_of(config, authorities.as_deref().ok(), signals);
     let mut facts = Facts {
         token: token.as_ref().map(Claims::of).map_err(Clone::clone),
         authorities: authorities
@@ -101,43 +121,99 @@ pub fn run(config: &Arc<Config>) -> Facts {
             .map(|all| all.iter().map(|one| Certificate::read(one)).collect())
             .map_err(Clone::clone),
         namespace,
-        address: address(config),
-        tcp: None,
-        tls: None,
-        shown: None,
-        version: None,
-        may_list: None,
-        may_watch: None,
-        snapshot: None,
-        matching: None,
-        others: None,
+        address: reached.address,
+        tcp: reached.tcp,
+        tls: reached.tls,
+        shown: reached.shown,
+        ..Facts::none(Error::bug())
     };
-    if facts.connect(config, authorities.ok().as_deref()).is_some() && token.is_ok() {
-        facts.ask(config);
+    if matches!(facts.tls, Some(Ok(()))) && token.is_ok() {
+        facts.ask(config, signals);
     }
     facts
 }
 
-impl Facts {
-    /// Without HTTP: up to TLS. Nothing when it did not come so far.
-    fn connect(&mut self, config: &Config, authorities: Option<&[CertificateDer<'static>]>) -> Option<()> {
-        let address = self.address.as_ref().ok()?;
+/// How far it comes without HTTP.
+struct Reached {
+    address: Result<Address, Error>,
+    tcp: Step<SocketAddr>,
+    tls: Step<()>,
+    shown: Option<Certificate>,
+}
+
+impl Reached {
+    /// The primary address, unless it is the fallback that can be reached.
+    fn one_of(config: &Config, authorities: Option<&[CertificateDer<'static>]>, signals: &Arc<Signals>) -> Self {
+        let mut primary = Self::server(&config.api.primary, config, authorities, signals);
+        if let (Some(why), Some(fallback)) = (primary.failure(), &config.api.fallback) {
+            let mut other = Self::server(fallback, config, authorities, signals);
+            if let (None, Ok(address)) = (other.failure(), &mut other.address) {
+                address.instead_of = Some(why);
+                primary = other;
+            }
+        }
+        primary
+    }
+
+    fn server(
+        server: &str,
+        config: &Config,
+        authorities: Option<&[CertificateDer<'static>]>,
+        signals: &Arc<Signals>,
+    ) -> Self {
+        let mut reached = Self {
+            address: resolve(server, config.request_timeout / 3, signals),
+            tcp: None,
+            tls: None,
+            shown: None,
+        };
+        let (Ok(address), Some(authority)) = (&reached.address, authority(server)) else {
+            return reached;
+        };
         let until = Instant::now() + config.request_timeout;
-        let tcp = connect(&address.addresses, until);
-        self.tcp = Some(tcp.as_ref().map(|(address, _)| *address).map_err(Clone::clone));
-        let (_, stream) = tcp.ok()?;
-        let authority = authority(&address.server)?;
-        let (shown, tls) = handshake::try_tls(stream, bare_host(&authority), authorities?, until);
-        self.shown = shown;
-        let done = tls.is_ok();
-        self.tls = Some(tls);
-        done.then_some(())
+        let tcp = connect(&address.addresses, until, signals);
+        reached.tcp = Some(tcp.as_ref().map(|(address, ..)| *address).map_err(Clone::clone));
+        // As long as the socket is kept, it can be interrupted.
+        if let (Ok((_, stream, _socket)), Some(authorities)) = (tcp, authorities) {
+            let (shown, tls) = handshake::try_tls(stream, bare_host(&authority), authorities, until);
+            (reached.shown, reached.tls) = (shown, Some(tls));
+        }
+        reached
+    }
+
+    fn failure(&self) -> Option<String> {
+        let failed = |step: Option<&Error>| step.map(|error| error.message.clone());
+        failed(self.address.as_ref().err())
+            .or_else(|| failed(self.tcp.as_ref()?.as_ref().err()))
+            .or_else(|| failed(self.tls.as_ref()?.as_ref().err()))
+    }
+}
+
+impl Facts {
+    /// Where no step was tried, for this reason.
+    fn none(why: Error) -> Self {
+        Self {
+            token: Err(why.clone()),
+            authorities: Err(why.clone()),
+            namespace: Err(why.clone()),
+            address: Err(why),
+            tcp: None,
+            tls: None,
+            shown: None,
+            version: None,
+            may_list: None,
+            may_watch: None,
+            snapshot: None,
+            watch: None,
+            matching: None,
+            others: None,
+        }
     }
 
     /// With HTTP, as the strategy asks.
-    fn ask(&mut self, config: &Arc<Config>) {
+    fn ask(&mut self, config: &Arc<Config>, signals: &Arc<Signals>) {
         let mut asking = Asking {
-            client: Client::new(Arc::clone(config), Arc::default()),
+            client: Client::new(Arc::clone(config), Arc::clone(signals)),
             config,
         };
         let version = asking.version();
@@ -147,8 +223,15 @@ impl Facts {
         if let (false, Ok(namespace)) = (matches!(refused, Some(None | Some(401))), &self.namespace) {
             self.may_list = Some(asking.review("list", namespace));
             self.may_watch = Some(asking.review("watch", namespace));
-            self.snapshot = Some(Lister::new(Arc::clone(config)).list());
-            if matches!(self.snapshot, Some(Ok(_))) {
+            let snapshot = Lister::interrupted_by(Arc::clone(config), Arc::clone(signals)).list();
+            let version = snapshot.as_ref().ok().map(|snapshot| snapshot.resource_version.clone());
+            self.snapshot = Some(snapshot);
+            if let Some(version) = version {
+                if config.watch {
+                    let mut api = Api::new(Arc::clone(config), Arc::clone(signals));
+                    let watch = api.open_watch(&version);
+                    self.watch = Some(watch.and_then(|mut watch| watch.prove(WATCH_PROVES_ITSELF)));
+                }
                 let matching = asking.objects(namespace, Some(&config.selector));
                 if matches!(&matching, Ok(found) if found.is_empty()) {
                     self.others = Some(asking.objects(namespace, None));
@@ -159,36 +242,18 @@ impl Facts {
     }
 }
 
-fn address(config: &Config) -> Result<Address, Error> {
-    let mut unresolved = None;
-    for server in [Some(&config.api.primary), config.api.fallback.as_ref()]
-        .into_iter()
-        .flatten()
-    {
-        match resolve(server, config.request_timeout / 3) {
-            Ok(addresses) => {
-                return Ok(Address {
-                    server: server.clone(),
-                    addresses,
-                    unresolved,
-                });
-            }
-            Err(why) => unresolved = Some(unresolved.unwrap_or(why)),
-        }
-    }
-    Err(Error::new(
-        Kind::Dns,
-        format!("cannot resolve {}", unresolved.unwrap_or_default()),
-    ))
-}
-
-fn resolve(server: &str, limit: Duration) -> Result<Vec<SocketAddr>, String> {
-    let authority = authority(server).ok_or_else(|| format!("{server}: not a URL"))?;
+fn resolve(server: &str, limit: Duration, signals: &Arc<Signals>) -> Result<Address, Error> {
+    let no_address = |why| Error::new(Kind::Dns, format!("cannot resolve {why}"));
+    let authority = authority(server).ok_or_else(|| no_address(format!("{server}: not a URL")))?;
     let resolver = SharedResolver {
-        signals: Arc::default(),
+        signals: Arc::clone(signals),
     };
-    let unresolved = |error: Unresolved| printable(&error.to_string());
-    resolver.addresses(&authority, limit).map_err(unresolved)
+    let unresolved = |error: Unresolved| no_address(printable(&error.to_string()));
+    Ok(Address {
+        server: server.to_owned(),
+        addresses: resolver.addresses(&authority, limit).map_err(unresolved)?,
+        instead_of: None,
+    })
 }
 
 /// `https://host[:port]` without the scheme.
@@ -197,14 +262,19 @@ fn authority(server: &str) -> Option<Authority> {
 }
 
 /// The first address that takes a connection; each has its share of the time that is left.
-fn connect(addresses: &[SocketAddr], until: Instant) -> Result<(SocketAddr, TcpStream), Error> {
+fn connect(
+    addresses: &[SocketAddr],
+    until: Instant,
+    signals: &Signals,
+) -> Result<(SocketAddr, TcpStream, Arc<Interruptible>), Error> {
     let mut failures = Vec::new();
     for (tried, address) in addresses.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
         // Zero is no limit but an error.
-        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(stream) => return Ok((*address, stream)),
+        let socket = transport::connect(*address, share.max(Duration::from_millis(1)), signals);
+        match socket.and_then(|socket| Ok((*address, socket.stream()?, socket))) {
+            Ok(connected) => return Ok(connected),
             Err(error) => failures.push((error.kind(), format!("{address}: {error}"))),
         }
     }

@@ -16,7 +16,8 @@ pub(crate) struct Entry {
     pub(crate) family: Option<IpFamily>,
     /// The value of the label that tells rollouts apart, where that is asked for.
     pub(crate) rollout: Option<String>,
-    pub(crate) warning: Option<String>,
+    /// Says that the server has cut the object short, if it has.
+    pub(crate) truncated: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Entry {
     /// What is kept of `object`, with nothing of the token in it.
     pub(crate) fn read(object: &dyn Resource<'_>, token: &Token, config: &Config) -> Self {
         let mut entry = Self {
-            warning: object.warning(),
+            truncated: object.truncated(),
             family: object.family(),
             rollout: rollout(object, config),
             ..Self::default()
@@ -69,7 +70,7 @@ impl Entry {
     /// Lets nothing of the token into a log line. Names are made of checked parts.
     fn conceal(&mut self, token: &Token) {
         let examples = self.dropped.iter_mut().map(|dropped| &mut dropped.example);
-        for text in examples.chain(&mut self.warning) {
+        for text in examples.chain(&mut self.truncated) {
             *text = token.conceal(text);
         }
     }

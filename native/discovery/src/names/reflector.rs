@@ -3,24 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::config::{Config, Source};
-use crate::error::{Error, Kind};
+use crate::error::{CHECK_SELECTOR, Error, Kind};
 use crate::names::entry::Entry;
 use crate::names::snapshot::Snapshot;
 
 /// More names than any Erlang cluster has; a longer answer is a wrong selector or worse. An object without names counts as
 /// one.
 const MAX_NAMES: usize = 20_000;
-
-/// What sets a list apart from what was known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Difference {
-    /// Nothing that counts.
-    Nothing,
-    /// Objects are new or changed.
-    Change,
-    /// Objects are gone.
-    Loss,
-}
 
 /// All objects of the last complete list, with every event since applied.
 #[derive(Debug, Default)]
@@ -31,19 +20,14 @@ pub(crate) struct Reflector {
 }
 
 impl Reflector {
-    /// Puts a complete list in the place of what was known: readers never see half a list.
-    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<Difference, Error> {
+    /// Puts a complete list in the place of what was known: readers never see half a list. Whether anything that counts is
+    /// not what it was.
+    pub(crate) fn replace(&mut self, objects: impl IntoIterator<Item = (String, Entry)>) -> Result<bool, Error> {
         let objects: BTreeMap<_, _> = objects.into_iter().collect();
         self.size = check_size(size(objects.values()))?;
-        let difference = if self.objects == objects {
-            Difference::Nothing
-        } else if self.objects.keys().all(|key| objects.contains_key(key)) {
-            Difference::Change
-        } else {
-            Difference::Loss
-        };
+        let changed = self.objects != objects;
         self.objects = objects;
-        Ok(difference)
+        Ok(changed)
     }
 
     /// Applies ADDED or MODIFIED; whether anything that counts has changed.
@@ -93,10 +77,8 @@ pub(crate) fn check_size(size: usize) -> Result<usize, Error> {
     if size <= MAX_NAMES {
         return Ok(size);
     }
-    Err(Error::new(
-        Kind::TooLarge,
-        format!("the answer names more than {MAX_NAMES} nodes: check kubernetes_selector"),
-    ))
+    let why = format!("the answer names more than {MAX_NAMES} nodes");
+    Err(Error::new(Kind::TooLarge, why).advise(CHECK_SELECTOR))
 }
 
 #[cfg(test)]

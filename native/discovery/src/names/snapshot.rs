@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::config::IpFamily;
-use crate::freshness::Freshness;
 use crate::names::entry::{Dropped, Entry};
 use crate::names::longname::Unnameable;
 use crate::objects::candidate::Standing;
@@ -23,8 +22,8 @@ pub struct Snapshot {
     pub warnings: Vec<String>,
     /// The server's position mark of the answer; compare only for equality.
     pub resource_version: String,
-    /// How new the answer is.
-    pub freshness: Freshness,
+    /// Whether an object was cut short by the server, so that members may be missing.
+    pub truncated: bool,
 }
 
 impl Snapshot {
@@ -43,7 +42,7 @@ impl Snapshot {
                     .and_modify(|known| known.count += one.count)
                     .or_insert_with(|| one.clone());
             }
-            warnings.extend(entry.warning.clone());
+            warnings.extend(entry.truncated.clone());
         }
         // In a dual-stack cluster the other family is no news, only its standing alone is.
         if !found.is_empty() {
@@ -51,6 +50,7 @@ impl Snapshot {
         }
         let mut snapshot = Self {
             dropped: dropped.into_values().collect(),
+            truncated: !warnings.is_empty(),
             warnings,
             ..Self::default()
         };

@@ -106,7 +106,7 @@ impl<'a> Resource<'a> for Endpoints<'a> {
         }
     }
 
-    fn warning(&self) -> Option<String> {
+    fn truncated(&self) -> Option<String> {
         let name = self.metadata.name().unwrap_or_default();
         self.metadata.is_over_capacity().then(|| {
             format!(
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn only_an_object_over_capacity_is_warned_of_and_named() {
         let list: List<'_> = serde_json::from_str(LIST).unwrap();
-        let warnings: Vec<_> = list.items.iter().filter_map(Resource::warning).collect();
+        let warnings: Vec<_> = list.items.iter().filter_map(Resource::truncated).collect();
         assert_eq!(warnings.len(), 1);
         assert!(
             warnings[0].contains("\"crowd\"") && warnings[0].contains("1,000"),

@@ -20,8 +20,8 @@ pub(crate) trait Resource<'a> {
         None
     }
 
-    /// Something about this object that its users should know.
-    fn warning(&self) -> Option<String> {
+    /// Says that the server has cut this object short, if it has.
+    fn truncated(&self) -> Option<String> {
         None
     }
 }

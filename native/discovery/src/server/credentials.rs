@@ -21,6 +21,10 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Tokens of service accounts have hundreds of characters.
 const SHORTEST_SECRET: usize = 24;
 
+const MOUNT: &str = "In a pod, check that automountServiceAccountToken is not false; elsewhere set \
+                     kubernetes_service_account_path";
+const OPTION: &str = "kubernetes_namespace";
+
 /// A bearer token. Prints as `Token(..)`, wherever it is printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -143,18 +147,13 @@ pub(crate) fn trust_anchors(folder: &Path, text: &str) -> Result<Vec<Certificate
 /// Reads the service account's own namespace.
 pub fn namespace(folder: &Path) -> Result<String, Error> {
     let path = folder.join("namespace");
-    let text = read(&path, "the namespace to look in").map_err(|error| Error {
-        message: format!("{error}; or set kubernetes_namespace"),
-        ..error
-    })?;
+    let text =
+        read(&path, "the namespace to look in").map_err(|error| error.advise(format!("{MOUNT}; or set {OPTION}")))?;
     let namespace = text.trim();
     if is_dns_label(namespace) {
         Ok(namespace.to_owned())
     } else {
-        Err(unusable(
-            &path,
-            "holds no valid namespace name; set kubernetes_namespace",
-        ))
+        Err(unusable(&path, "holds no valid namespace name").advise(format!("Set {OPTION}")))
     }
 }
 
@@ -166,11 +165,11 @@ fn read(path: &Path, purpose: &str) -> Result<String, Error> {
             Error::new(
                 Kind::Credentials,
                 format!(
-                    "cannot read {purpose} from {}: {error}; nothing was sent. In a pod, check that \
-                     automountServiceAccountToken is not false; elsewhere set kubernetes_service_account_path",
+                    "cannot read {purpose} from {}: {error}; nothing was sent",
                     path.display()
                 ),
             )
+            .advise(MOUNT)
         })?;
     if text.len() as u64 > MAX_FILE_BYTES {
         return Err(unusable(path, "is larger than 1 MiB"));
@@ -263,9 +262,9 @@ mod tests {
     fn missing_file_says_which_and_what_to_do() {
         let error = certificate_authority(Path::new("/nonexistent")).unwrap_err();
         assert!(error.message.contains("/nonexistent/ca.crt"), "{error}");
-        assert!(error.message.contains("automountServiceAccountToken"), "{error}");
+        assert!(error.advice.unwrap().contains("automountServiceAccountToken"));
         let error = namespace(Path::new("/nonexistent")).unwrap_err();
-        assert!(error.message.contains("kubernetes_namespace"), "{error}");
+        assert!(error.advice.unwrap().contains("kubernetes_namespace"));
     }
 
     #[test]

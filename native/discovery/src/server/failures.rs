@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::error::{Error, Kind, printable};
+use crate::error::{CHECK_SELECTOR, Error, Kind, WHO_ANSWERS, printable};
 use crate::server::resolver::Unresolved;
 
 /// Why a body cannot be read to its end, where all of it may take this long.
@@ -21,72 +21,64 @@ pub(crate) fn stream_error(error: io::Error) -> Error {
 
 /// What ureq's error means to a user.
 pub(crate) fn classify(error: &ureq::Error, limit: Duration) -> Error {
-    let (kind, why) = match error {
-        ureq::Error::Timeout(phase) => (
-            Kind::Timeout,
-            format!(
-                "no complete answer within kubernetes_request_timeout ({} ms), while in phase {phase:?}. Is the way to \
-                 the API server open (NetworkPolicy, service mesh), and is it well?",
-                limit.as_millis()
-            ),
-        ),
-        ureq::Error::Other(cause) if cause.is::<Unresolved>() => (
-            Kind::Dns,
-            format!("cannot resolve {cause}; check kubernetes_master, kubernetes_cluster_name and CLUSTER_DOMAIN"),
-        ),
-        ureq::Error::HostNotFound => (Kind::Dns, "the name has no address".to_owned()),
+    match error {
+        ureq::Error::Timeout(phase) => {
+            let limit = limit.as_millis();
+            let why =
+                format!("no complete answer within kubernetes_request_timeout ({limit} ms), while in phase {phase:?}");
+            Error::new(Kind::Timeout, why)
+                .advise("Is the way to the API server open (NetworkPolicy, service mesh), and is it well?")
+        }
+        ureq::Error::Other(cause) if cause.is::<Unresolved>() => {
+            Error::new(Kind::Dns, format!("cannot resolve {cause}"))
+                .advise("Check kubernetes_master, kubernetes_cluster_name and CLUSTER_DOMAIN")
+        }
+        ureq::Error::HostNotFound => Error::new(Kind::Dns, "the name has no address"),
         ureq::Error::Io(cause) => match tls_cause(cause) {
-            Some(cause) => (Kind::Tls, tls_failed(cause)),
-            None if cause.kind() == io::ErrorKind::UnexpectedEof => (
+            Some(cause) => tls_failed(cause),
+            None if cause.kind() == io::ErrorKind::UnexpectedEof => Error::new(
                 Kind::Connect,
-                "the connection was closed before the answer was complete. If this lasts, look at what stands between \
-                 this node and the API server"
-                    .to_owned(),
-            ),
-            None => (
-                Kind::Connect,
-                format!(
-                    "the connection failed: {cause}. Is kubernetes_master right, and the way to it open (NetworkPolicy, \
-                     service mesh)?"
-                ),
-            ),
+                "the connection was closed before the answer was complete",
+            )
+            .advise("If this lasts, look at what stands between this node and the API server"),
+            None => Error::new(Kind::Connect, format!("the connection failed: {cause}"))
+                .advise("Is kubernetes_master right, and the way to it open (NetworkPolicy, service mesh)?"),
         },
-        ureq::Error::Rustls(cause) => (Kind::Tls, tls_failed(cause)),
-        ureq::Error::Tls(cause) => (Kind::Tls, format!("TLS failed: {cause}")),
-        ureq::Error::BodyExceedsLimit(bytes) => (
+        ureq::Error::Rustls(cause) => tls_failed(cause),
+        ureq::Error::Tls(cause) => Error::new(Kind::Tls, format!("TLS failed: {cause}")),
+        ureq::Error::BodyExceedsLimit(bytes) => {
+            Error::new(Kind::TooLarge, format!("the answer is larger than {bytes} bytes")).advise(CHECK_SELECTOR)
+        }
+        ureq::Error::LargeResponseHeader(_, limit) => Error::new(
             Kind::TooLarge,
-            format!("the answer is larger than {bytes} bytes: check kubernetes_selector"),
-        ),
-        ureq::Error::LargeResponseHeader(_, limit) => (
-            Kind::TooLarge,
-            format!("the answer's headers are larger than {limit} bytes: is this the API server?"),
-        ),
-        other => (
-            Kind::Malformed,
-            format!(
-                "the answer is not HTTP as expected: {}. Is kubernetes_master the API server?",
-                printable(&other.to_string())
-            ),
-        ),
-    };
-    Error::new(kind, why)
+            format!("the answer's headers are larger than {limit} bytes"),
+        )
+        .advise(WHO_ANSWERS),
+        other => {
+            let why = printable(&other.to_string());
+            Error::new(Kind::Malformed, format!("the answer is not HTTP as expected: {why}")).advise(WHO_ANSWERS)
+        }
+    }
 }
 
 /// Without the time of now, which rustls names: the text must be stable while the cause is the same.
-fn tls_failed(cause: &rustls::Error) -> String {
-    use rustls::{CertificateError, Error};
-    match cause {
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "TLS failed: the server's certificate has expired. Renew it, or set this machine's clock right".to_owned()
-        }
-        Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
-            "TLS failed: the server's certificate is not valid yet. Set this machine's clock right, or the server's"
-                .to_owned()
-        }
-        cause => {
-            format!("TLS failed: {cause}; the server's certificate must be signed by ca.crt and carry this host name")
-        }
-    }
+fn tls_failed(cause: &rustls::Error) -> Error {
+    use rustls::{CertificateError, Error::InvalidCertificate};
+    let (why, advice) = match cause {
+        InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => (
+            "the server's certificate has expired".to_owned(),
+            "Renew it, or set this machine's clock right",
+        ),
+        InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => (
+            "the server's certificate is not valid yet".to_owned(),
+            "Set this machine's clock right, or the server's",
+        ),
+        cause => (
+            cause.to_string(),
+            "The server's certificate must be signed by ca.crt and carry this host name",
+        ),
+    };
+    Error::new(Kind::Tls, format!("TLS failed: {why}")).advise(advice)
 }
 
 /// rustls' errors come wrapped in I/O errors.

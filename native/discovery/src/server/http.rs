@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -65,8 +66,9 @@ pub(crate) enum Method<'a> {
 pub(crate) enum Extent {
     /// The request timeout is for all of it.
     Whole,
-    /// The request timeout is for its beginning; its body may take up to `limit`, and pause for up to `silence`.
-    Stream { limit: Duration, silence: Duration },
+    /// The request timeout is for its head, and for all of a refusal; its body may take up to `limit`. How long it may be
+    /// silent is for its reader to say: [`Signals::expect_within`].
+    Stream { limit: Duration },
 }
 
 /// The one connection of a discovery, with the text of the `ca.crt` it was made for.
@@ -74,7 +76,11 @@ pub(crate) struct Client {
     config: Arc<Config>,
     signals: Arc<Signals>,
     connected: Option<(String, Agent)>,
+    /// How many connections were made.
+    connections: Arc<AtomicU64>,
     use_fallback: bool,
+    /// The token of the last request.
+    token: Option<Token>,
     requests: u64,
 }
 
@@ -84,7 +90,9 @@ impl Client {
             config,
             signals,
             connected: None,
+            connections: Arc::default(),
             use_fallback: false,
+            token: None,
             requests: 0,
         }
     }
@@ -94,20 +102,30 @@ impl Client {
         self.requests
     }
 
-    /// A 200 answer; everything else is an error.
+    /// Whether the token on disk is not the one of the last request.
+    pub(crate) fn has_new_token(&self) -> bool {
+        let token = credentials::token(&self.config.service_account);
+        token.is_ok_and(|token| self.token.as_ref() != Some(&token))
+    }
+
+    /// A 200 answer; everything else is an error. However often it is tried for that, all of it has the time of one request.
     pub(crate) fn send(&mut self, request: &Request<'_>) -> Result<Answer, Error> {
-        let token = credentials::token(&self.config.service_account)?;
-        match self.send_to_reachable(request, &token) {
+        self.signals.expect_within(self.config.request_timeout);
+        match self.send_with_token(request) {
             // Rotated between our reading it and the server's checking it? Then the file has the new one.
-            Err(error) if error.kind == Kind::Unauthorized => match credentials::token(&self.config.service_account) {
-                Ok(rotated) if rotated != token => self.send_to_reachable(request, &rotated),
-                _ => Err(error),
-            },
+            Err(error) if error.kind == Kind::Unauthorized && self.has_new_token() => self.send_with_token(request),
             answer => answer,
         }
     }
 
-    /// Asks the primary address, and the fallback where DNS does not know that; stays with the fallback while it answers.
+    fn send_with_token(&mut self, request: &Request<'_>) -> Result<Answer, Error> {
+        let token = credentials::token(&self.config.service_account)?;
+        self.token = Some(token.clone());
+        self.send_to_reachable(request, &token)
+    }
+
+    /// Asks the primary address, and the fallback where that cannot be reached in any way; stays with the fallback while it
+    /// answers.
     fn send_to_reachable(&mut self, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
         let config = Arc::clone(&self.config);
         let api = &config.api;
@@ -116,7 +134,7 @@ impl Client {
         };
         if !self.use_fallback {
             match self.send_once(&api.primary, request, token) {
-                Err(error) if error.kind == Kind::Dns => self.use_fallback = true,
+                Err(error) if error.is_unreachable() && self.has_time_for_another() => self.use_fallback = true,
                 answer => return answer,
             }
         }
@@ -127,8 +145,24 @@ impl Client {
         answer
     }
 
+    /// Connecting leaves half of the time; a server that was reached and does not answer leaves none.
+    fn has_time_for_another(&self) -> bool {
+        let left = self.signals.patience();
+        left.is_none_or(|left| left > self.config.request_timeout / 4)
+    }
+
+    /// Repeats a request once without a word where the server had just closed the connection that was kept.
     fn send_once(&mut self, server: &str, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
-        let limit = self.config.request_timeout;
+        let connections = self.connections.load(Ordering::Relaxed);
+        match self.exchange(server, request, token) {
+            Err(error) if error.kind == Kind::Connect && self.connections.load(Ordering::Relaxed) == connections => {
+                self.exchange(server, request, token)
+            }
+            answer => answer,
+        }
+    }
+
+    fn exchange(&mut self, server: &str, request: &Request<'_>, token: &Token) -> Result<Answer, Error> {
         let agent = self.agent()?;
         let url = format!("{server}{}", request.path_and_query);
         self.requests += 1;
@@ -139,14 +173,13 @@ impl Client {
                     .header("authorization", token.bearer())
                     .header("accept", request.accept);
                 match request.extent {
+                    // With a config of its own, it would have a TLS session of its own.
                     Extent::Whole => get.call(),
-                    Extent::Stream { limit: body, silence } => get
+                    Extent::Stream { limit } => get
                         .config()
                         .timeout_global(None)
-                        .timeout_connect(Some(limit))
-                        .timeout_recv_response(Some(limit))
-                        .timeout_recv_body(Some(body))
-                        .timeout_per_read(Some(silence))
+                        .timeout_recv_response(Some(self.config.request_timeout))
+                        .timeout_recv_body(Some(limit))
                         .build()
                         .call(),
                 }
@@ -158,6 +191,7 @@ impl Client {
                 .header("content-type", JSON)
                 .send(body),
         };
+        let limit = self.config.request_timeout;
         let response = response.map_err(|error| at(server, classify(&error, limit)))?;
         let coding = response.headers().get("transfer-encoding");
         if let Some(coding) = coding.filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
@@ -184,7 +218,14 @@ impl Client {
             Some((known, agent)) if *known == authority => Ok(agent.clone()),
             _ => {
                 let anchors = credentials::trust_anchors(folder, &authority)?;
-                let agent = new_agent(&self.config, &self.signals, &anchors);
+                let connector = InterruptibleConnector {
+                    resolver: SharedResolver {
+                        signals: Arc::clone(&self.signals),
+                    },
+                    lookup_limit: self.config.request_timeout / 3,
+                    connections: Arc::clone(&self.connections),
+                };
+                let agent = new_agent(&self.config, connector, &anchors);
                 self.connected = Some((authority, agent.clone()));
                 Ok(agent)
             }
@@ -237,7 +278,7 @@ impl Answer {
 /// Bytes as they come. What its errors mean is for `failures` to say.
 pub(crate) type Body = Box<dyn Read>;
 
-fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDer<'static>]) -> Agent {
+fn new_agent(config: &Config, connector: InterruptibleConnector, authority: &[CertificateDer<'static>]) -> Agent {
     let roots: Vec<_> = authority
         .iter()
         .map(|certificate| Certificate::from_der(certificate).to_owned())
@@ -246,6 +287,8 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
         .root_certs(RootCerts::new_with_certs(&roots))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .build();
+    // A server that takes no connection leaves time for the other.
+    let addresses = if config.api.fallback.is_some() { 2 } else { 1 };
     let settings = Agent::config_builder()
         .tls_config(tls)
         .https_only(true)
@@ -254,6 +297,7 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .timeout_global(Some(config.request_timeout))
+        .timeout_connect(Some(config.request_timeout / addresses))
         .max_response_header_size(MAX_HEADER_BYTES)
         .input_buffer_size(BUFFER_BYTES)
         .output_buffer_size(BUFFER_BYTES)
@@ -262,12 +306,6 @@ fn new_agent(config: &Config, signals: &Arc<Signals>, authority: &[CertificateDe
         .max_idle_age(MAX_IDLE)
         .user_agent(concat!("libcluster_kubernetes/", env!("CARGO_PKG_VERSION")))
         .build();
-    let connector = InterruptibleConnector {
-        resolver: SharedResolver {
-            signals: Arc::clone(signals),
-        },
-        lookup_limit: config.request_timeout / 3,
-    };
     Agent::with_parts(settings, connector.chain(RustlsConnector::default()), Later)
 }
 

@@ -8,4 +8,4 @@ pub(crate) mod http;
 pub(crate) mod resolver;
 pub(crate) mod signals;
 pub(crate) mod status;
-mod transport;
+pub(crate) mod transport;

@@ -2,26 +2,22 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
-
-use crate::freshness::Freshness;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
     Stop,
-    /// A list of what is true now is wanted, even in place of an open stream.
-    List,
-    /// A list is wanted, if there is no stream.
-    Refresh(Freshness),
+    /// A list is wanted.
+    Refresh,
     TimeIsUp,
 }
 
 /// Something that blocks the thread, and can be cut from another one.
 pub(crate) trait Interrupt: Send + Sync {
     /// Makes what is blocked return at once. Never blocks.
-    fn interrupt(&self);
+    fn interrupt(self: Arc<Self>);
 }
 
 /// Shared by the owner and the thread. No call on it blocks its caller but [`Signals::wait`].
@@ -34,10 +30,9 @@ pub(crate) struct Signals {
 #[derive(Default)]
 struct State {
     stopped: bool,
-    refresh: Option<Freshness>,
-    list: bool,
-    streaming: bool,
+    refresh: bool,
     connection: Option<Weak<dyn Interrupt>>,
+    expected_by: Option<Instant>,
 }
 
 impl Signals {
@@ -53,42 +48,26 @@ impl Signals {
         self.lock().stopped
     }
 
-    /// Asks for a list, unless one that serves is running or a stream is open.
-    pub(crate) fn refresh(&self, freshness: Freshness) {
-        let mut state = self.lock();
-        state.refresh = state.refresh.max(Some(freshness));
+    /// Asks for a list.
+    pub(crate) fn refresh(&self) {
+        self.lock().refresh = true;
         self.changed.notify_all();
     }
 
-    /// Asks for a list even while a stream is open: cuts it.
-    pub(crate) fn list(&self) {
-        let mut state = self.lock();
-        state.list = true;
-        if state.streaming {
-            interrupt(state);
-        }
-        self.changed.notify_all();
+    /// A list is done: it answers everything that was asked meanwhile.
+    pub(crate) fn listed(&self) {
+        self.lock().refresh = false;
     }
 
-    /// A list is done: it answers everything that was asked meanwhile, if it is as new as that was to be.
-    pub(crate) fn listed(&self, freshness: Freshness) {
-        let mut state = self.lock();
-        state.refresh = state.refresh.filter(|wanted| *wanted > freshness);
-        state.list &= freshness < Freshness::Present;
+    /// Within what time from now what is waited for is to come, whatever trickles in meanwhile.
+    pub(crate) fn expect_within(&self, time: Duration) {
+        self.lock().expected_by = Some(Instant::now() + time);
     }
 
-    /// From now on, what is read is a stream, which a wanted list interrupts. Whether one is wanted already.
-    pub(crate) fn begin_stream(&self) -> bool {
-        let mut state = self.lock();
-        state.streaming = true;
-        state.list
-    }
-
-    /// The stream is over. Whether a list is wanted.
-    pub(crate) fn end_stream(&self) -> bool {
-        let mut state = self.lock();
-        state.streaming = false;
-        state.list
+    /// The time left for that, if there is a limit.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        let deadline = self.lock().expected_by?;
+        Some(deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Makes this the connection that `stop` interrupts; `false` if it came too late.
@@ -105,11 +84,8 @@ impl Signals {
             if state.stopped {
                 return Wake::Stop;
             }
-            if mem::take(&mut state.list) {
-                return Wake::List;
-            }
-            if let Some(freshness) = state.refresh.take() {
-                return Wake::Refresh(freshness);
+            if mem::take(&mut state.refresh) {
+                return Wake::Refresh;
             }
             state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -145,14 +121,13 @@ impl fmt::Debug for Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[derive(Default)]
     struct Connection(AtomicUsize);
 
     impl Interrupt for Connection {
-        fn interrupt(&self) {
+        fn interrupt(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -185,37 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wanted_list_interrupts_a_stream_and_nothing_else() {
-        let (signals, connection) = connected();
-        signals.list();
-        assert_eq!(connection.0.load(Ordering::SeqCst), 0);
-        assert!(signals.begin_stream(), "asked for before the stream began");
-        signals.listed(Freshness::Present);
-        signals.list();
-        assert_eq!(connection.0.load(Ordering::SeqCst), 1);
-        assert!(signals.end_stream());
-    }
-
-    #[test]
     fn what_is_asked_during_a_list_is_answered_by_it() {
         let signals = Signals::default();
-        signals.refresh(Freshness::Present);
-        signals.refresh(Freshness::Known);
-        assert_eq!(signals.wait(None), Wake::Refresh(Freshness::Present));
-        signals.refresh(Freshness::Known);
-        signals.listed(Freshness::Known);
+        signals.refresh();
+        signals.refresh();
+        assert_eq!(signals.wait(None), Wake::Refresh);
         assert_eq!(signals.wait(Some(Instant::now())), Wake::TimeIsUp);
-        signals.refresh(Freshness::Present);
-        signals.list();
-        signals.listed(Freshness::Known);
-        assert_eq!(
-            (signals.wait(None), signals.wait(None)),
-            (Wake::List, Wake::Refresh(Freshness::Present)),
-            "what a cache told does not tell what is true now"
-        );
-        signals.refresh(Freshness::Present);
-        signals.list();
-        signals.listed(Freshness::Present);
+        signals.refresh();
+        signals.listed();
         assert_eq!(signals.wait(Some(Instant::now())), Wake::TimeIsUp);
     }
 }

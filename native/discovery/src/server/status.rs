@@ -124,18 +124,22 @@ pub(crate) fn error(
 ) -> Error {
     let status = Status::of(body);
     let retry_after = retry_after.or(status.as_ref().and_then(Status::retry_after));
-    let said = match status.and_then(|status| status.message) {
-        Some(message) => token.conceal(&printable(message.as_str())),
-        None => "the answer has no Kubernetes Status: is a proxy in between?".to_owned(),
+    let (said, advice) = match status.and_then(|status| status.message) {
+        Some(message) => (
+            token.conceal(&printable(message.as_str())),
+            asked.and_then(|asked| remedy(asked, code)),
+        ),
+        // It is not the API server that refuses.
+        None => (
+            "the answer has no Kubernetes Status".to_owned(),
+            Some("Is a proxy in between?".to_owned()),
+        ),
     };
     Error {
-        kind: kind(code),
-        message: format!(
-            "HTTP {code}: {said}{}",
-            asked.map_or_else(String::new, |asked| remedy(asked, code))
-        ),
+        advice,
         status: Some(code),
         retry_after,
+        ..Error::new(kind(code), format!("HTTP {code}: {said}"))
     }
 }
 
@@ -166,28 +170,31 @@ fn kind(code: u16) -> Kind {
     }
 }
 
-fn remedy(asked: &Asked, code: u16) -> String {
-    match code {
-        401 => ". The server does not accept the token: check its audience and that the service account still exists"
-            .into(),
-        403 => format!(
-            ". Bind a Role with the verb {:?} on {:?} (apiGroup {:?}) in namespace {:?} to the pod's service account",
-            asked.verb,
-            asked.source.resource(),
-            asked.source.api_group(),
-            asked.namespace
-        ),
-        404 if asked.source == Source::EndpointSlices => {
-            ". EndpointSlices (discovery.k8s.io/v1) exist since Kubernetes 1.21: on an older cluster set \
-             kubernetes_ip_lookup_mode to :endpoints or :pods"
-                .into()
+fn remedy(asked: &Asked, code: u16) -> Option<String> {
+    let known = match code {
+        401 => "Check the audience of the token, and that the service account still exists",
+        403 => {
+            return Some(format!(
+                "Bind a Role with the verb {:?} on {:?} (apiGroup {:?}) in namespace {:?} to the pod's service account",
+                asked.verb,
+                asked.source.resource(),
+                asked.source.api_group(),
+                asked.namespace
+            ));
         }
-        404 => ". Check kubernetes_namespace and kubernetes_master".into(),
-        300..=399 => ". Redirects are not followed: the token goes to no other host".into(),
-        400 => ". Check kubernetes_selector".into(),
-        429 | 500..=599 => ". The API server is busy or unwell: it is asked again by itself".into(),
-        _ => String::new(),
-    }
+        404 if asked.source == Source::EndpointSlices => {
+            "EndpointSlices (discovery.k8s.io/v1) exist since Kubernetes 1.21: on an older cluster set \
+             kubernetes_ip_lookup_mode to :endpoints or :pods"
+        }
+        404 => "Check kubernetes_namespace and kubernetes_master",
+        300..=399 => {
+            "Redirects are not followed, as the token goes to no other host: set kubernetes_master to the API server"
+        }
+        400 => "Check kubernetes_selector",
+        429 | 500..=599 => "The API server is busy or unwell: it is asked again by itself",
+        _ => return None,
+    };
+    Some(known.to_owned())
 }
 
 #[cfg(test)]
@@ -212,8 +219,10 @@ mod tests {
         let body = br#"{"kind":"Status","message":"endpoints is forbidden: User \"x\" cannot list","code":403}"#;
         let error = asked().explain(error(Some(&asked()), &token(), 403, None, body));
         assert_eq!((error.kind, error.status), (Kind::Forbidden, Some(403)));
-        for word in ["\"list\"", "\"endpoints\"", "\"prod\"", "User \"x\" cannot list"] {
-            assert!(error.message.contains(word), "{error}");
+        assert!(error.message.ends_with("User \"x\" cannot list"), "{error}");
+        let advice = error.advice.unwrap();
+        for word in ["\"list\"", "\"endpoints\"", "\"prod\""] {
+            assert!(advice.contains(word), "{advice}");
         }
     }
 
@@ -223,11 +232,9 @@ mod tests {
             source: Source::EndpointSlices,
             ..asked()
         };
-        assert!(
-            error(Some(&asked), &token(), 404, None, b"")
-                .message
-                .contains("since Kubernetes 1.21")
-        );
+        let body = br#"{"kind":"Status","message":"the server could not find the requested resource","code":404}"#;
+        let advice = error(Some(&asked), &token(), 404, None, body).advice.unwrap();
+        assert!(advice.contains("since Kubernetes 1.21"), "{advice}");
     }
 
     #[test]
@@ -236,6 +243,7 @@ mod tests {
             let error = error(Some(&asked()), &token(), 502, None, body);
             assert_eq!(error.kind, Kind::Server);
             assert!(error.message.contains("no Kubernetes Status"), "{error}");
+            assert!(error.advice.unwrap().contains("proxy"));
         }
     }
 

@@ -32,6 +32,5 @@ pub(crate) fn config(source: Source) -> Config {
         watch: true,
         watch_retry: Duration::from_mins(1),
         watch_silence: Duration::from_secs(90),
-        start_jitter: Duration::ZERO,
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! `stop` ends it in every state: it cuts the connection, so that a silent server holds up nobody.
 
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -10,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::error::{Error, Kind};
-use crate::freshness::Freshness;
 use crate::names::snapshot::Snapshot;
 use crate::server::signals::{Signals, Wake};
-use crate::watch::backoff::{Backoff, LONGEST, random_up_to};
+use crate::watch::backoff::{Backoff, SHORT, random_up_to};
 use crate::watch::report::{Ending, Listing, Report, Session};
 use crate::watch::requests::{Api, Watch};
-use crate::watch::watcher::{Input, Progress, Request, Step, Tell, Then, Watcher};
+use crate::watch::watcher::{Input, Request, Step, Tell, Then, Watcher};
 
 /// What the thread has to say.
 #[derive(Debug)]
@@ -24,7 +22,7 @@ pub enum Event {
     /// A complete state of the API: from a list, or from a watch that follows one.
     Snapshot(Snapshot),
     /// A complete list has said the same as the last snapshot, but for its version.
-    Unchanged(Freshness),
+    Unchanged,
     /// A watch is open: what changes from now on comes as snapshots by itself.
     Watching,
     /// Why there is none. The last snapshot stays in force.
@@ -35,6 +33,9 @@ pub enum Event {
 
 /// Whether anybody still listens.
 pub type Listening = bool;
+
+/// How often the token on disk is looked at while it is refused.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The owner's end of the thread. Dropping it stops the thread, too.
 #[derive(Debug)]
@@ -58,13 +59,8 @@ impl Discovery {
 
     /// Asks for a list, as a tick does: while one is running, a pause after a failure is not over, or a watch is open,
     /// that serves. Never blocks.
-    pub fn refresh(&self, freshness: Freshness) {
-        self.signals.refresh(freshness);
-    }
-
-    /// Asks for a list of what is true now, also while a watch is open, which is opened anew after it. Never blocks.
-    pub fn list(&self) {
-        self.signals.list();
+    pub fn refresh(&self) {
+        self.signals.refresh();
     }
 
     /// Stops the thread and closes its connection. Never blocks, and can be called again.
@@ -80,7 +76,7 @@ impl Drop for Discovery {
 }
 
 fn run(config: &Arc<Config>, signals: &Arc<Signals>, mut sink: impl FnMut(Event) -> Listening) {
-    let mut first_pause = random_up_to(config.start_jitter);
+    let mut first_pause = Duration::ZERO;
     loop {
         let mut worker = Worker {
             api: Api::new(Arc::clone(config), Arc::clone(signals)),
@@ -91,19 +87,16 @@ fn run(config: &Arc<Config>, signals: &Arc<Signals>, mut sink: impl FnMut(Event)
             listing: None,
             session: None,
             untold: false,
-            failures: Backoff::default(),
-            losses: Backoff::default(),
-            list_wanted: false,
+            backoff: Backoff::default(),
         };
         // A bug in here must not silence discovery: it is an error like others, and it starts anew.
         if catch_unwind(AssertUnwindSafe(|| worker.run(first_pause))).is_ok() {
             return;
         }
-        let bug = "internal error: please report it, with the text on standard error";
-        if !sink(Event::Error(Error::new(Kind::Malformed, bug))) {
+        if !sink(Event::Error(Error::bug())) {
             return;
         }
-        first_pause = LONGEST;
+        first_pause = SHORT;
     }
 }
 
@@ -117,16 +110,12 @@ struct Worker<'c, S> {
     session: Option<Session>,
     /// A snapshot has changed, and the next frame, which is there already, may change it again.
     untold: bool,
-    failures: Backoff,
-    /// Streams in a row that cost a list.
-    losses: Backoff,
-    /// A list was asked for during a pause.
-    list_wanted: bool,
+    backoff: Backoff,
 }
 
 impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
     fn run(&mut self, first_pause: Duration) {
-        if !self.pause(first_pause) {
+        if !self.pause(first_pause, None) {
             return;
         }
         loop {
@@ -134,24 +123,24 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             if self.signals.stopped() {
                 return;
             }
-            let retry_after = retry_after(&input);
+            let failure = failure(&input).map(|error| (error.kind, error.retry_after));
             let ending = Ending::of(&input);
-            let step = self.watcher.step(input, Instant::now());
+            let now = Instant::now();
+            let step = self.watcher.step(input, now);
             if !self.report(&step, ending) {
                 return;
             }
-            if step.progress.is_some() {
-                self.failures.reset();
+            if step.progress {
+                self.backoff.reset();
             }
-            if step.progress == Some(Progress::Stream) {
-                self.losses.reset();
-            }
+            let (kind, retry_after) = failure.unzip();
             let pause = match step.then {
-                Then::GoOn => None,
-                Then::BackOff => Some(self.failures.pause().max(retry_after)),
-                Then::SpreadOut => Some(self.losses.pause().max(retry_after)),
+                Then::GoOn => Duration::ZERO,
+                Then::Pause => self.backoff.interrupted(),
+                Then::BackOff => self.backoff.failed(kind, now),
             };
-            if !self.tell(step.tell) || !pause.is_none_or(|pause| self.pause(pause)) {
+            let pause = pause.max(retry_after.flatten().map_or(Duration::ZERO, spread));
+            if !self.tell(step) || !self.pause(pause, kind) {
                 return;
             }
         }
@@ -159,9 +148,6 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
 
     /// Does what the watcher asks for next.
     fn perform(&mut self) -> Input {
-        if mem::take(&mut self.list_wanted) {
-            return Input::ListWanted;
-        }
         let request = self.watcher.request();
         match request {
             Request::List(position) => {
@@ -169,10 +155,10 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 let listing = self.listing.get_or_insert_with(|| Listing::begin(bytes));
                 listing.page();
                 let page = self.api.list_page(position);
-                self.signals.listed(position.freshness());
+                self.signals.listed();
                 Input::Page(page)
             }
-            Request::Watch(version, patience) => match self.api.open_watch(version, patience) {
+            Request::Watch(version) => match self.api.open_watch(version) {
                 Ok(watch) => {
                     self.watch = Some(watch);
                     self.session = Some(Session::begin());
@@ -181,10 +167,11 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 Err(error) => Input::Opened(Err(error)),
             },
             Request::Read => self.read(),
-            Request::Rest => match self.signals.wait(None) {
-                Wake::Refresh(freshness) => Input::RefreshWanted(freshness),
-                Wake::List | Wake::Stop | Wake::TimeIsUp => Input::ListWanted,
-            },
+            // Stopped, if it is not that.
+            Request::Rest => {
+                self.signals.wait(None);
+                Input::RefreshWanted
+            }
         }
     }
 
@@ -192,31 +179,36 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
         let Some(watch) = &mut self.watch else {
             return Input::Ended;
         };
-        if self.signals.begin_stream() {
-            self.signals.end_stream();
-            return Input::ListWanted;
-        }
         let input = watch.next();
         if let Some(session) = &mut self.session {
             session.hear(&input);
         }
-        // Cut by ourselves, or cut and asked meanwhile: a list tells more than what the stream ended with.
-        if self.signals.end_stream() {
-            Input::ListWanted
-        } else {
-            input
-        }
+        input
     }
 
-    /// Waits; a list that is wanted meanwhile waits, too, and a tick is served by what comes after it. Whether to go on.
-    fn pause(&mut self, pause: Duration) -> bool {
+    /// Waits; a tick is served by what comes after it. A refusal is over at once when the token on disk is another one.
+    /// Whether to go on.
+    fn pause(&mut self, pause: Duration, kind: Option<Kind>) -> bool {
+        // A tick since the last answer asks for the next list.
+        if pause.is_zero() {
+            return !self.signals.stopped();
+        }
+        let refused = matches!(kind, Some(Kind::Forbidden | Kind::Unauthorized));
         let deadline = Instant::now() + pause;
         loop {
-            match self.signals.wait(Some(deadline)) {
+            let look = if refused {
+                deadline.min(Instant::now() + LOOK)
+            } else {
+                deadline
+            };
+            match self.signals.wait(Some(look)) {
                 Wake::Stop => return false,
-                Wake::TimeIsUp => return true,
-                Wake::List => self.list_wanted = true,
-                Wake::Refresh(_) => {}
+                Wake::Refresh => {}
+                Wake::TimeIsUp => {
+                    if look == deadline || self.api.has_new_token() {
+                        return true;
+                    }
+                }
             }
         }
     }
@@ -239,8 +231,8 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
     }
 
     /// Tells the owner; whether it still listens.
-    fn tell(&mut self, tell: Option<Tell>) -> bool {
-        self.untold |= tell == Some(Tell::Snapshot);
+    fn tell(&mut self, step: Step) -> bool {
+        self.untold |= step.tell == Some(Tell::Snapshot);
         let reading = self.watcher.request() == Request::Read;
         let more_to_come = reading && self.watch.as_mut().is_some_and(Watch::has_next);
         let told = self.untold && !more_to_come;
@@ -250,20 +242,25 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 return false;
             }
         }
-        match tell {
-            Some(Tell::Watching) => (self.sink)(Event::Watching),
+        let listening = match step.tell {
             Some(Tell::Error(error)) => (self.sink)(Event::Error(error)),
-            Some(Tell::Unchanged) if !told => (self.sink)(Event::Unchanged(self.watcher.freshness())),
+            Some(Tell::Unchanged) if !told => (self.sink)(Event::Unchanged),
             Some(Tell::Snapshot | Tell::Unchanged) | None => true,
-        }
+        };
+        listening && (!step.watching || (self.sink)(Event::Watching))
     }
 }
 
-fn retry_after(input: &Input) -> Duration {
+fn failure(input: &Input) -> Option<&Error> {
     match input {
-        Input::Page(Err(error)) | Input::Opened(Err(error)) | Input::Frame(Err(error)) => {
-            error.retry_after.unwrap_or_default()
+        Input::Page(Err(error)) | Input::Opened(Err(error)) | Input::Frame(Err(error)) | Input::Broken(error) => {
+            Some(error)
         }
-        _ => Duration::ZERO,
+        _ => None,
     }
+}
+
+/// What the server asked for, and up to half as much more: it has asked others for the same.
+fn spread(retry_after: Duration) -> Duration {
+    retry_after + random_up_to(retry_after / 2)
 }

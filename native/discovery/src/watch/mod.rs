@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod discovery;
 pub mod lister;
+pub mod once;
 pub mod outbox;
 pub mod report;
 pub(crate) mod requests;

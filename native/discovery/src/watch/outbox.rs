@@ -80,7 +80,6 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::error::{Error, Kind};
-    use crate::freshness::Freshness;
     use crate::watch::report::Report;
     use std::time::Duration;
 
@@ -100,7 +99,7 @@ mod tests {
             Event::Snapshot(snapshot) => snapshot.resource_version.clone(),
             Event::Watching => "watching".to_owned(),
             Event::Error(_) => "error".to_owned(),
-            Event::Unchanged(_) => "unchanged".to_owned(),
+            Event::Unchanged => "unchanged".to_owned(),
             Event::Report(_) => "report".to_owned(),
         }
     }
@@ -164,7 +163,7 @@ mod tests {
         let outbox = Outbox::default();
         push(&outbox, snapshot("1"));
         assert!(push(&outbox, snapshot("2")).is_empty());
-        assert!(push(&outbox, Event::Unchanged(Freshness::Known)).is_empty());
+        assert!(push(&outbox, Event::Unchanged).is_empty());
         assert_eq!(push(&outbox, report()), ["report"]);
         assert_eq!(acknowledge(&outbox), ["2", "unchanged"]);
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Kind;
-use crate::watch::watcher::Input;
+use crate::watch::watcher::{Input, WORKING};
 
 /// A list or a watch that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub enum Report {
 pub enum Ending {
     /// Its time was over.
     Ended,
-    /// A list was asked for.
-    Relist,
+    /// It ended at once, and told nothing.
+    Useless,
     /// The connection broke.
     Broken,
     /// Nothing came for too long.
@@ -58,7 +58,7 @@ impl Ending {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ended => "ended",
-            Self::Relist => "relist",
+            Self::Useless => "useless",
             Self::Broken => "broken",
             Self::Silent => "silent",
             Self::Expired => "expired",
@@ -69,7 +69,6 @@ impl Ending {
     pub(crate) fn of(input: &Input) -> Self {
         match input {
             Input::Ended => Self::Ended,
-            Input::ListWanted | Input::RefreshWanted(_) => Self::Relist,
             Input::Broken(_) => Self::Broken,
             Input::Silent => Self::Silent,
             Input::Frame(Err(error)) if error.status == Some(410) => Self::Expired,
@@ -130,8 +129,13 @@ impl Session {
     }
 
     pub(crate) fn end(self, bytes: u64, requests: u64, ending: Ending) -> Report {
+        let duration = self.opened.elapsed();
+        let ending = match ending {
+            Ending::Ended if self.events == 0 && duration < WORKING => Ending::Useless,
+            ending => ending,
+        };
         Report::Watched {
-            duration: self.opened.elapsed(),
+            duration,
             bytes,
             events: self.events,
             ending,

@@ -22,7 +22,7 @@ use crate::server::http::{self, Body, Client, Extent, Method, Request};
 use crate::server::signals::Signals;
 use crate::server::status::Asked;
 use crate::watch::backoff::random_up_to;
-use crate::watch::watcher::{Input, Patience, Position};
+use crate::watch::watcher::{Input, Position};
 
 /// What RFC 3986 leaves unreserved, as libcluster encodes its queries.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -38,6 +38,7 @@ const WATCH_MARGIN: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Api {
     config: Arc<Config>,
+    signals: Arc<Signals>,
     client: Client,
     /// What the bodies of lists are read in.
     buffer: Vec<u8>,
@@ -47,7 +48,8 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(config: Arc<Config>, signals: Arc<Signals>) -> Self {
         Self {
-            client: Client::new(Arc::clone(&config), signals),
+            client: Client::new(Arc::clone(&config), Arc::clone(&signals)),
+            signals,
             config,
             buffer: Vec::new(),
             bytes: 0,
@@ -60,7 +62,6 @@ impl Api {
             // The token stands for the version, too: the API refuses both together.
             Position::Page(token) => format!("&continue={}", encode(token)),
             Position::First if self.config.cached => "&resourceVersion=0".to_owned(),
-            Position::Since(version) => format!("&resourceVersion={version}"),
             Position::First | Position::Present => String::new(),
         };
         let config = Arc::clone(&self.config);
@@ -86,13 +87,18 @@ impl Api {
         self.bytes
     }
 
+    /// Whether the token on disk is not the one of the last request.
+    pub(crate) fn has_new_token(&self) -> bool {
+        self.client.has_new_token()
+    }
+
     /// How many requests have been made so far.
     pub(crate) fn requests(&self) -> u64 {
         self.client.requests()
     }
 
     /// Everything that happens after `version`.
-    pub(crate) fn open_watch(&mut self, version: &str, patience: Patience) -> Result<Watch, Error> {
+    pub(crate) fn open_watch(&mut self, version: &str) -> Result<Watch, Error> {
         let duration = Duration::from_secs((WATCH_FOR + random_up_to(WATCH_FOR_MORE)).as_secs());
         let position = format!(
             "&watch=true&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
@@ -100,27 +106,20 @@ impl Api {
             duration.as_secs()
         );
         let config = Arc::clone(&self.config);
+        let signals = Arc::clone(&self.signals);
         let limit = duration + WATCH_MARGIN;
-        let silence = match patience {
-            Patience::ForBookmarks => self.config.watch_silence,
-            Patience::ToTheEnd => limit,
-        };
-        self.call(
-            "watch",
-            &position,
-            Extent::Stream { limit, silence },
-            |answer, asked| {
-                let delimiter = Delimiter::of(answer.is_protobuf());
-                let (stream, token) = answer.stream();
-                Ok(Watch {
-                    asked: asked.clone(),
-                    config,
-                    token,
-                    pieces: Pieces::new(stream, delimiter),
-                    delimiter,
-                })
-            },
-        )
+        self.call("watch", &position, Extent::Stream { limit }, |answer, asked| {
+            let delimiter = Delimiter::of(answer.is_protobuf());
+            let (stream, token) = answer.stream();
+            Ok(Watch {
+                asked: asked.clone(),
+                config,
+                signals,
+                token,
+                pieces: Pieces::new(stream, delimiter),
+                delimiter,
+            })
+        })
     }
 
     fn call<T>(
@@ -160,6 +159,7 @@ pub(crate) struct Watch {
     /// For its errors.
     asked: Asked,
     config: Arc<Config>,
+    signals: Arc<Signals>,
     token: Token,
     pieces: Pieces<Body>,
     delimiter: Delimiter,
@@ -168,6 +168,12 @@ pub(crate) struct Watch {
 impl Watch {
     /// The next frame, or why there is none. Blocks until there is.
     pub(crate) fn next(&mut self) -> Input {
+        self.next_within(self.config.watch_silence)
+    }
+
+    fn next_within(&mut self, time: Duration) -> Input {
+        // What trickles in is no event.
+        self.signals.expect_within(time);
         let (token, config) = (&self.token, &self.config);
         let keep = |object: &dyn Resource<'_>| Entry::read(object, token, config);
         let input = match self.pieces.next() {
@@ -186,6 +192,19 @@ impl Watch {
             Input::Frame(frame) => Input::Frame(frame.map_err(|error| self.asked.explain(error))),
             Input::Broken(error) => Input::Broken(self.asked.explain(error)),
             input => input,
+        }
+    }
+
+    /// Why it is none, where it ends or breaks within that time before it has told anything.
+    pub(crate) fn prove(&mut self, time: Duration) -> Result<(), Error> {
+        match self.next_within(time) {
+            Input::Frame(Err(error)) | Input::Broken(error) => Err(error),
+            Input::Ended => {
+                let error = Error::new(Kind::Malformed, "the stream ended at once and told nothing");
+                let advice = "Does something in between take it for an answer that ends?";
+                Err(self.asked.explain(error.advise(advice)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -230,6 +249,7 @@ mod tests {
                 namespace: "default".to_owned(),
             },
             config: Arc::new(testing::config(Source::Endpoints)),
+            signals: Arc::default(),
             token: Token::new(TOKEN.to_owned()),
             pieces: Pieces::new(Box::new(stream), Delimiter::LineFeed),
             delimiter: Delimiter::LineFeed,

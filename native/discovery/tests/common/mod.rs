@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod running;
+pub mod watching;
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -78,7 +79,6 @@ pub fn config(server: &Server) -> Config {
         watch: false,
         watch_retry: LIMIT,
         watch_silence: Duration::from_secs(90),
-        start_jitter: Duration::ZERO,
     }
 }
 
@@ -106,6 +106,15 @@ pub fn status(code: u16) -> Action {
         code,
         body: None,
         headers: Vec::new(),
+    }
+}
+
+/// 503, and how many seconds to wait.
+pub fn unavailable(retry_after: &str) -> Action {
+    Action::Status {
+        code: 503,
+        body: None,
+        headers: vec![("retry-after".to_owned(), retry_after.to_owned())],
     }
 }
 

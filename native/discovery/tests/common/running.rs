@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use discovery::{Config, Discovery, Error, Event, Freshness, Report, Snapshot};
+use discovery::{Config, Discovery, Error, Event, Report, Snapshot};
 use fake_apiserver::Server;
 
 use super::{LIMIT, SOON, wait_up_to};
@@ -72,7 +72,7 @@ impl Running {
     #[track_caller]
     pub fn expect_unchanged(&self) {
         match self.event() {
-            Event::Unchanged(_) => {}
+            Event::Unchanged => {}
             other => panic!("{other:?}"),
         }
     }
@@ -90,9 +90,9 @@ impl Running {
         }
     }
 
-    /// As a tick does that decides about nothing.
+    /// As a tick does.
     pub fn refresh(&self) {
-        self.discovery.refresh(Freshness::Known);
+        self.discovery.refresh();
     }
 
     /// Refreshes every few milliseconds for so long, and gives what was said meanwhile.
@@ -171,6 +171,19 @@ impl Running {
                 Ok(event) => said.push(event),
                 Err(error) => panic!("{error}: only {said:?}"),
             }
+        }
+        said
+    }
+
+    /// The same with a tick every few milliseconds, for so long.
+    #[track_caller]
+    pub fn ticking_until(&self, limit: Duration, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut said = Vec::new();
+        let deadline = Instant::now() + limit;
+        while !said.last().is_some_and(&wanted) {
+            assert!(Instant::now() < deadline, "only {said:?}");
+            self.refresh();
+            said.extend(self.events.recv_timeout(Duration::from_millis(20)));
         }
         said
     }

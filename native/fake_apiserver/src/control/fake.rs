@@ -79,6 +79,23 @@ impl Fake {
         self.state().watches.ring();
     }
 
+    /// Remembers the store as it is now.
+    pub(crate) fn back_up(&self) {
+        let store = lock(&self.state().store).clone();
+        *lock(&self.state().backup) = Some(store);
+    }
+
+    /// Puts the store back to what it was, versions and all, as an etcd that is restored from a copy, and cuts every connection
+    /// as the server's restart does; whether there is a backup.
+    pub(crate) fn restore(&self) -> bool {
+        let Some(backup) = lock(&self.state().backup).clone() else {
+            return false;
+        };
+        *lock(&self.state().store) = backup;
+        self.cut_connections();
+        true
+    }
+
     /// Has every open watch do something, after what changed so far; says which they are.
     pub(crate) fn order_watches(&self, order: &Order) -> Vec<u64> {
         let store = lock(&self.state().store);

@@ -109,6 +109,12 @@ fn handle(fake: &Fake, request: &Request) -> Result<Value, Refusal> {
             lock(&fake.state().store).compact();
             done()
         }
+        ("POST", ["backup"]) => {
+            fake.back_up();
+            done()
+        }
+        ("POST", ["restore"]) if fake.restore() => done(),
+        ("POST", ["restore"]) => Err((409, "there is no backup".to_owned())),
         ("PUT", ["bookmarks"]) => {
             let every = bookmarks(&body(request)?).map_err(bad_request)?;
             fake.state().watches.set_bookmarks(every);

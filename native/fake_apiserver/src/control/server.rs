@@ -160,6 +160,19 @@ impl Server {
         lock(&self.fake.state().store).compact();
     }
 
+    /// Remembers all objects and the version, for [`Server::restore`].
+    pub fn back_up(&self) {
+        self.fake.back_up();
+    }
+
+    /// Puts everything back to the last backup, versions included, and cuts every connection.
+    ///
+    /// # Panics
+    /// Without a backup.
+    pub fn restore(&self) {
+        assert!(self.fake.restore(), "there is no backup");
+    }
+
     /// Sets the time between the bookmarks of every watch, one minute at first; with none there are
     /// none but those on demand.
     pub fn set_bookmarks(&self, every: Option<Duration>) {

@@ -18,6 +18,8 @@ pub(crate) mod watches;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) store: Mutex<Store>,
+    /// What the store is put back to.
+    pub(crate) backup: Mutex<Option<Store>>,
     pub(crate) access: Mutex<Access>,
     pub(crate) journal: Journal,
     pub(crate) watches: Watches,
@@ -27,6 +29,7 @@ impl State {
     pub(crate) fn new() -> Self {
         Self {
             store: Mutex::new(Store::new()),
+            backup: Mutex::default(),
             access: Mutex::new(Access::default()),
             journal: Journal::default(),
             watches: Watches::default(),

@@ -45,8 +45,8 @@ pub(crate) struct Event {
 
 type Objects = BTreeMap<String, Arc<Value>>;
 
-/// All objects of all resources.
-#[derive(Debug)]
+/// All objects of all resources. A clone is a backup.
+#[derive(Debug, Clone)]
 pub(crate) struct Store {
     version: u64,
     objects: BTreeMap<&'static str, Objects>,

@@ -28,9 +28,9 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Account do
       {"of noise", &File.write!(&1, for(byte <- 0..1_023, into: <<>>, do: <<rem(byte, 256)>>))},
       {"of NUL bytes, as after a power cut", &File.write!(&1, <<0::8192>>)},
       {"of 2 MB", &File.write!(&1, String.duplicate("x", 2_000_000))},
-      {"a folder", fn path -> File.rm!(path) && File.mkdir!(path) end},
-      {"a symlink to nowhere", fn path -> File.rm!(path) && File.ln_s!("nowhere", path) end},
-      {"a symlink to itself", fn path -> File.rm!(path) && File.ln_s!(path, path) end}
+      {"a folder", fn path -> [File.rm!(path), File.mkdir!(path)] end},
+      {"a symlink to nowhere", fn path -> [File.rm!(path), File.ln_s!("nowhere", path)] end},
+      {"a symlink to itself", fn path -> [File.rm!(path), File.ln_s!(path, path)] end}
     ]
   end
 

@@ -197,7 +197,12 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
 
   # As it should be: the new one is valid before it is in the file, and the old one until after.
   defp rotated_token do
-    begin = fn site -> with new <- new_token(site), do: control(site, :delete, "/tokens/#{site.token}") && new end
+    begin = fn site ->
+      new = new_token(site)
+      control(site, :delete, "/tokens/#{site.token}")
+      new
+    end
+
     %__MODULE__{kind: "token rotated", begin: begin, finish: & &1}
   end
 
@@ -237,7 +242,7 @@ defmodule LibclusterKubernetes.Test.Soak.Faults do
         &File.write!(&1, ""),
         &File.write!(&1, "Not what it should be"),
         &File.write!(&1, <<0, 255, 10, 200>>),
-        fn path -> File.rm!(path) && File.mkdir!(path) end
+        fn path -> [File.rm!(path), File.mkdir!(path)] end
       ])
 
     %__MODULE__{

@@ -5,7 +5,7 @@ defmodule LibclusterKubernetes.Test.Soak.Model do
   It judges by what was true at any moment since the last quiet one, so that no answer under way, however slow, is taken
   for a mistake. A node may be connected to if it was ready. It may be disconnected `disconnect_after` since it was
   absent, which a watch can tell at any time, if it was absent when lists could succeed, too. At a quiet moment what is
-  connected must be what is true now.
+  connected must be what is true now, but for those whom no list may judge: it is empty, or more than half are missing.
 
   Each change is to be told before it is made on the server.
   """
@@ -15,6 +15,8 @@ defmodule LibclusterKubernetes.Test.Soak.Model do
               [
                 objects: %{},
                 was_ready: MapSet.new(),
+                # Once connected: whose lost links are made again while they are in the answer, in any standing.
+                met: MapSet.new(),
                 absent_since: %{},
                 could_be_missed: MapSet.new(),
                 known: MapSet.new(),
@@ -38,15 +40,27 @@ defmodule LibclusterKubernetes.Test.Soak.Model do
   def blocked(model, blocked?, now), do: observed(%{model | blocked?: blocked?}, now)
 
   @doc "What was before is known to be over."
-  def quiet(model), do: %{forget(model, present(model)) | was_ready: ready(model)}
+  def quiet(model) do
+    met = MapSet.intersection(model.met, present(model))
+    %{forget(model, present(model)) | was_ready: MapSet.union(ready(model), met), met: met}
+  end
 
   @doc "It is connected, so that an answer named it: what follows from earlier ones no longer counts."
-  def connected(model, ip), do: forget(model, MapSet.intersection(MapSet.new([ip]), present(model)))
+  def connected(model, ip) do
+    forget(%{model | met: MapSet.put(model.met, ip)}, MapSet.intersection(MapSet.new([ip]), present(model)))
+  end
 
-  def may_connect?(model, ip), do: ip in model.was_ready
+  def may_connect?(model, ip), do: ip in model.was_ready or (ip in model.met and ip in model.known)
 
   def may_disconnect?(model, ip, now) do
     ip in model.could_be_missed and now - model.absent_since[ip] >= model.disconnect_after
+  end
+
+  @doc "Whether a list of now may decide about these, of whom all but the VM of the tests were once in an answer."
+  def plausible?(model, connected) do
+    present = present(model)
+    missing = 1 + MapSet.size(MapSet.difference(connected, present))
+    not Enum.empty?(present) and 2 * missing <= 1 + MapSet.size(connected)
   end
 
   @doc "Those to be connected."

@@ -16,14 +16,14 @@ const PODS: &str = include_str!("../../../tests/fixtures/pods.json");
 struct Said {
     candidates: Vec<String>,
     family: Option<IpFamily>,
-    warning: Option<String>,
+    truncated: Option<String>,
 }
 
 fn said(object: &dyn Resource<'_>) -> Said {
     Said {
         candidates: candidates_of(object, None),
         family: object.family(),
-        warning: object.warning(),
+        truncated: object.truncated(),
     }
 }
 

@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# Debians in folders, with the Elixir and OTP that they have, for bin/test-matrix and bin/docs. Sourced after setup.sh, with
+# `root` set to the repository; needs root, debootstrap, and Rust from rustup.
+#
+#   debian_setup SUITE              makes it where it is missing, from the mirror that this machine's apt uses: `trixie` is
+#                                   Debian 13 with Elixir 1.18 on OTP 27, `sid` what is newest
+#   debian_copy SUITE               copies the repository into it, as /repo, without what was built
+#   debian_run SUITE COMMAND...     runs COMMAND there in /repo, with the Rust toolchain, crates and KUBEBUILDER_ASSETS of here
+
+debian_packages=elixir,erlang-dev,erlang-nox,gcc,libc6-dev,curl,ca-certificates,git,iproute2,libfaketime,procps,elixir-ex-doc
+
+debian_folder() { echo "${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libcluster_kubernetes/debian-$1"; }
+
+debian_setup() {
+  local suite="$1" debian mirror
+  debian="$(debian_folder "$suite")"
+  [ "$(id -u)" = 0 ] || setup_fail "chroot and mount need root"
+  setup_has debootstrap || setup_install debootstrap
+  if [ -d "$debian" ]; then return; fi
+
+  mirror="$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian/*$')"
+  echo "making a Debian $suite in $debian"
+  rm -rf "$debian.part"
+  mkdir -p "$debian.part"
+  if ! debootstrap --variant=minbase --include="$debian_packages" "$suite" "$debian.part" "$mirror" >"$debian.log" 2>&1; then
+    tail -n 20 "$debian.log" >&2
+    setup_fail "debootstrap failed, see above and $debian.log"
+  fi
+  echo "127.0.0.1 localhost" >"$debian.part/etc/hosts"
+  mv "$debian.part" "$debian"
+}
+
+debian_copy() {
+  local debian
+  debian="$(debian_folder "$1")"
+  rm -rf "$debian/repo.new"
+  mkdir -p "$debian/repo.new"
+  git -C "$root" ls-files -z --cached --others --exclude-standard | (
+    cd "$root"
+    # Without files that are deleted, but not yet so in git.
+    xargs -0 -r ls -d 2>/dev/null | tar -c -T - | tar -x -C "$debian/repo.new"
+  )
+  # What was built there stays, so that the next run is quicker.
+  if [ -d "$debian/repo/_build" ]; then mv "$debian/repo/_build" "$debian/repo.new/"; fi
+  rm -rf "$debian/repo"
+  mv "$debian/repo.new" "$debian/repo"
+}
+
+debian_run() {
+  local debian cargo_home="${CARGO_HOME:-$HOME/.cargo}" rustup_home="${RUSTUP_HOME:-$HOME/.rustup}"
+  debian="$(debian_folder "$1")"
+  shift
+  [ -d "$rustup_home/toolchains" ] || setup_fail "no Rust toolchain of rustup in $rustup_home"
+  cargo fetch --quiet --locked --manifest-path "$root/Cargo.toml"
+  # The mounts are in a namespace of their own, and go with it, however this ends.
+  unshare --mount --propagation private bash -euc '
+    debian=$1 cargo_home=$2 rustup_home=$3 assets=$4
+    shift 4
+    # For `ip netns exec`, which wants / to be a mount point.
+    mount --bind "$debian" "$debian"
+    from() { mkdir -p "$debian$2"; mount --bind "$1" "$debian$2"; mount -o remount,bind,ro "$debian$2"; }
+    from "$cargo_home" /root/.cargo
+    from "$rustup_home" /root/.rustup
+    [ -z "$assets" ] || from "$assets" /assets
+    mount -t proc proc "$debian/proc"
+    mount --rbind /sys "$debian/sys"
+    mount --rbind /dev "$debian/dev"
+    mount -t tmpfs tmpfs "$debian/run"
+    exec chroot "$debian" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 PATH=/root/.cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+      CARGO_TARGET_DIR=/target CARGO_NET_OFFLINE=true ${assets:+KUBEBUILDER_ASSETS=/assets} \
+      /bin/bash -euc "cd /repo; exec \"\$@\"" bash "$@"
+  ' bash "$debian" "$cargo_home" "$rustup_home" "${KUBEBUILDER_ASSETS:-}" "$@"
+}

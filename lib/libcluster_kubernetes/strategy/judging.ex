@@ -1,0 +1,123 @@
+defmodule LibclusterKubernetes.Strategy.Judging do
+  @moduledoc false
+  # How suspects are judged: by a consistent list of this moment, on a thread and a connection of its own, so that the
+  # watch goes on undisturbed. `LibclusterKubernetes.Strategy.Judgement` is the rule.
+  #
+  #     suspects, or somebody asks this node to leave
+  #          │
+  #          ▼
+  #     a list ──── failed, or not about this cluster ──▶ everybody stays, and that is said
+  #          │
+  #          ├── this node is gone ────▶ it leaves
+  #          ├── others are gone ──────▶ they are asked to leave
+  #          └── nobody is
+  #
+  # Whoever stays is suspected again later, and ever more rarely.
+
+  alias LibclusterKubernetes.{Native, Options}
+  alias LibclusterKubernetes.Strategy.{Jobs, Judgement, Log, Membership, State, Topologies}
+
+  @enforce_keys [:list, :ref]
+  defstruct [:list, :ref, askers: []]
+
+  @typedoc "The list that is asked for, and who waits for what follows from it: functions that send a verdict."
+  @type t :: %__MODULE__{list: Native.worker(), ref: reference(), askers: [asker()]}
+  @type asker :: (:left | :stays -> term())
+  @typedoc "Why nobody was let go of by the last judgement, though somebody was suspected."
+  @type held_back :: %{since: DateTime.t(), reason: reason(), members: [Membership.name()]}
+  @type reason :: Judgement.reason() | {:failed, kind :: atom()}
+
+  @doc "Asks for the list."
+  @spec begin(State.t(), [asker()], now :: integer()) :: State.t()
+  def begin(state, askers \\ [], now) do
+    case state.options |> Options.to_native() |> Native.list(self()) do
+      {:ok, {list, ref}} -> %{state | judging: %__MODULE__{list: list, ref: ref, askers: askers}}
+      {:error, text} -> conclude(state, askers, {:error, Native.library_error(text)}, now)
+    end
+  end
+
+  @doc "Somebody who no longer finds this node asks it to leave. However many ask at the same time, there is one list."
+  @spec asked(State.t(), asker(), now :: integer()) :: State.t()
+  def asked(%{judging: nil} = state, asker, now) do
+    cond do
+      state.options.values.kubernetes_disconnect_after == :never -> answer(state, [asker], :stays)
+      Jobs.running?(state.jobs, :leave) -> answer(state, [asker], :left)
+      true -> begin(state, [asker], now)
+    end
+  end
+
+  def asked(%{judging: judging} = state, asker, _now) do
+    %{state | judging: %{judging | askers: [asker | judging.askers]}}
+  end
+
+  defp answer(state, askers, verdict) do
+    Enum.each(askers, & &1.(verdict))
+    state
+  end
+
+  @doc "Takes the list in, and does what follows from it."
+  @spec heard(State.t(), {:ok, Native.snapshot()} | {:error, Native.error()}, now :: integer()) :: State.t()
+  def heard(%{judging: %{askers: askers}} = state, answer, now) do
+    conclude(%{state | judging: nil}, askers, answer, now)
+  end
+
+  defp conclude(state, askers, answer, now) do
+    connected = Membership.members(state.membership, State.connected(state))
+    suspects = Membership.suspects(state.membership, connected, now)
+    verdict = verdict(answer, connected, if(askers == [], do: suspects, else: [self_name() | suspects]))
+
+    state
+    |> hold_back(verdict, suspects)
+    |> carry_out(verdict, connected, askers)
+    |> State.change(&Membership.postpone(&1, suspects, now))
+  end
+
+  defp verdict({:error, error}, _connected, _suspects), do: {:failed, error}
+  defp verdict({:ok, list}, connected, suspects), do: Judgement.judge(list, self_name(), connected, suspects)
+
+  defp self_name, do: Atom.to_string(node())
+
+  # To leave the nodes of one topology only would be the partition that OTP ends by cutting more.
+  defp carry_out(state, :leave, connected, askers) do
+    state = State.change(state, &Membership.gone/1)
+
+    if Topologies.stay?(Topologies.others()) do
+      answer(state, askers, :stays)
+    else
+      # It cannot be said any more once it has left.
+      state = answer(state, askers, :left)
+      state |> State.change(&Membership.left/1) |> State.start({:leave, Enum.sort(connected)})
+    end
+  end
+
+  defp carry_out(state, {:ask, names}, _connected, askers) do
+    state = answer(state, askers, :stays)
+
+    case Enum.reject(names, &(&1 in Topologies.held_by_others())) do
+      [] -> state
+      names -> State.start(state, {:ask, names})
+    end
+  end
+
+  defp carry_out(state, _nobody, _connected, askers), do: answer(state, askers, :stays)
+
+  defp hold_back(state, _verdict, []), do: state
+  defp hold_back(state, {:implausible, reason}, suspects), do: hold_back(state, reason, "", suspects)
+
+  defp hold_back(state, {:failed, error}, suspects),
+    do: hold_back(state, {:failed, error.kind}, error.message, suspects)
+
+  defp hold_back(state, _plausible, _suspects), do: %{state | held_back: nil}
+
+  # Said when it begins, and when the reason becomes another one.
+  defp hold_back(state, reason, text, suspects) do
+    known = state.held_back
+    if known == nil or kind(known.reason) != kind(reason), do: Log.held_back(state.topology, reason, text, suspects)
+    since = if known, do: known.since, else: DateTime.utc_now()
+    %{state | held_back: %{since: since, reason: reason, members: Enum.sort(suspects)}}
+  end
+
+  defp kind({kind, _}), do: kind
+  defp kind({kind, _, _}), do: kind
+  defp kind(kind), do: kind
+end

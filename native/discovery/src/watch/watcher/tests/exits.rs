@@ -1,0 +1,281 @@
+//! The one exit from a stream, as a table.
+
+use super::*;
+use std::iter;
+
+/// How the stream was when it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Was {
+    /// None at all: a watch was asked for and not opened.
+    NotOpen,
+    /// Open for a moment, without a word.
+    Mute,
+    /// Open for a moment, and it told something.
+    Heard,
+    /// Open for long, without a word.
+    OldMute,
+    /// Open for long, and it told something.
+    OldHeard,
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Resume,
+    List,
+    /// A list, and no watch after it.
+    Poll,
+}
+
+use Next::{List, Poll, Resume};
+use Was::{Heard, Mute, NotOpen, OldHeard, OldMute};
+
+type Row = (Next, Told, Then);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Error,
+}
+
+const POLLED: Row = (Poll, Told::Nothing, Then::GoOn);
+
+/// What happens to the stream, how it was, and what follows: when streams were useful lately, and when none has been for some
+/// seconds. An hour after the last list, a list takes the place of each `Resume`.
+#[rustfmt::skip]
+fn table() -> Vec<(Makes, Was, Row, Row)> {
+    use Then::{BackOff, GoOn, Pause};
+    use Told::{Error, Nothing};
+    let mut rows: Vec<(Makes, Was, Row, Row)> = vec![
+        // Its time is over.
+        (|| Input::Ended, Mute,     (Resume, Nothing, BackOff), POLLED),
+        (|| Input::Ended, Heard,    (Resume, Nothing, Pause),   (Resume, Nothing, Pause)),
+        (|| Input::Ended, OldMute,  (Resume, Nothing, GoOn),    (Resume, Nothing, GoOn)),
+        (|| Input::Ended, OldHeard, (Resume, Nothing, GoOn),    (Resume, Nothing, GoOn)),
+        // Silent.
+        (|| Input::Silent, Mute,     (List, Nothing, BackOff),  POLLED),
+        (|| Input::Silent, Heard,    (Resume, Nothing, Pause),  (Resume, Nothing, Pause)),
+        (|| Input::Silent, OldMute,  (List, Nothing, Pause),    (List, Nothing, Pause)),
+        (|| Input::Silent, OldHeard, (Resume, Nothing, Pause),  (Resume, Nothing, Pause)),
+    ];
+    // Broken, or ended by the server for a reason that is no matter of its history.
+    let failures: [fn() -> Input; 7] = [
+        broken, || error_frame(500), || error_frame(429), || error_frame(403), || error_frame(504), || error_frame(401),
+        || error_frame(0),
+    ];
+    rows.extend(failures.into_iter().flat_map(|failure| [
+        (failure, Mute,     (Resume, Error, BackOff),   POLLED),
+        (failure, Heard,    (Resume, Nothing, Pause),   (Resume, Nothing, Pause)),
+        (failure, OldMute,  (Resume, Nothing, Pause),   (Resume, Nothing, Pause)),
+        (failure, OldHeard, (Resume, Nothing, Pause),   (Resume, Nothing, Pause)),
+    ]));
+    // Its history is not what it was: that is no failure.
+    let histories: [fn() -> Input; 4] = [
+        || error_frame(410), || bookmark("9"), || upsert("c", "c", "9"), || delete("a", "9"),
+    ];
+    rows.extend(histories.into_iter().flat_map(|history| [
+        (history, Mute,     (List, Nothing, BackOff),   POLLED),
+        (history, Heard,    (List, Nothing, BackOff),   (List, Nothing, BackOff)),
+        (history, OldMute,  (List, Nothing, BackOff),   (List, Nothing, BackOff)),
+        (history, OldHeard, (List, Nothing, BackOff),   (List, Nothing, BackOff)),
+    ]));
+    // An event may be lost.
+    let losses: [fn() -> Input; 3] = [
+        garbage, || Input::Frame(Err(error(Kind::TooLarge))), || upsert_entry("crowd", crowd(20_000), "12"),
+    ];
+    rows.extend(losses.into_iter().flat_map(|loss| [
+        (loss, Mute,     (List, Error, BackOff),        POLLED),
+        (loss, Heard,    (List, Error, BackOff),        (List, Error, BackOff)),
+        (loss, OldMute,  (List, Error, BackOff),        (List, Error, BackOff)),
+        (loss, OldHeard, (List, Error, BackOff),        (List, Error, BackOff)),
+    ]));
+    // Not opened, whatever it is.
+    let failures: [fn() -> Input; 9] = [
+        || not_opened(401), || not_opened(429), || not_opened(500), || not_opened(503), || not_opened(504),
+        || Input::Opened(Err(error(Kind::Connect))), || Input::Opened(Err(error(Kind::Tls))),
+        || Input::Opened(Err(error(Kind::Timeout))), || Input::Opened(Err(error(Kind::Malformed))),
+    ];
+    rows.extend(failures.into_iter().map(|failure| (failure, NotOpen, (Resume, Error, BackOff), POLLED)));
+    rows.push((|| not_opened(410), NotOpen, (List, Nothing, BackOff), POLLED));
+    // Not here, not for you.
+    let refusals: [fn() -> Input; 6] = [
+        || not_opened(400), || not_opened(403), || not_opened(404), || not_opened(405), || not_opened(406), || not_opened(501),
+    ];
+    rows.extend(refusals.into_iter().map(|refusal| (refusal, NotOpen, POLLED, POLLED)));
+    rows
+}
+
+/// One that listed `a` and `b` at version 10 so long before `now`, and whose stream was then like this.
+fn before(was: Was, streak: bool, listed: Duration, now: Instant) -> Watcher<'static> {
+    let mut watcher = listed_at(now.checked_sub(listed).unwrap());
+    // Or else a stream that was open for long without a word would be a streak of its own.
+    watcher.tried_at = Some(now);
+    if streak {
+        watcher.useless_since = Some(now.checked_sub(BEAR_WITHOUT_WATCH).unwrap());
+    }
+    let age = match was {
+        NotOpen => return watcher,
+        Mute | Heard => WORKING.checked_sub(Duration::from_millis(1)).unwrap(),
+        OldMute | OldHeard => WORKING,
+    };
+    watcher.state = State::Watching(Stream {
+        opened: now.checked_sub(age).unwrap(),
+        told: matches!(was, Heard | OldHeard),
+    });
+    watcher
+}
+
+fn listed_at(at: Instant) -> Watcher<'static> {
+    let mut watcher = watcher();
+    watcher.step(page(&["a", "b"], "10", None), at);
+    watcher
+}
+
+fn next(watcher: &mut Watcher<'_>, now: Instant) -> Next {
+    match watcher.request() {
+        Request::Watch("10") => Resume,
+        Request::List(Position::Present) => {
+            watcher.step(page(&["a", "b"], "10", None), now);
+            match watcher.request() {
+                Request::Rest => Poll,
+                _ => List,
+            }
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_end_of_each_stream_is_followed_by_what_the_table_says() {
+    let now = Instant::now() + RELIST_AFTER * 2;
+    let short = RELIST_AFTER.checked_sub(Duration::from_millis(1)).unwrap();
+    let mut seen = Vec::new();
+    for (input, was, useful, useless) in table() {
+        let cases = iter::zip([false, true], [useful, useless]);
+        for ((streak, (expected, told, then)), listed) in cases.flat_map(|case| [(case, short), (case, RELIST_AFTER)]) {
+            let case = format!("{:?} of {was:?}, in a streak: {streak}, listed {listed:?} ago", input());
+            let expected = match expected {
+                Resume if listed == RELIST_AFTER => List,
+                expected => expected,
+            };
+            let mut watcher = before(was, streak, listed, now);
+            let step = watcher.step(input(), now);
+            assert_eq!(watcher.ready(), ["a", "b"], "{case}: forgets nobody");
+            assert_eq!(step.then, then, "{case}");
+            let error = matches!(step.tell, Some(Tell::Error(_)));
+            assert_eq!((error, step.tell.is_some()), (told == Told::Error, error), "{case}");
+            assert_eq!(step.progress, matches!(was, OldMute | OldHeard), "{case}");
+            assert!(!step.watching, "{case}");
+            assert_eq!(watcher.warnings(), usize::from(expected == Poll), "{case}");
+            assert_eq!(next(&mut watcher, now), expected, "{case}");
+            seen.push(expected);
+        }
+    }
+    for next in [Resume, List, Poll] {
+        assert!(seen.contains(&next), "{next:?}");
+    }
+}
+
+#[test]
+fn a_watch_that_does_not_open_counts_from_when_it_was_asked_for_and_a_useless_stream_from_its_end() {
+    let start = Instant::now();
+    let late = start + BEAR_WITHOUT_WATCH;
+    let early = late.checked_sub(Duration::from_millis(1)).unwrap();
+    for (now, expected) in [(early, Resume), (late, Poll)] {
+        let mut watcher = listed_at(start);
+        watcher.step(Input::Opened(Err(error(Kind::Timeout))), now);
+        assert_eq!(next(&mut watcher, now), expected);
+
+        let mut watcher = listed_at(start);
+        watcher.step(opened(), start);
+        watcher.step(broken(), now);
+        assert_eq!(next(&mut watcher, now), Resume, "one alone may have had bad luck");
+        watcher.step(opened(), now);
+        watcher.step(broken(), now + (now - start));
+        assert_eq!(next(&mut watcher, now), expected);
+    }
+}
+
+#[test]
+fn a_useful_stream_ends_a_streak_of_useless_ones() {
+    let start = Instant::now();
+    let later = start + BEAR_WITHOUT_WATCH / 2;
+    let late = start + BEAR_WITHOUT_WATCH;
+    for (useful, expected) in [(true, Resume), (false, Poll)] {
+        let mut watcher = listed_at(start);
+        watcher.step(Input::Opened(Err(error(Kind::Connect))), start);
+        watcher.step(opened(), later);
+        if useful {
+            watcher.step(bookmark("10"), later);
+        }
+        watcher.step(broken(), later);
+        watcher.step(Input::Opened(Err(error(Kind::Connect))), late);
+        assert_eq!(next(&mut watcher, late), expected);
+    }
+}
+
+/// One that polls because a stream opened and was useless, and tries again to watch.
+fn doubting() -> Watcher<'static> {
+    let start = Instant::now();
+    let mut watcher = listed_at(start);
+    let useless = start + BEAR_WITHOUT_WATCH;
+    watcher.step(opened(), start);
+    watcher.step(broken(), start);
+    watcher.step(opened(), start);
+    watcher.step(broken(), useless);
+    assert_eq!(next(&mut watcher, useless), Poll);
+    let retry = useless + watcher.config.watch_retry;
+    watcher.step(Input::RefreshWanted, retry);
+    watcher.step(page(&["a", "b"], "10", None), retry);
+    assert_eq!(watcher.request(), Request::Watch("10"));
+    watcher
+}
+
+#[test]
+fn a_stream_after_useless_ones_is_told_when_it_has_told_something() {
+    let mut watcher = doubting();
+    assert!(!watcher.feed(opened()).watching, "it is to prove itself first");
+    assert!(watcher.feed(bookmark("11")).watching);
+    assert_eq!(watcher.feed(bookmark("12")), heard(), "once");
+    watcher.feed(Input::Ended);
+    assert_eq!(watcher.feed(opened()), watches());
+}
+
+#[test]
+fn a_stream_that_breaks_once_is_told_when_it_is_opened_again() {
+    let mut watcher = watching();
+    watcher.feed(broken());
+    assert_eq!(watcher.feed(opened()), watches());
+}
+
+#[test]
+fn a_stream_after_failures_to_open_one_is_told_at_once() {
+    for failure in [not_opened(503), Input::Opened(Err(error(Kind::Connect)))] {
+        let mut watcher = hearing();
+        watcher.feed(broken());
+        watcher.feed(failure);
+        assert_eq!(watcher.feed(opened()), watches());
+        assert_eq!(watcher.feed(bookmark("12")), heard(), "once");
+    }
+}
+
+#[test]
+fn a_list_that_fails_too_says_that_it_was_not_the_streams() {
+    let mut watcher = doubting();
+    watcher.feed(not_opened(403));
+    watcher.feed(not_listed(with_status(500)));
+    assert!(watcher.feed(opened()).watching);
+}
+
+#[test]
+fn a_stream_that_is_opened_once_more_need_not_have_told_what_the_one_before_did() {
+    let mut watcher = hearing();
+    watcher.feed(broken());
+    watcher.feed(opened());
+    assert_eq!(
+        watcher.feed(broken()),
+        failed(error(Kind::Connect)),
+        "each is heard for itself"
+    );
+    assert_eq!(watcher.request(), Request::Watch("11"));
+}

@@ -1,0 +1,189 @@
+# Five real Erlang nodes and the rule for who is let go of: what implausible answers cost (nothing), and how live nodes
+# that are gone leave. Each module is a part that runs at the same time as the others.
+
+defmodule LibclusterKubernetes.Judging.ImplausibleTest do
+  use ExUnit.Case, async: true
+
+  alias LibclusterKubernetes.Strategy.Departure
+  alias LibclusterKubernetes.Test.{FakeApiserver, Mesh}
+
+  @moduletag timeout: 120_000
+
+  for mode <- [:poll, :watch] do
+    @tag mode: mode
+    test "a Service that is deleted and made again costs no link, whoever asks meanwhile: #{mode}", %{mode: mode} do
+      mesh = Mesh.start!(2..6, source: :endpoints, mode: mode)
+
+      Mesh.see(mesh, [])
+      for number <- 2..6, do: Mesh.assert_log(number, "the list that is to confirm it is empty")
+      # An outsider with the same selector, which believes what it sees.
+      verdicts = Mesh.call(mesh, 6, Departure, :ask, [Enum.map(2..5, &Mesh.node/1), :k8s])
+      assert Enum.sort(verdicts) == for(number <- 2..5, do: {Mesh.node(number), :stays})
+      Mesh.assert_quiet(3_000)
+
+      Mesh.see(mesh, 2..6)
+      Mesh.assert_quiet(1_000)
+    end
+
+    @tag mode: mode
+    test "answers with other pods, as of an etcd that was restored, cost no link: #{mode}", %{mode: mode} do
+      mesh = Mesh.start!(2..6, source: :endpoint_slices, mode: mode)
+
+      Mesh.see(mesh, [201, 202, 203, 204, 205, 206])
+      for number <- 2..6, do: Mesh.assert_log(number, "names nobody of this cluster of 5")
+      Mesh.assert_quiet(3_000)
+
+      Mesh.see(mesh, [2, 3, 201, 202])
+      for number <- 2..6, do: Mesh.assert_log(number, "3 of this cluster of 5, which is more than half")
+      Mesh.assert_quiet(3_000)
+
+      Mesh.see(mesh, 2..6)
+      Mesh.assert_quiet(1_000)
+    end
+
+    @tag mode: mode
+    test "Endpoints that are cut short cost no link: #{mode}", %{mode: mode} do
+      mesh = Mesh.start!(2..6, source: :endpoints, mode: mode)
+
+      truncated = %{labels: %{app: "app"}, annotations: %{"endpoints.kubernetes.io/over-capacity" => "truncated"}}
+      endpoints = %{FakeApiserver.endpoints(Enum.map(2..5, &Mesh.ip/1)) | metadata: truncated}
+      Mesh.each_api(mesh, &FakeApiserver.put(&1.server, "endpoints", "app", endpoints))
+      for number <- 2..6, do: Mesh.assert_log(number, "the list is cut short")
+      Mesh.assert_quiet(3_000)
+
+      Mesh.see(mesh, 2..6)
+      Mesh.assert_quiet(1_000)
+    end
+  end
+end
+
+defmodule LibclusterKubernetes.Judging.LeavingTest do
+  use ExUnit.Case, async: true
+
+  alias LibclusterKubernetes.Test.{FakeApiserver, Mesh}
+
+  @moduletag timeout: 120_000
+
+  for mode <- [:poll, :watch] do
+    @tag mode: mode
+    test "who leaves is named on both sides, once: #{mode}", %{mode: mode} do
+      mesh = Mesh.start!(2..6, source: :endpoints, mode: mode)
+
+      Mesh.see(mesh, 2..5)
+      Mesh.assert_down([6], 2..5)
+      Mesh.assert_quiet(2_500)
+      leaves = for line <- Mesh.logged(6), line =~ "it leaves the cluster (4 nodes)", do: line
+      assert [_once] = leaves
+    end
+
+    @tag mode: mode
+    test "one whose application has stopped its topology, and drains, leaves when it is asked: #{mode}", %{mode: mode} do
+      mesh = Mesh.start!(2..6, source: :endpoints, mode: mode)
+
+      Mesh.call(mesh, 6, :stop_supervisor)
+      Mesh.see(mesh, 2..5)
+      Mesh.assert_down([6], 2..5)
+      Mesh.assert_quiet(2_500)
+      assert Enum.any?(2..5, fn number -> Enum.any?(Mesh.logged(number), &(&1 =~ "has left the cluster")) end)
+    end
+  end
+
+  test "one that does not see that it is gone judges when it is asked, and leaves once however many ask" do
+    mesh = Mesh.start!(2..6, source: :endpoints, mode: :watch)
+
+    # Its watch says nothing any more, but its lists do.
+    FakeApiserver.silent_watches(mesh.apis[6].server, true)
+    Mesh.see(mesh, 2..5)
+    Mesh.assert_down([6], 2..5)
+    Mesh.assert_quiet(2_500)
+    assert [_once] = for(line <- Mesh.logged(6), line =~ "it leaves the cluster", do: line)
+  end
+
+  test "a hidden node leaves its links, too" do
+    mesh =
+      Mesh.join(
+        %Mesh{
+          port: LibclusterKubernetes.Test.ErlangNode.free_port(),
+          opts: [source: :endpoints, mode: :watch, hidden: [6]]
+        },
+        2..6,
+        Enum.to_list(2..6)
+      )
+
+    for number <- 2..6, do: Mesh.await_connected(mesh, number, Enum.to_list(2..6) -- [number])
+
+    Mesh.see(mesh, 2..5)
+    Mesh.await_connected(mesh, 6, [])
+    for number <- 2..5, do: Mesh.await_connected(mesh, number, Enum.to_list(2..5) -- [number])
+  end
+
+  test "one that another topology of its VM holds stays, and is asked ever more rarely" do
+    topologies = [one: "app=app", two: "app=two"]
+    # The second one never names it.
+    prepare = fn api ->
+      LibclusterKubernetes.Test.Api.put(api, "two", Enum.map(2..5, &Mesh.ip/1), labels: %{app: "two"})
+    end
+
+    mesh = Mesh.start!(2..6, source: :endpoints, mode: :watch, topologies: topologies, prepare: prepare)
+
+    for number <- 2..6, do: FakeApiserver.clear_journal(mesh.apis[number].server)
+    Mesh.see(mesh, 2..5)
+    Mesh.assert_quiet(6_000)
+    # After 1 and 2 seconds more; at every tick it would be 20.
+    for number <- 2..5, do: assert(FakeApiserver.summary(mesh.apis[number].server)["lists"] in 1..4)
+  end
+end
+
+defmodule LibclusterKubernetes.Judging.LostLinksTest do
+  use ExUnit.Case, async: true
+
+  alias LibclusterKubernetes.Test.Mesh
+
+  @moduletag timeout: 120_000
+
+  for {name, view} <- ["one drains": [2, {3, :draining}], "both are not ready": [{2, :not_ready}, {3, :not_ready}]],
+      mode <- [:poll, :watch] do
+    @tag view: view, mode: mode
+    test "a link that is lost while #{name} comes back: #{mode}", %{view: view, mode: mode} do
+      mesh = Mesh.start!(2..3, source: :endpoint_slices, mode: mode)
+      Mesh.see(mesh, view)
+      Mesh.assert_quiet(1_000)
+
+      true = Mesh.call(mesh, 2, :erlang, :disconnect_node, [Mesh.node(3)])
+      Mesh.assert_down([2], [3])
+      Mesh.assert_up([2], [3])
+      Mesh.assert_quiet(1_000)
+    end
+  end
+end
+
+defmodule LibclusterKubernetes.Judging.LateDistributionTest do
+  use ExUnit.Case, async: true
+
+  alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Topology}
+
+  @moduletag timeout: 120_000
+
+  test "distribution that starts after the strategy: it is a member like others, and not its own" do
+    port = ErlangNode.free_port()
+    server = FakeApiserver.start!()
+    on_exit(fn -> File.rm_rf!(server.dir) end)
+    FakeApiserver.put(server, "endpoints", "app", FakeApiserver.endpoints(["127.0.0.2", "127.0.0.3"]))
+    config = Topology.config(server, polling_interval: 200)
+    topologies = [k8s: [strategy: LibclusterKubernetes.Strategy, config: config]]
+
+    ErlangNode.start("127.0.0.2", port, topologies)
+    late = ErlangNode.launch("127.0.0.3", port, topologies, [], ErlangNode.without_epmd([]))
+    ErlangNode.await_started("127.0.0.3")
+
+    {:ok, _} = ErlangNode.call(late, :net_kernel, :start, [[:"app@127.0.0.3", :longnames]])
+    true = ErlangNode.call(late, :erlang, :set_cookie, [:"libcluster-kubernetes-test"])
+
+    Topology.wait_until(fn -> ErlangNode.call(late, :erlang, :nodes, []) == [:"app@127.0.0.2"] end)
+
+    Topology.wait_until(fn ->
+      {:ok, info} = ErlangNode.call(late, LibclusterKubernetes, :info, [:k8s])
+      Enum.map(info.members, & &1.name) == ["app@127.0.0.2"]
+    end)
+  end
+end
