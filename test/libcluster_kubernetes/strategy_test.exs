@@ -53,9 +53,15 @@ defmodule LibclusterKubernetes.StrategyTest do
       test = self()
 
       connect = fn
-        :"app@10.3.0.1" -> Process.sleep(:infinity)
-        :"app@10.3.0.2" -> raise "broken"
-        node -> send(test, {:connect, node, true}) && true
+        :"app@10.3.0.1" ->
+          Process.sleep(:infinity)
+
+        :"app@10.3.0.2" ->
+          raise "broken"
+
+        node ->
+          send(test, {:connect, node, true})
+          true
       end
 
       state = Topology.state(context.server, context.recorder)
