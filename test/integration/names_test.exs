@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.NamesTest do
   # Sets CLUSTER_DOMAIN, the only way to give libcluster's strategy a port.
   use ExUnit.Case, async: false
 
-  alias LibclusterKubernetes.{Native, Options}
+  alias LibclusterKubernetes.Options
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
   @moduletag :real_libcluster
