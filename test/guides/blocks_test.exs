@@ -79,7 +79,7 @@ defmodule LibclusterKubernetes.Guides.BlocksTest do
 
   # A module of the reader's, with libraries of the reader's.
   defp check(%{text: "defmodule" <> _} = block, quoted) do
-    quoted = Macro.prewalk(quoted, &unregistered/1)
+    quoted = Macro.prewalk(quoted, &alone/1)
 
     warnings =
       capture_io(:stderr, fn -> for {module, _} <- Code.compile_quoted(quoted, block.at), do: purge(module) end)
@@ -102,11 +102,13 @@ defmodule LibclusterKubernetes.Guides.BlocksTest do
   end
 
   # A test of the reader's is none of ours.
-  defp unregistered({:use, meta, [{:__aliases__, _, [:ExUnit, :Case]} = ex_unit, options]}) do
-    {:use, meta, [ex_unit, [register: false] ++ options]}
+  defp alone({:use, meta, [{:__aliases__, _, [:ExUnit, :Case]} = ex_unit, options]}) do
+    {:use, meta, [ex_unit, Keyword.put(options, :register, false)]}
   end
 
-  defp unregistered(quoted), do: quoted
+  # What is used from Phoenix is not here.
+  defp alone({:use, _, [{:__aliases__, _, [:Phoenix | _]}, _options]}), do: nil
+  defp alone(quoted), do: quoted
 
   defp purge(module) do
     :code.purge(module)
