@@ -37,17 +37,26 @@ defmodule LibclusterKubernetes do
   @doc """
   Waits until this topology has formed its cluster, as far as one can know, and says how the waiting ended:
 
-    * `:answered` - without `:peers`: the first answer of the API was acted on, which means that every ready member of it
-      is connected or was tried once
-    * `:peers` - so many members are connected
-    * `:timeout` - neither came in time, or the topology is not running
+    * `{:ok, :answered}` - without `:peers`: the first answer of the API was acted on, which means that every ready member
+      of it is connected or was tried once
+    * `{:ok, :peers}` - with `:peers`: so many nodes are connected
+    * `{:error, :timeout}` - that did not come in time, or no process of this VM runs the topology
 
   Blocks the caller only. `LibclusterKubernetes.Await` does the same as a child of a supervisor.
 
+  Whoever is connected counts for `:peers`, whether or not an answer names it already; shells and other hidden nodes do not.
+  While somebody waits for peers, members that are not ready are connected to as well: pods that become ready only after
+  their start would otherwise wait for each other in vain.
+
+  Raises `ArgumentError` where an argument is wrong.
+
+      iex> LibclusterKubernetes.await(:no_such_topology, timeout: 0)
+      {:error, :timeout}
+
   ## Options
 
-    * `:peers` (default `nil`) - how many members, this node not counted, must be connected; `nil` waits for the first
-      answer instead
+    * `:peers` (default `nil`) - how many nodes, this one not counted, must be connected; `nil` waits for the first answer
+      instead
     * `:timeout` (default `10_000`) - milliseconds after which it is over
   """
   @spec await(atom(), peers: pos_integer() | nil, timeout: non_neg_integer()) :: Await.ending()

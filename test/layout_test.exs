@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes.LayoutTest do
     "readiness" => ~w(info),
     "strategy" => ~w(strategy/ native/ options info telemetry),
     "application" => ~w(strategy/),
-    "await" => ~w(strategy/),
+    "await" => ~w(strategy strategy/),
     # It finds the process of a topology, and whether one is configured with our strategy.
     "diagnosis/" => ~w(native/ options strategy strategy/),
     "diagnosis" => ~w(diagnosis/ native/ options),
