@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes do
   @external_resource readme = Path.join(__DIR__, "../README.md")
   @moduledoc readme |> File.read!() |> String.split("<!-- moduledoc -->") |> Enum.at(1, "")
 
-  alias LibclusterKubernetes.{Await, Diagnosis, Info, Readiness}
+  alias LibclusterKubernetes.{Await, Diagnosis, Info, Plain, Readiness}
   alias LibclusterKubernetes.Strategy.Topologies
   alias LibclusterKubernetes.Diagnosis.{Subject, Surroundings}
 
@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes do
   end
 
   @doc """
-  What this topology knows and does at this moment: whether it watches, since when, its last success and error, its
+  What this topology knows and does at this moment: whether it watches, since when, whether the API fails and why, its
   members, and how many requests it made. See `t:LibclusterKubernetes.Info.t/0`.
 
   `{:error, :not_found}`: no process of this VM runs such a topology with `LibclusterKubernetes.Strategy`.
@@ -27,12 +27,21 @@ defmodule LibclusterKubernetes do
   def info(topology) do
     case Topologies.whereis(topology) do
       nil -> {:error, :not_found}
-      pid -> {:ok, GenServer.call(pid, :info)}
+      pid -> {:ok, pid |> GenServer.call(:info) |> Info.locate(fn -> GenServer.call(pid, :options) end)}
     end
   catch
     # It has ended meanwhile.
     :exit, _reason -> {:error, :not_found}
   end
+
+  @doc """
+  What `info/1` and `diagnose/2` answer, as every JSON encoder takes it: maps with strings for keys, lists, strings, numbers,
+  booleans and `nil`. Atoms become strings, times ISO 8601 and tuples lists.
+
+      $ bin/my_app rpc "LibclusterKubernetes.diagnose(:k8s) |> LibclusterKubernetes.to_map() |> Jason.encode!() |> IO.puts()"
+  """
+  @spec to_map(Info.t() | Diagnosis.t()) :: %{String.t() => term()}
+  def to_map(%module{} = found) when module in [Info, Diagnosis], do: Plain.new(found)
 
   @doc """
   Waits until this topology has formed its cluster, as far as one can know, and says how the waiting ended:

@@ -196,7 +196,7 @@ defmodule LibclusterKubernetes.Strategy do
     Telemetry.recovery(state.options, state.incident, ending, now())
     {incident, log} = Incident.ended(state.incident, ending, now())
     Log.write(state.topology, log)
-    %{state | incident: incident}
+    %{state | incident: incident, activity: Activity.recovered(state.activity)}
   end
 
   defp ended(task, result, state) do
