@@ -103,14 +103,25 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @doc """
   Whom to be connected to. A node that drains or is absent meets nobody new, but its lost links are made again, and so are
   those to whoever drains or is not ready. Nobody, once this node is gone.
-  """
-  @spec wanted(t()) :: MapSet.t(name())
-  def wanted(%{gone?: true}), do: MapSet.new()
 
-  def wanted(%{self: self} = membership) do
+  `not_ready?`: whoever is not ready as well. Pods that wait for each other before they become ready would wait in vain.
+  """
+  @spec wanted(t(), not_ready? :: boolean()) :: MapSet.t(name())
+  def wanted(membership, not_ready? \\ false)
+  def wanted(%{gone?: true}, _not_ready?), do: MapSet.new()
+
+  def wanted(%{self: self} = membership, not_ready?) do
     known = MapSet.intersection(membership.met, membership.present)
     retiring? = self in membership.draining or is_map_key(membership.absent, self)
-    MapSet.delete(if(retiring?, do: known, else: MapSet.union(membership.ready, known)), self)
+
+    new =
+      cond do
+        retiring? -> MapSet.new()
+        not_ready? -> MapSet.difference(membership.present, membership.draining)
+        true -> membership.ready
+      end
+
+    new |> MapSet.union(known) |> MapSet.delete(self)
   end
 
   @doc "Those of `names` that are members, absent ones included, without this node."

@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
   # What the known members mean for the connections of this moment: whom to connect to, whom to let go of, and when to
   # look again. Nearly every review finds all as the last one left it.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies}
+  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies, Waiters}
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
@@ -38,7 +38,8 @@ defmodule LibclusterKubernetes.Strategy.Review do
   end
 
   defp dial(state, now) do
-    missing = state.membership |> Membership.wanted() |> MapSet.difference(state.connections.names) |> MapSet.to_list()
+    wanted = Membership.wanted(state.membership, Waiters.for_peers?(state.waiters))
+    missing = wanted |> MapSet.difference(state.connections.names) |> MapSet.to_list()
     {due, dialing} = Dialing.due(state.dialing, missing, now)
     Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1}))
   end

@@ -48,6 +48,9 @@ defmodule LibclusterKubernetes.Strategy.State do
     waiters: []
   ]
 
+  # What another version of this package may know less of.
+  @parts [Activity, Connections, Dialing, Incident, Membership]
+
   @type t :: %__MODULE__{
           topology: Cluster.Strategy.State.t(),
           options: Options.t(),
@@ -78,7 +81,12 @@ defmodule LibclusterKubernetes.Strategy.State do
 
   @doc "The state of another version of this package: what is new in it gets its default."
   @spec upgrade(map()) :: t()
-  def upgrade(state), do: struct(__MODULE__, Map.from_struct(state))
+  def upgrade(state) do
+    parts = for {key, %module{} = part} <- Map.from_struct(state), module in @parts, do: {key, renew(part, module)}
+    state |> renew(__MODULE__) |> struct(parts)
+  end
+
+  defp renew(part, module), do: struct(module, Map.from_struct(part))
 
   @doc "The connections of this moment."
   @spec connections(t()) :: Connections.t()
