@@ -40,7 +40,8 @@ defmodule LibclusterKubernetes do
     * `:answered` - without `:peers`: the first answer of the API was acted on, which means that every ready member of it
       is connected or was tried once
     * `:peers` - so many members are connected
-    * `:timeout` - neither came in time, or the topology is not running
+    * `:timeout` - neither came in time, or the topology is not running; at once where it is idle (see
+      `LibclusterKubernetes.Options`)
 
   Blocks the caller only. `LibclusterKubernetes.Await` does the same as a child of a supervisor.
 

@@ -6,7 +6,8 @@ defmodule LibclusterKubernetes.LayoutTest do
   # From the ground up. A room is a folder, or a file at the top.
   @may_use %{
     "native/" => ~w(),
-    "options" => ~w(),
+    "options/" => ~w(),
+    "options" => ~w(options/),
     # The parts of the process know nothing of those who ask it.
     "strategy/" => ~w(native/ options),
     "info" => ~w(strategy/),

@@ -26,7 +26,8 @@ defmodule LibclusterKubernetes.Info do
     * `source` - where addresses come from: `kubernetes_ip_lookup_mode`
     * `namespace` - `kubernetes_namespace`; `nil` is the service account's own
     * `mode` - `:watch` while changes come by themselves (also for the moment between two watches), `:poll` while each
-      tick asks, `:starting` before the first answer
+      tick asks, `:starting` before the first answer, `:idle` where nothing is asked for, because `kubernetes_selector` or
+      `kubernetes_node_basename` is `nil`
     * `since` - when that mode began; `nil` before the first answer
     * `last_success` - when the last list was complete, or a watch was opened or told something; a watch is silent
       while nothing changes
@@ -42,8 +43,8 @@ defmodule LibclusterKubernetes.Info do
   @type t :: %__MODULE__{
           topology: atom(),
           source: :endpoints | :endpoint_slices | :pods,
-          namespace: String.t() | nil,
-          mode: :starting | :watch | :poll,
+          namespace: String.t() | :all | nil,
+          mode: :starting | :watch | :poll | :idle,
           since: DateTime.t() | nil,
           last_success: DateTime.t() | nil,
           last_error: last_error() | nil,
@@ -82,7 +83,7 @@ defmodule LibclusterKubernetes.Info do
       topology: options.topology,
       source: options.values.kubernetes_ip_lookup_mode,
       namespace: options.values.kubernetes_namespace,
-      mode: activity.mode,
+      mode: if(options.idle, do: :idle, else: activity.mode),
       since: activity.since,
       last_success: activity.last_success,
       last_error: last_error(activity.last_error),
