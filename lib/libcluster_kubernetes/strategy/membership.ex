@@ -87,7 +87,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   Takes in whom this node is connected to: members of these are met, and absent ones that are not are forgotten. A dial
   that is in flight may yet succeed.
   """
-  @spec meet(t(), connected :: MapSet.t(name()), in_flight :: MapSet.t(name())) :: t()
+  @spec meet(t(), connected :: MapSet.t(name()), in_flight :: [name()]) :: t()
   def meet(membership, connected, in_flight) do
     absent =
       for {name, absence} <- membership.absent,
@@ -123,6 +123,10 @@ defmodule LibclusterKubernetes.Strategy.Membership do
 
     new |> MapSet.union(known) |> MapSet.delete(self)
   end
+
+  @doc "This node's name, where others that see the same want to be connected to it."
+  @spec dialled_as(t()) :: name() | nil
+  def dialled_as(%{self: self, ready: ready}), do: if(self in ready, do: self)
 
   @doc "Those of `names` that are members, absent ones included, without this node."
   @spec members(t(), MapSet.t(name())) :: MapSet.t(name())

@@ -38,7 +38,7 @@ defmodule LibclusterKubernetes.Strategy.State do
     incident: Incident.new(),
     activity: %Activity{},
     connections: Connections.new(),
-    dialing: Dialing.new(),
+    dialing: Dialing.new(5_000),
     # The notices that are true and were logged.
     said: MapSet.new(),
     # Whether it was said that there is no room for more names.
@@ -76,7 +76,8 @@ defmodule LibclusterKubernetes.Strategy.State do
   @spec new(Cluster.Strategy.State.t(), Options.t()) :: t()
   def new(topology, options) do
     membership = Membership.new(options.values.kubernetes_disconnect_after)
-    %__MODULE__{topology: topology, options: options, membership: membership}
+    dialing = Dialing.new(options.values.polling_interval)
+    %__MODULE__{topology: topology, options: options, membership: membership, dialing: dialing}
   end
 
   @doc "The state of another version of this package: what is new in it gets its default."
