@@ -87,7 +87,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   Takes in whom this node is connected to: members of these are met, and absent ones that are not are forgotten. A dial
   that is in flight may yet succeed.
   """
-  @spec meet(t(), connected :: MapSet.t(name()), in_flight :: MapSet.t(name())) :: t()
+  @spec meet(t(), connected :: MapSet.t(name()), in_flight :: [name()]) :: t()
   def meet(membership, connected, in_flight) do
     absent =
       for {name, absence} <- membership.absent,
@@ -103,15 +103,30 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @doc """
   Whom to be connected to. A node that drains or is absent meets nobody new, but its lost links are made again, and so are
   those to whoever drains or is not ready. Nobody, once this node is gone.
-  """
-  @spec wanted(t()) :: MapSet.t(name())
-  def wanted(%{gone?: true}), do: MapSet.new()
 
-  def wanted(%{self: self} = membership) do
+  `not_ready?`: whoever is not ready as well. Pods that wait for each other before they become ready would wait in vain.
+  """
+  @spec wanted(t(), not_ready? :: boolean()) :: MapSet.t(name())
+  def wanted(membership, not_ready? \\ false)
+  def wanted(%{gone?: true}, _not_ready?), do: MapSet.new()
+
+  def wanted(%{self: self} = membership, not_ready?) do
     known = MapSet.intersection(membership.met, membership.present)
     retiring? = self in membership.draining or is_map_key(membership.absent, self)
-    MapSet.delete(if(retiring?, do: known, else: MapSet.union(membership.ready, known)), self)
+
+    new =
+      cond do
+        retiring? -> MapSet.new()
+        not_ready? -> MapSet.difference(membership.present, membership.draining)
+        true -> membership.ready
+      end
+
+    new |> MapSet.union(known) |> MapSet.delete(self)
   end
+
+  @doc "This node's name, where others that see the same want to be connected to it."
+  @spec dialled_as(t()) :: name() | nil
+  def dialled_as(%{self: self, ready: ready}), do: if(self in ready, do: self)
 
   @doc "Those of `names` that are members, absent ones included, without this node."
   @spec members(t(), MapSet.t(name())) :: MapSet.t(name())

@@ -20,12 +20,12 @@ defmodule LibclusterKubernetes.Strategy.MembershipTest do
     Membership.meet(membership, MapSet.new(connected), MapSet.new(in_flight))
   end
 
-  defp wanted(membership), do: membership |> Membership.wanted() |> Enum.sort()
+  defp wanted(membership, not_ready? \\ false), do: membership |> Membership.wanted(not_ready?) |> Enum.sort()
 
   defp suspects(membership, connected, now),
     do: membership |> Membership.suspects(MapSet.new(connected), now) |> Enum.sort()
 
-  describe "wanted/1" do
+  describe "wanted/2" do
     test "is what is ready, without this node" do
       assert wanted(membership([{0, snapshot([@self, "app@2", "app@3"], ["app@4"], ["app@5"])}])) == ["app@2", "app@3"]
     end
@@ -38,6 +38,12 @@ defmodule LibclusterKubernetes.Strategy.MembershipTest do
       met = [{0, snapshot([@self, "app@2", "app@3", "app@4"])}] |> membership() |> meet(["app@2", "app@3", "other@9"])
       answer = snapshot([@self], ["app@2", "app@4"], ["app@3"])
       assert met |> Membership.observe(@self, answer, 1) |> wanted() == ["app@2", "app@3"]
+    end
+
+    test "is, for whoever waits for peers, those that are not ready as well" do
+      answer = snapshot(["app@2"], [@self, "app@3"], ["app@4"])
+      assert wanted(membership([{0, answer}]), true) == ["app@2", "app@3"]
+      assert wanted(membership([{0, snapshot(["app@2"], ["app@3"], [@self])}]), true) == []
     end
 
     test "is, while this node drains or is absent, only who was connected" do
