@@ -7,7 +7,8 @@ defmodule LibclusterKubernetes.LayoutTest do
   @may_use %{
     "native/" => ~w(),
     "plain" => ~w(),
-    "options" => ~w(),
+    "options/" => ~w(),
+    "options" => ~w(options/),
     # The parts of the process know nothing of those who ask it.
     "strategy/" => ~w(native/ options),
     "info" => ~w(options strategy/),

@@ -99,7 +99,10 @@ defmodule LibclusterKubernetes.Await do
 
       {pid, left} ->
         try do
-          GenServer.call(pid, {:await, peers, left}, :infinity)
+          # Nobody will ever come.
+          if GenServer.call(pid, :options).idle,
+            do: {:error, :timeout},
+            else: GenServer.call(pid, {:await, peers, left}, :infinity)
         catch
           # It restarts.
           :exit, _reason -> look_again(topology, peers, until, left)

@@ -29,7 +29,8 @@ defmodule LibclusterKubernetes.Info do
     * `namespace` - where it looks: `kubernetes_namespace`, or what the service account's file `namespace` says; `nil` where
       that cannot be read
     * `mode` - `:watch` while changes come by themselves (also for the moment between two watches), `:poll` while each
-      tick asks, `:starting` before the first answer. It stays what it was while the API fails: see `failing`
+      tick asks, `:starting` before the first answer, `:idle` where nothing is asked for, because `kubernetes_selector` or
+      `kubernetes_node_basename` is `nil`. It stays what it was while the API fails: see `failing`
     * `since` - when that mode began; `nil` before the first answer
     * `last_success` - when the last list was complete, or a watch was opened or told something; a watch is silent
       while nothing changes
@@ -46,8 +47,8 @@ defmodule LibclusterKubernetes.Info do
   @type t :: %__MODULE__{
           topology: atom(),
           source: :endpoints | :endpoint_slices | :pods,
-          namespace: String.t() | nil,
-          mode: :starting | :watch | :poll,
+          namespace: String.t() | :all | nil,
+          mode: :starting | :watch | :poll | :idle,
           since: DateTime.t() | nil,
           last_success: DateTime.t() | nil,
           last_error: last_error() | nil,
@@ -97,7 +98,7 @@ defmodule LibclusterKubernetes.Info do
       topology: options.topology,
       source: options.values.kubernetes_ip_lookup_mode,
       namespace: options.values.kubernetes_namespace,
-      mode: activity.mode,
+      mode: if(options.idle, do: :idle, else: activity.mode),
       since: activity.since,
       last_success: activity.last_success,
       last_error: last_error(activity.last_error),

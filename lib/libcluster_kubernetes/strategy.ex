@@ -81,8 +81,8 @@ defmodule LibclusterKubernetes.Strategy do
   @impl GenServer
   def handle_continue(:start, state) do
     Enum.each(state.options.warnings, &Log.write(state.topology, {:warn, &1}))
-    Log.undistributed(state.topology)
-    {:noreply, state |> start_worker() |> schedule_tick()}
+    # An idle topology can be found and asked about; there is nobody that it could find.
+    if state.options.idle, do: {:noreply, state}, else: {:noreply, begin(state)}
   end
 
   # A worker that cannot be stopped, because its library is gone, ends when nobody holds it any more. (To hibernate would
@@ -218,6 +218,11 @@ defmodule LibclusterKubernetes.Strategy do
     interval = state.options.values.polling_interval
     Process.send_after(self(), :tick, round(interval * (0.9 + 0.2 * :rand.uniform())))
     state
+  end
+
+  defp begin(state) do
+    Log.undistributed(state.topology)
+    state |> start_worker() |> schedule_tick()
   end
 
   # It knows this node by the name that it was started with.

@@ -177,7 +177,8 @@ defmodule LibclusterKubernetes.DiagnoseTest do
 
     required = [kubernetes_node_basename: "app", kubernetes_selector: "a=b"]
     diagnosis = LibclusterKubernetes.diagnose(config: [kubernetes_master: "https://[:::"] ++ required)
-    assert %{name: :address, found: "kubernetes_master " <> _} = diagnosis.cause
+    assert %{name: :options, found: found} = diagnosis.cause
+    assert found =~ ~s|the option kubernetes_master is "https://[:::", but must be|
     assert_raise KeyError, fn -> LibclusterKubernetes.diagnose(members: 1) end
   end
 

@@ -4,7 +4,8 @@ defmodule LibclusterKubernetes.InfoTest do
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
   import LibclusterKubernetes.Test.Topology, only: [start: 2, wait_until: 1]
 
-  alias LibclusterKubernetes.Info
+  alias LibclusterKubernetes.{Info, Options}
+  alias LibclusterKubernetes.Strategy.State
   alias LibclusterKubernetes.Test.{FakeApiserver, JSON, Recorder, Topology}
 
   doctest LibclusterKubernetes, only: [info: 1]
@@ -112,6 +113,13 @@ defmodule LibclusterKubernetes.InfoTest do
     assert info(context).namespace == nil
     File.rm!(Path.join(context.server.service_account, "namespace"))
     assert info(context).namespace == nil
+  end
+
+  test "a topology that asks for nothing, as a required option is nil" do
+    topology = struct!(Cluster.Strategy.State, topology: :k8s)
+    config = [kubernetes_node_basename: "app", kubernetes_selector: nil]
+    state = State.new(topology, Options.new!(:k8s, config, %{}))
+    assert %Info{mode: :idle, members: [], requests: 0, since: nil} = Info.new(state, MapSet.new())
   end
 
   test "a topology that does not run is not found", context do

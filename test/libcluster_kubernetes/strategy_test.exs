@@ -53,9 +53,15 @@ defmodule LibclusterKubernetes.StrategyTest do
       test = self()
 
       connect = fn
-        :"app@10.3.0.1" -> Process.sleep(:infinity)
-        :"app@10.3.0.2" -> raise "broken"
-        node -> send(test, {:connect, node, true}) && true
+        :"app@10.3.0.1" ->
+          Process.sleep(:infinity)
+
+        :"app@10.3.0.2" ->
+          raise "broken"
+
+        node ->
+          send(test, {:connect, node, true})
+          true
       end
 
       state = Topology.state(context.server, context.recorder)
@@ -101,8 +107,8 @@ defmodule LibclusterKubernetes.StrategyTest do
     test "a member is disconnected only after it has been absent for kubernetes_disconnect_after", context do
       connected(context, ["10.3.0.1", "10.3.0.2", "10.3.0.3"], kubernetes_disconnect_after: 300)
 
-      members(context, ["10.3.0.1", "10.3.0.3"])
       written = System.monotonic_time(:millisecond)
+      members(context, ["10.3.0.1", "10.3.0.3"])
       assert_receive {:disconnect, :"app@10.3.0.2"}
       assert System.monotonic_time(:millisecond) - written >= 300
       refute_received {:disconnect, _}
@@ -321,13 +327,31 @@ defmodule LibclusterKubernetes.StrategyTest do
 
   describe "options" do
     test "a wrong option stops the start with a message that a newcomer understands", context do
-      state = Topology.state(context.server, context.recorder, kubernetes_node_basename: nil)
+      state = Topology.state(context.server, context.recorder, kubernetes_node_basename: "my@app")
       Process.flag(:trap_exit, true)
 
       assert {:error, {:shutdown, {:failed_to_start_child, :k8s, reason}}} =
                Supervisor.start_link([Topology.child_spec(state)], strategy: :one_for_one)
 
-      assert Exception.format_exit(reason) =~ "topology :k8s: the option kubernetes_node_basename is required"
+      assert {:EXIT, {%ArgumentError{message: message}, _stack}} = reason
+      assert message =~ ~s|topology :k8s: the option kubernetes_node_basename is "my@app", but must be|
+    end
+
+    # As an environment variable is that is not set outside of Kubernetes: the stock strategy starts with it, too.
+    test "a basename or selector that is nil starts a topology that asks for nothing", context do
+      for option <- [:kubernetes_node_basename, :kubernetes_selector] do
+        log =
+          capture_log(fn ->
+            start(context, [{option, nil}])
+            assert LibclusterKubernetes.await(context.topology) == {:error, :timeout}
+            assert {:ok, %{mode: :idle}} = LibclusterKubernetes.info(context.topology)
+            stop_supervised!(context.topology)
+          end)
+
+        assert log =~ "#{option} is nil, so that this topology asks for nothing and finds nobody"
+      end
+
+      assert FakeApiserver.summary(context.server)["connections_accepted"] == 0
     end
 
     test "an unknown option is logged", context do

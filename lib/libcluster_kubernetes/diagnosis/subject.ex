@@ -46,13 +46,17 @@ defmodule LibclusterKubernetes.Diagnosis.Subject do
       {nil, Check.failed(:options, found, "Look for its crash in the log.")}
   end
 
+  defp valid(%{idle: reason}, _found) when reason != nil do
+    Check.failed(:options, reason, "Set it, or the environment variable that it comes from.")
+  end
+
   defp valid(%{warnings: []}, found), do: Check.ok(:options, found)
 
   defp valid(%{warnings: warnings}, found) do
     Check.warning(:options, "#{found}, but #{Enum.join(warnings, "; ")}", "Correct or remove it.")
   end
 
-  defp not_running({nil, failed}, _name), do: {nil, failed}
+  defp not_running({options, %{status: :failed} = check}, _name), do: {options, check}
 
   defp not_running({options, check}, name) do
     remedy =
