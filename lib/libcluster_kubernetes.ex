@@ -49,8 +49,8 @@ defmodule LibclusterKubernetes do
     * `{:ok, :answered}` - without `:peers`: the first answer of the API was acted on, which means that every ready member
       of it is connected or was tried once
     * `{:ok, :peers}` - with `:peers`: so many nodes are connected
-    * `{:error, :timeout}` - that did not come in time, or no process of this VM runs the topology; at once where it is
-      idle (see `LibclusterKubernetes.Options`)
+    * `{:error, :timeout}` - that did not come in time, or no process of this VM runs the topology; at once where the
+      topology is idle (see `LibclusterKubernetes.Options`)
 
   Blocks the caller only. `LibclusterKubernetes.Await` does the same as a child of a supervisor.
 

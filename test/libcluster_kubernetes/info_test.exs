@@ -61,13 +61,6 @@ defmodule LibclusterKubernetes.InfoTest do
     assert message =~ "cannot list endpoints"
   end
 
-  test "a topology that asks for nothing, as a required option is nil" do
-    topology = struct!(Cluster.Strategy.State, topology: :k8s)
-    config = [kubernetes_node_basename: "app", kubernetes_selector: nil]
-    state = State.new(topology, Options.new!(:k8s, config, %{}))
-    assert %Info{mode: :idle, members: [], requests: 0, since: nil} = Info.new(state, MapSet.new())
-  end
-
   test "while the API fails, the mode and the members are what they were, and since when and why is there", context do
     FakeApiserver.put(context.server, "endpoints", "app", endpoints(["10.0.0.1"]))
     start(context, kubernetes_watch: :auto)
@@ -121,6 +114,13 @@ defmodule LibclusterKubernetes.InfoTest do
     assert info(context).namespace == nil
     File.rm!(Path.join(context.server.service_account, "namespace"))
     assert info(context).namespace == nil
+  end
+
+  test "a topology that asks for nothing, as a required option is nil" do
+    topology = struct!(Cluster.Strategy.State, topology: :k8s)
+    config = [kubernetes_node_basename: "app", kubernetes_selector: nil]
+    state = State.new(topology, Options.new!(:k8s, config, %{}))
+    assert %Info{mode: :idle, members: [], requests: 0, since: nil} = Info.new(state, MapSet.new())
   end
 
   test "a topology that does not run is not found", context do
