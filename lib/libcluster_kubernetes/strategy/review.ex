@@ -34,12 +34,12 @@ defmodule LibclusterKubernetes.Strategy.Review do
   end
 
   defp meet(state) do
-    State.change(state, &Membership.meet(&1, state.connections.names, state.dialing.in_flight))
+    %{names: connected, lost: lost} = state.connections
+    State.change(state, &Membership.meet(&1, connected, lost, state.dialing.in_flight))
   end
 
   defp dial(state, now) do
-    missing = state.membership |> Membership.wanted() |> MapSet.difference(state.connections.names) |> MapSet.to_list()
-    {due, dialing} = Dialing.due(state.dialing, missing, now)
+    {due, dialing} = Dialing.due(state.dialing, Membership.missing(state.membership), now)
     Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1}))
   end
 
@@ -48,7 +48,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
     gone =
       for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
 
-    case Enum.reject(gone, &(&1 in Topologies.held_by_others())) do
+    case Enum.reject(gone, &Topologies.held_by_others?/1) do
       [] -> state
       names -> if Jobs.letting_go?(state.jobs), do: state, else: State.start(state, {:disconnect, names})
     end

@@ -19,8 +19,7 @@ defmodule LibclusterKubernetes.Strategy.Waiters do
   @spec progress(Membership.t(), Dialing.t(), connected :: MapSet.t(String.t())) :: progress()
   def progress(membership, dialing, connected) do
     peers = for {name, standing} <- Membership.standings(membership), standing != :absent, name in connected, do: name
-    missing = membership |> Membership.wanted() |> MapSet.difference(connected)
-    tried? = Enum.all?(missing, &Dialing.tried?(dialing, &1))
+    tried? = Enum.all?(Membership.missing(membership), &(&1 in connected or Dialing.tried?(dialing, &1)))
     %{answered?: membership.answered? and tried?, peers: length(peers)}
   end
 

@@ -9,9 +9,9 @@ use crate::config::Rollout;
 use crate::names::entry::Entry;
 
 /// What the answer says of the rollout of this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Own<'e> {
-    Of(&'e str),
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Own {
+    Of(String),
     /// Its pod has no such label.
     Unlabelled,
     /// Its pod is not in the answer.
@@ -19,25 +19,10 @@ enum Own<'e> {
 }
 
 impl Rollout {
-    /// Whether an object is of the same rollout, and what to say where that cannot be known.
-    pub(crate) fn of<'e>(
-        &'e self,
-        entries: impl Iterator<Item = &'e Entry>,
-    ) -> (impl Fn(&Entry) -> bool + Clone, Option<String>) {
-        let own = self.own(entries);
-        let is_member = move |entry: &Entry| match own {
-            Own::Of(value) => entry.rollout.as_deref() == Some(value),
-            // It sees itself, and so does not leave.
-            Own::Unlabelled => self.is_own(entry),
-            Own::Missing => false,
-        };
-        (is_member, self.warning(own))
-    }
-
-    fn own<'e>(&self, mut entries: impl Iterator<Item = &'e Entry>) -> Own<'e> {
+    pub(crate) fn own<'e>(&self, mut entries: impl Iterator<Item = &'e Entry>) -> Own {
         match entries
             .find(|entry| self.is_own(entry))
-            .map(|own| own.rollout.as_deref())
+            .map(|own| own.rollout.clone())
         {
             Some(Some(value)) => Own::Of(value),
             Some(None) => Own::Unlabelled,
@@ -45,11 +30,22 @@ impl Rollout {
         }
     }
 
-    fn is_own(&self, entry: &Entry) -> bool {
+    /// Whether an object is of the same rollout.
+    pub(crate) fn is_member(&self, own: &Own, entry: &Entry) -> bool {
+        match own {
+            Own::Of(value) => entry.rollout.as_ref() == Some(value),
+            // It sees itself, and so does not leave.
+            Own::Unlabelled => self.is_own(entry),
+            Own::Missing => false,
+        }
+    }
+
+    pub(crate) fn is_own(&self, entry: &Entry) -> bool {
         entry.named.iter().any(|named| named.name == self.node)
     }
 
-    fn warning(&self, own: Own<'_>) -> Option<String> {
+    /// What to say where it cannot be known who is of the same rollout.
+    pub(crate) fn warning(&self, own: &Own) -> Option<String> {
         let Self { label, node } = self;
         match own {
             Own::Of(_) => None,
@@ -90,11 +86,11 @@ mod tests {
             label: "hash".to_owned(),
             node: "app@1".to_owned(),
         };
-        let (is_member, warning) = rollout.of(entries.iter());
-        let members = entries.iter().filter(|entry| is_member(entry));
+        let own = rollout.own(entries.iter());
+        let members = entries.iter().filter(|entry| rollout.is_member(&own, entry));
         (
             members.map(|entry| entry.named[0].name.as_str()).collect(),
-            warning.is_some(),
+            rollout.warning(&own).is_some(),
         )
     }
 
