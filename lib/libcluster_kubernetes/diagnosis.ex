@@ -32,7 +32,7 @@ defmodule LibclusterKubernetes.Diagnosis do
     %__MODULE__{topology: topology, node: surroundings.node, checks: checks, cause: cause}
   end
 
-  defp checks(nil, _surroundings, _opts), do: []
+  defp checks(options, _surroundings, _opts) when options == nil or options.idle != nil, do: []
 
   defp checks(options, surroundings, opts) do
     case probe(options) do

@@ -1,152 +1,35 @@
 defmodule LibclusterKubernetes.Options do
-  @label ~S"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\z"
-
-  # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-  @label_key ~S"\A([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\z"
-
-  # In the order of the documentation. `type` is checked by valid?/2 and named by accepted/1.
-  @schema [
-    mode: [
-      type: {:in, [:ip, :dns, :hostname]},
-      default: :ip,
-      doc:
-        "How a node is named: `:ip` is `base@IP`, `:dns` is `base@IP-WITH-DASHES.NAMESPACE.pod.DOMAIN`, " <>
-          "`:hostname` is `base@HOSTNAME.SERVICE.NAMESPACE.svc.DOMAIN`"
-    ],
-    kubernetes_node_basename: [
-      type: {:name, ~S"\A[0-9A-Za-z_-]{1,63}\z", "letters, digits, `_` and `-`, as in a node name before the @"},
-      required: true,
-      doc: "The part of the node names before the `@`, the same for all nodes"
-    ],
-    kubernetes_selector: [
-      type: :text,
-      required: true,
-      doc:
-        "The [label selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors) " <>
-          "of the Endpoints, EndpointSlices or Pods, such as `\"app=myapp\"`"
-    ],
-    kubernetes_namespace: [
-      type: {:name, @label, "a namespace: at most 63 of a-z, 0-9 and -"},
-      default: nil,
-      doc: "The namespace to look in; by default the one in the service account's `namespace` file"
-    ],
-    kubernetes_ip_lookup_mode: [
-      type: {:in, [:endpoints, :endpoint_slices, :pods]},
-      default: :endpoints,
-      doc:
-        "Where addresses come from: the Endpoints of Services, their EndpointSlices (Kubernetes 1.21 and later; " <>
-          "Endpoints are deprecated since 1.33), or Pods"
-    ],
-    kubernetes_service_name: [
-      type: {:name, @label, "a Service's name: at most 63 of a-z, 0-9 and -"},
-      default: nil,
-      doc: "The headless Service of the StatefulSet; required with `mode: :hostname`"
-    ],
-    kubernetes_cluster_name: [
-      type: {:name, ~S"\A[A-Za-z0-9.-]{1,200}\z", "a part of a DNS name"},
-      default: "cluster",
-      doc:
-        "`DOMAIN` is `<cluster_name>.local`, unless the environment variable `CLUSTER_DOMAIN` is set: then it is that, " <>
-          "in the API's address and in node names"
-    ],
-    kubernetes_master: [
-      type: {:name, ~S"\A(https://[A-Za-z0-9.:\[\]-]+/?|[A-Za-z0-9.-]+)\z", "a host name, or https://host[:port]"},
-      default: "kubernetes.default.svc",
-      doc:
-        "The API server: a name that ends with `.` or `DOMAIN` is used as it is, to any other `.DOMAIN` is appended; " <>
-          "an `https://host[:port]` URL is used as it is"
-    ],
-    kubernetes_service_account_path: [
-      type: :path,
-      default: "/var/run/secrets/kubernetes.io/serviceaccount",
-      doc: "The folder of `token`, `ca.crt` and `namespace`"
-    ],
-    kubernetes_use_cached_resources: [
-      type: :boolean,
-      default: false,
-      doc:
-        "`true`: adds `resourceVersion=0` to lists, so that the API server may answer with any state that it has in its " <>
-          "cache, also an old one. `false`: every list is what is true now; since Kubernetes 1.31 servers answer those from " <>
-          "their cache as well. A list that decides who is let go of is always of now"
-    ],
-    polling_interval: [
-      type: {:integer, 1},
-      default: 5_000,
-      doc:
-        "Milliseconds between two ticks, ± 10 %. Each tick connects to known members that are not connected, and lists " <>
-          "where nothing is watched"
-    ],
-    kubernetes_include_not_ready: [
-      type: :boolean,
-      default: false,
-      doc:
-        "Connects to what is not ready, too: `notReadyAddresses`, and pods whose Ready condition is not true. " <>
-          "Set it when your pods become ready only once they are clustered"
-    ],
-    kubernetes_ip_family: [
-      type: {:in, [:primary, :ipv4, :ipv6]},
-      default: :primary,
-      doc:
-        "Which address of a dual-stack pod counts; `:primary` is the one in `status.podIP`, and of EndpointSlices the " <>
-          "IPv4 ones unless there are only IPv6 ones"
-    ],
-    kubernetes_rollout_label: [
-      type: {:name, @label_key, "the key of a pod label, such as pod-template-hash"},
-      default: nil,
-      doc:
-        "Connects only to pods that have the same value of this label as this node's own pod, such as " <>
-          "`\"pod-template-hash\"`, so that versions do not meet during a rollout. Needs " <>
-          "`kubernetes_ip_lookup_mode: :pods`, because nothing else carries the labels of pods; until this node's own pod " <>
-          "is in the answers, it connects to nobody"
-    ],
-    kubernetes_request_timeout: [
-      type: {:integer, 1},
-      default: 15_000,
-      doc: "Milliseconds for one list: connecting, TLS and the whole answer"
-    ],
-    kubernetes_disconnect_after: [
-      type: {:integer_or, 0, :never},
-      default: 30_000,
-      doc:
-        "Milliseconds that a member must be absent from successful answers, and still be connected, before it is judged: see " <>
-          "`LibclusterKubernetes.Strategy`. `0` disconnects at once, as libcluster's strategy does; `:never` leaves it to OTP"
-    ],
-    kubernetes_watch: [
-      type: {:in, [false, :auto]},
-      default: :auto,
-      doc:
-        "`:auto` lists once and then watches, so that changes arrive as they happen; where the role lacks the verb " <>
-          "`watch`, or the API does not know it, it polls, says so once, and tries again every few minutes. " <>
-          "`false` polls only"
-    ]
-  ]
+  alias LibclusterKubernetes.Options.{Schema, Server, Type}
 
   @moduledoc """
   Every option of `LibclusterKubernetes.Strategy`: its type, default and meaning.
 
-  An option that is `nil` counts as not given. A value that is not accepted stops the start with an `ArgumentError`; an
-  option that is not in this list is logged with the nearest name that is, because libcluster ignores it, too.
+  An option that is `nil` counts as not given. A value that is not accepted stops the start with an `ArgumentError`. A
+  warning is logged, and the start goes on, where
 
-  #{for {key, spec} <- @schema do
-    default = if spec[:required], do: "required", else: "default `#{inspect(spec[:default])}`"
-    "* `:#{key}` (#{default}) - #{spec[:doc]}.\n"
-  end}
+    * `kubernetes_selector` or `kubernetes_node_basename` is `nil`, as an environment variable is that is not set outside of
+      Kubernetes: the topology asks for nothing and finds nobody,
+    * an option is given that the `mode` does not use,
+    * an option is not in this list, with the nearest name that is, if one is near: libcluster ignores it, too.
+
+  #{for {key, spec} <- Schema.all(), do: "* `:#{key}` (#{Schema.default_text(spec)}) - #{spec[:doc]}.\n"}
   """
 
   @enforce_keys [:topology, :values, :domain, :service]
-  defstruct [:topology, :values, :domain, :service, warnings: []]
+  defstruct [:topology, :values, :domain, :service, :idle, warnings: []]
 
-  @typedoc "Complete, checked options of one topology."
+  @typedoc """
+  Complete, checked options of one topology. `idle` says why there is nobody to look for, where that is so: no request can
+  be made with them.
+  """
   @type t :: %__MODULE__{
           topology: atom(),
           values: %{atom() => term()},
           domain: String.t(),
           service: {String.t(), String.t()} | nil,
+          idle: String.t() | nil,
           warnings: [String.t()]
         }
-
-  @doc false
-  def schema, do: @schema
 
   @doc """
   Checks the `config` of a topology and completes it with defaults and what the environment says.
@@ -161,43 +44,36 @@ defmodule LibclusterKubernetes.Options do
       refuse(topology, "the config must be a keyword list, not #{inspect(config)}")
     end
 
-    values = Map.new(@schema, fn {key, spec} -> {key, value!(topology, key, spec, Keyword.get(config, key))} end)
-
-    if values.mode == :hostname and values.kubernetes_service_name == nil do
-      refuse(topology, "mode: :hostname needs kubernetes_service_name, the headless Service of the StatefulSet")
-    end
-
-    if values.kubernetes_rollout_label != nil and values.kubernetes_ip_lookup_mode != :pods do
-      refuse(
-        topology,
-        "kubernetes_rollout_label is #{inspect(values.kubernetes_rollout_label)}, which needs " <>
-          "kubernetes_ip_lookup_mode: :pods: #{values.kubernetes_ip_lookup_mode} do not carry the labels of pods"
-      )
-    end
+    # In their order: what is used, and by default, depends on options before it.
+    values = Enum.reduce(Schema.all(), %{}, &Map.put(&2, elem(&1, 0), value!(topology, &1, config, &2)))
+    check_together!(topology, values)
+    idle = idle(values)
 
     %__MODULE__{
       topology: topology,
       values: values,
       domain: domain!(topology, values, env),
       service: service(env),
-      warnings: for({key, _} <- config, not Keyword.has_key?(@schema, key), do: unknown(key))
+      idle: idle,
+      warnings: if(idle, do: [idle], else: []) ++ unused(config, values) ++ unknown(config)
     }
   end
 
-  @doc "The options as the NIF takes them: one complete map."
-  @spec to_native(t()) :: map()
-  def to_native(%__MODULE__{values: values} = options) do
+  @doc "The options as the NIF takes them: one complete map. There is none for those that are idle."
+  @spec to_native(t(), node()) :: map()
+  def to_native(%__MODULE__{values: values, idle: nil} = options, node \\ node()) do
     {service_host, service_port} = options.service || {nil, nil}
 
     %{
       source: values.kubernetes_ip_lookup_mode,
       namespace: values.kubernetes_namespace,
       selector: values.kubernetes_selector,
+      field_selector: values.kubernetes_field_selector,
       cached: values.kubernetes_use_cached_resources,
       include_not_ready: values.kubernetes_include_not_ready,
-      ip_family: values.kubernetes_ip_family,
+      ip_family: ip_family(values, node),
       rollout_label: values.kubernetes_rollout_label,
-      node: Atom.to_string(node()),
+      node: Atom.to_string(node),
       mode: values.mode,
       basename: values.kubernetes_node_basename,
       service_name: values.kubernetes_service_name,
@@ -215,54 +91,121 @@ defmodule LibclusterKubernetes.Options do
     }
   end
 
-  defp value!(topology, key, spec, nil) do
-    if spec[:required] do
-      refuse(topology, "the option #{key} is required: #{accepted(spec[:type])}")
-    end
+  # Slices come in one for each family, where pods say themselves which address is the primary one. Nodes whose distribution
+  # speaks this node's family are those that have names of it.
+  defp ip_family(%{kubernetes_ip_family: :primary, kubernetes_ip_lookup_mode: :endpoint_slices, mode: :ip}, node) do
+    [_basename, host] = node |> Atom.to_string() |> String.split("@", parts: 2)
 
-    spec[:default]
+    case :inet.parse_strict_address(String.to_charlist(host)) do
+      {:ok, address} when tuple_size(address) == 4 -> :ipv4
+      {:ok, _address} -> :ipv6
+      {:error, _} -> :primary
+    end
   end
 
-  defp value!(topology, key, spec, value) do
-    value = normalize(spec[:type], value)
+  defp ip_family(values, _node), do: values.kubernetes_ip_family
 
-    unless valid?(spec[:type], value) do
-      refuse(topology, "the option #{key} is #{inspect(value)}, but must be #{accepted(spec[:type])}")
+  defp value!(topology, {key, spec}, config, before) do
+    default = Schema.default(spec, before[:kubernetes_ip_lookup_mode])
+
+    case {Keyword.fetch(config, key), spec[:required]} do
+      {:error, true} ->
+        refuse(topology, "the option #{key} is required: #{Type.accepted(spec[:type])}")
+
+      {{:ok, value}, _} when value != nil ->
+        case Type.cast(spec[:type], value) do
+          {:ok, value} ->
+            value
+
+          :error ->
+            accepted = Type.accepted(spec[:type])
+            if unused?(spec, before), do: default, else: refuse(topology, wrong(key, value, "must be #{accepted}"))
+        end
+
+      _not_given ->
+        default
     end
-
-    value
   end
 
-  # libcluster interpolates these, so that atoms work there as well.
-  defp normalize({:name, _, _}, value) when is_atom(value) and not is_boolean(value), do: Atom.to_string(value)
-  defp normalize(:text, value) when is_atom(value) and not is_boolean(value), do: Atom.to_string(value)
-  defp normalize(_type, value), do: value
+  defp wrong(key, value, must), do: "the option #{key} is #{inspect(value)}, but #{must}"
 
-  defp valid?({:in, accepted}, value), do: value in accepted
-  defp valid?({:name, pattern, _}, value), do: is_binary(value) and Regex.match?(Regex.compile!(pattern), value)
-  defp valid?(:text, value), do: is_binary(value) and String.printable?(value)
-  defp valid?(:path, value), do: is_binary(value) and value != "" and not String.contains?(value, <<0>>)
-  defp valid?(:boolean, value), do: is_boolean(value)
-  defp valid?({:integer, least}, value), do: is_integer(value) and value >= least and value <= 0xFFFFFFFF
-  defp valid?({:integer_or, least, atom}, value), do: value == atom or valid?({:integer, least}, value)
+  # What would do something else than was asked for is not started with.
+  defp check_together!(topology, values) do
+    source = values.kubernetes_ip_lookup_mode
 
-  defp accepted({:in, accepted}), do: "one of #{Enum.map_join(accepted, ", ", &inspect/1)}"
-  defp accepted({:name, _, description}), do: "a string: #{description}"
-  defp accepted(:text), do: ~s(a string such as "app=myapp")
-  defp accepted(:path), do: "a string: the path of a folder"
-  defp accepted(:boolean), do: "true or false"
-  defp accepted({:integer, least}), do: "an integer of milliseconds, at least #{least}"
-  defp accepted({:integer_or, least, atom}), do: "#{accepted({:integer, least})}, or #{inspect(atom)}"
+    if values.mode == :hostname and values.kubernetes_service_name == nil do
+      refuse(topology, "mode: :hostname needs kubernetes_service_name, the headless Service of the StatefulSet")
+    end
+
+    with {:label, _} <- values.kubernetes_node_basename, true <- source != :pods do
+      refuse(topology, needs_pods(:kubernetes_node_basename, values))
+    end
+
+    # Without it, versions would meet that must not.
+    if values.kubernetes_rollout_label != nil and source != :pods do
+      refuse(topology, needs_pods(:kubernetes_rollout_label, values))
+    end
+  end
+
+  defp needs_pods(key, values) do
+    "#{key} is #{inspect(values[key])}, which needs kubernetes_ip_lookup_mode: :pods: " <>
+      "#{values.kubernetes_ip_lookup_mode} do not carry the labels of pods"
+  end
+
+  defp idle(values) do
+    missing = for key <- [:kubernetes_node_basename, :kubernetes_selector], values[key] == nil, do: key
+
+    if missing != [] do
+      "#{Enum.join(missing, " and ")} #{if length(missing) == 1, do: "is", else: "are"} nil, so that this topology asks for " <>
+        "nothing and finds nobody. Outside of Kubernetes that is as it should be; inside, an environment variable is not set"
+    end
+  end
+
+  defp unused?(spec, values), do: spec[:modes] != nil and values.mode not in spec[:modes]
+
+  defp unused(config, values) do
+    for {key, spec} <- Schema.all(),
+        config[key] not in [nil, spec[:default]],
+        unused?(spec, values),
+        do:
+          "the option #{key} is #{inspect(config[key])}, but mode #{inspect(values.mode)} does not use it: it has no effect"
+  end
+
+  defp unknown(config) do
+    known = Keyword.keys(Schema.all())
+
+    for {key, _} <- config, key not in known do
+      {nearest, distance} = known |> Enum.map(&{&1, similarity(&1, key)}) |> Enum.max_by(&elem(&1, 1))
+      suggestion = if distance >= 0.8, do: "; did you mean #{nearest}?", else: ""
+      "the option #{key} is not known and has no effect#{suggestion}"
+    end
+  end
+
+  # Nearly all have the same beginning.
+  defp similarity(one, other) do
+    [one, other] = for key <- [one, other], do: key |> Atom.to_string() |> String.replace_prefix("kubernetes_", "")
+    String.jaro_distance(one, other)
+  end
 
   defp domain!(topology, values, env) do
-    domain =
+    {origin, domain} =
       case env["CLUSTER_DOMAIN"] do
-        unset when unset in [nil, ""] -> "#{values.kubernetes_cluster_name}.local"
-        domain -> domain
+        unset when unset in [nil, ""] ->
+          {"the domain of kubernetes_cluster_name", "#{values.kubernetes_cluster_name}.local"}
+
+        domain ->
+          {"the environment variable CLUSTER_DOMAIN", domain}
       end
 
-    unless domain =~ ~r/\A[A-Za-z0-9.-]{1,220}\z/ do
-      refuse(topology, "the environment variable CLUSTER_DOMAIN is #{inspect(domain)}, but must be a DNS name")
+    unless Server.host_name?(domain) do
+      refuse(topology, "#{origin} is #{inspect(domain)}, but must be a DNS name")
+    end
+
+    unless Server.valid?(Server.complete(values.kubernetes_master, domain)) do
+      refuse(
+        topology,
+        wrong(:kubernetes_master, values.kubernetes_master, "with the domain #{domain} it is too long a name")
+      )
     end
 
     domain
@@ -270,11 +213,6 @@ defmodule LibclusterKubernetes.Options do
 
   defp service(%{"KUBERNETES_SERVICE_HOST" => host, "KUBERNETES_SERVICE_PORT" => port}), do: {host, port}
   defp service(_env), do: nil
-
-  defp unknown(key) do
-    nearest = @schema |> Keyword.keys() |> Enum.max_by(&String.jaro_distance("#{&1}", "#{key}"))
-    "the option #{key} is not known and has no effect; did you mean #{nearest}?"
-  end
 
   @spec refuse(atom(), String.t()) :: no_return()
   defp refuse(topology, message) do

@@ -80,8 +80,8 @@ defmodule LibclusterKubernetes.Strategy do
   @impl GenServer
   def handle_continue(:start, state) do
     Enum.each(state.options.warnings, &Log.write(state.topology, {:warn, &1}))
-    Log.undistributed(state.topology)
-    {:noreply, state |> start_worker() |> schedule_tick()}
+    # An idle topology can be found and asked about; there is nobody that it could find.
+    if state.options.idle, do: {:noreply, state}, else: {:noreply, begin(state)}
   end
 
   # A worker that cannot be stopped, because its library is gone, ends when nobody holds it any more. (To hibernate would
@@ -101,7 +101,9 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_call(:info, _from, state), do: {:reply, Info.new(state, State.connected(state)), state}
 
   def handle_call({:await, peers, timeout}, from, state) do
-    {:noreply, answer_waiters(%{state | waiters: Waiters.add(state.waiters, from, peers, timeout)})}
+    # What is at rest may not be for whoever waits.
+    state = %{state | waiters: Waiters.add(state.waiters, from, peers, timeout), at_rest: nil}
+    {:noreply, state |> Review.run(now()) |> answer_waiters()}
   end
 
   @impl GenServer
@@ -209,18 +211,19 @@ defmodule LibclusterKubernetes.Strategy do
     Telemetry.recovery(state.options, state.incident, ending, now())
     {incident, log} = Incident.ended(state.incident, ending, now())
     Log.write(state.topology, log)
-    %{state | incident: incident}
+    %{state | incident: incident, activity: Activity.recovered(state.activity)}
   end
 
   defp ended(task, result, state) do
     {job, jobs} = Jobs.ended(state.jobs, task)
-    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.schedule(now()) |> answer_waiters()
+    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(now()) |> answer_waiters()
   end
 
   defp answer_waiters(%{waiters: []} = state), do: state
 
   defp answer_waiters(state) do
-    progress = Waiters.progress(state.membership, state.dialing, State.connected(state))
+    hidden = MapSet.new(Node.list(:hidden), &Atom.to_string/1)
+    progress = Waiters.progress(state.membership, state.dialing, State.connected(state), hidden)
     %{state | waiters: Waiters.answer(state.waiters, progress)}
   end
 
@@ -230,6 +233,11 @@ defmodule LibclusterKubernetes.Strategy do
     interval = state.options.values.polling_interval
     Process.send_after(self(), :tick, round(interval * (0.9 + 0.2 * :rand.uniform())))
     state
+  end
+
+  defp begin(state) do
+    Log.undistributed(state.topology)
+    state |> start_worker() |> schedule_tick()
   end
 
   # It knows this node by the name that it was started with.

@@ -10,12 +10,14 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
     %{scenario: scenario, copy: copy, copied: System.monotonic_time(:second)}
   end
 
-  # A change follows, so that it is seen that discovery goes on.
   defp step(%{scenario: scenario}, what, opts \\ [], fun) do
-    scenario = %{scenario | pods: replicas(scenario)}
-    Scenario.step(scenario, what, opts, fun)
+    Scenario.step(%{scenario | pods: replicas(scenario)}, what, opts, fun)
+  end
+
+  # So that it is seen that new pods are found.
+  defp change(scenario, what) do
     pods = if scenario.pods == 4, do: 5, else: 4
-    Scenario.step(scenario, "#{what}, and then a change", [pods: pods], fn -> Scenario.scale(scenario, pods) end)
+    Scenario.step(scenario, what, [pods: pods], fn -> Scenario.scale(scenario, pods) end)
   end
 
   defp replicas(scenario), do: Kubectl.get!(Scenario.path(scenario, "deployments", "pods"))["spec"]["replicas"]
@@ -24,8 +26,10 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
 
   defp start(component) do
     Abilities.run!(:start, [component])
-    Scenario.await("the API is ready", &Kubectl.ready?/0)
+    await_ready()
   end
+
+  defp await_ready, do: Scenario.await("the API is ready", &Kubectl.ready?/0)
 
   @tag :needs_stop
   @tag :needs_start
@@ -34,6 +38,7 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
       stop("kube-apiserver")
       Scenario.last(60)
       start("kube-apiserver")
+      Scenario.await_watches(context.scenario, "back after 60 s")
     end)
   end
 
@@ -44,18 +49,7 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
       Abilities.run!(:pause, ["kube-apiserver"])
       Scenario.last(40)
       Abilities.run!(:resume, ["kube-apiserver"])
-      Scenario.await("the API is ready", &Kubectl.ready?/0)
-    end)
-  end
-
-  @tag :needs_stop
-  @tag :needs_start
-  test "restarted five times", context do
-    step(context, "restarted five times", fn ->
-      for _ <- 1..5 do
-        stop("kube-apiserver")
-        start("kube-apiserver")
-      end
+      await_ready()
     end)
   end
 
@@ -69,13 +63,30 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
     end)
   end
 
+  @tag :needs_stop
+  @tag :needs_start
+  test "restarted five times", context do
+    step(context, "restarted five times", fn ->
+      for _ <- 1..5 do
+        stop("kube-apiserver")
+        start("kube-apiserver")
+      end
+
+      Scenario.await_watches(context.scenario, "restarted five times")
+    end)
+    |> change("and then a change")
+  end
+
   @tag :needs_replace_ca
   test "with a certificate of a new CA, which pods hear of later", context do
-    step(context, "a new CA", [limit: 180], fn ->
+    step(context, "a new CA", fn ->
       Abilities.run!(:replace_ca)
       Kubectl.restart!()
-      Scenario.await("the API is ready", &Kubectl.ready?/0)
+      await_ready()
+      # It is the kubelet that brings it to the pods, within two minutes.
+      Scenario.await_watches(context.scenario, "a new CA")
     end)
+    |> change("a new CA, and then a change")
   end
 
   @tag :needs_save
@@ -96,7 +107,7 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
     # Whoever is unseen for longer than the silence of a stream and a list is found to be.
     Scenario.step(scenario, "etcd of before", [pods: 4, limit: 150, waits_for: waits_for], fn ->
       Abilities.run!(:restore, [copy])
-      Scenario.await("the API is ready", &Kubectl.ready?/0)
+      await_ready()
     end)
   end
 end

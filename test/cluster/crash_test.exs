@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Cluster.CrashTest do
   use LibclusterKubernetes.Test.Cluster.Case, async: true
 
   setup_all do
-    %{scenario: Scenario.start!("crash", replicas: 4, spec: %{shareProcessNamespace: true})}
+    %{scenario: Scenario.start!("crash", replicas: 3, spec: %{shareProcessNamespace: true})}
   end
 
   test "a pod that is deleted by force", %{scenario: scenario} do

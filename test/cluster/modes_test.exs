@@ -2,11 +2,11 @@ defmodule LibclusterKubernetes.Cluster.ModesTest do
   use LibclusterKubernetes.Test.Cluster.Case, async: true
 
   test "names of the cluster's DNS, mode :dns" do
-    Scenario.start!("mode dns", mode: :dns)
+    Scenario.start!("mode dns", replicas: 2, mode: :dns)
   end
 
   test "names of a StatefulSet, mode :hostname, which its new pods have again" do
-    scenario = Scenario.start!("mode hostname", mode: :hostname)
+    scenario = Scenario.start!("mode hostname", replicas: 2, mode: :hostname)
     replaced = Scenario.some(scenario, 1)
 
     Scenario.step(scenario, "a pod of each is replaced", fn ->
@@ -15,6 +15,6 @@ defmodule LibclusterKubernetes.Cluster.ModesTest do
   end
 
   test "epmd, and a port that differs at each start" do
-    Scenario.start!("epmd", epmd: true)
+    Scenario.start!("epmd", replicas: 2, epmd: true)
   end
 end

@@ -11,74 +11,67 @@ defmodule LibclusterKubernetes.Cluster.NodesTest do
         maxSkew: 1,
         topologyKey: "kubernetes.io/hostname",
         whenUnsatisfiable: "DoNotSchedule",
+        # A node that is drained does not count.
+        nodeTaintsPolicy: "Honor",
         labelSelector: %{matchLabels: %{test: "app"}},
         matchLabelKeys: ["app"]
       }
     ]
   }
 
-  defp start!(name, opts \\ []) do
-    Scenario.start!(name, Keyword.merge([replicas: 4, anywhere: true, spec: @spread], opts))
+  @pre_stop %{lifecycle: %{preStop: %{sleep: %{seconds: 40}}}}
+
+  setup_all do
+    spec = Map.merge(@spread, %{terminationGracePeriodSeconds: 60})
+    opts = [replicas: 4, anywhere: true, spec: spec, container: @pre_stop, probe: true]
+    %{scenario: Scenario.start!("node", opts), node: Abilities.node!()}
   end
 
   @tag :needs_cut
   @tag :needs_mend
-  test "without its network for 20 s" do
-    scenario = start!("node cut off")
-    Scenario.step(scenario, "for 20 s", [], fn -> cut(20) end)
+  test "without its network for 20 s", %{scenario: scenario, node: node} do
+    Scenario.step(scenario, "cut off for 20 s", [], fn -> cut(node, 20) end)
   end
 
   @tag :needs_cut
   @tag :needs_mend
-  test "without its network for 120 s" do
-    scenario = start!("node cut off")
-    apart? = fn one, other -> one.host != other.host end
-    Scenario.step(scenario, "for 120 s", [may_part: apart?], fn -> cut(120) end)
+  test "without its network for 120 s", %{scenario: scenario, node: node} do
+    parted? = fn one, other -> one.host != other.host end
+    Scenario.step(scenario, "cut off for 120 s", [may_part: parted?], fn -> cut(node, 120) end)
   end
 
   @tag :needs_stop
   @tag :needs_start
-  test "with a kubelet that is dead until its pods are not ready" do
-    scenario = start!("kubelet", env: %{"HELLO_DISCONNECT_AFTER" => 5_000})
-    node = Abilities.node!()
-    on_node? = &(&1.host == node and Pod.stays?(&1))
-
-    not_ready? = fn ->
-      App.sources()
-      |> Enum.flat_map(&Scenario.pods(scenario, &1))
-      |> Enum.filter(on_node?)
-      |> Enum.all?(&(not &1.ready?))
-    end
-
+  test "with a kubelet that is dead until its pods are not ready", %{scenario: scenario, node: node} do
+    on_node = fn -> scenario |> Scenario.some(4) |> Enum.filter(&(&1.host == node)) end
     on_exit(fn -> Abilities.run!(:start, ["kubelet", node]) end)
 
     scenario
-    |> Scenario.step("dead", [hold: 20], fn ->
+    # Whoever is absent is let go of after 30 s.
+    |> Scenario.step("its kubelet is dead", [hold: 40], fn ->
       Abilities.run!(:stop, ["kubelet", node])
-      Scenario.await("its pods are not ready", 180, not_ready?)
+      Scenario.await("its pods are not ready", fn -> not Enum.any?(on_node.(), & &1.ready?) end)
     end)
-    |> Scenario.step("alive", [hold: 10], fn -> Abilities.run!(:start, ["kubelet", node]) end)
+    |> Scenario.step("its kubelet lives", [], fn ->
+      Abilities.run!(:start, ["kubelet", node])
+      Scenario.await("its pods are ready", fn -> Enum.all?(on_node.(), & &1.ready?) end)
+    end)
   end
 
-  test "that is drained, by pods that go on for 40 s" do
-    pre_stop = %{lifecycle: %{preStop: %{sleep: %{seconds: 40}}}}
-    # The new pods are to find a place on the other.
-    spec = %{terminationGracePeriodSeconds: 60}
-    scenario = Scenario.start!("drain", replicas: 4, anywhere: true, container: pre_stop, spec: spec, probe: true)
-    node = Abilities.node!()
+  test "that is drained, by pods that go on for 40 s", %{scenario: scenario, node: node} do
     on_exit(fn -> Kubectl.run!(["uncordon", node]) end)
     gone? = fn pods -> Enum.all?(pods, &(&1.gone? or &1.host != node)) end
 
-    # Endpoints do not name pods that terminate.
-    Scenario.step(scenario, "drained", [until: gone?, limit: 180, waits_for: [endpoints: 15]], fn ->
+    # Endpoints do not name pods that terminate, so that these are let go of after 30 s.
+    Scenario.step(scenario, "drained", [until: gone?, waits_for: [endpoints: 15]], fn ->
       Kubectl.run!(["drain", node, "--pod-selector=test", "--ignore-daemonsets", "--delete-emptydir-data"])
     end)
   end
 
-  defp cut(seconds) do
-    Abilities.run!(:cut, [Abilities.node!()])
+  defp cut(node, seconds) do
+    Abilities.run!(:cut, [node])
     Scenario.last(seconds)
   after
-    Abilities.run!(:mend, [Abilities.node!()])
+    Abilities.run!(:mend, [node])
   end
 end

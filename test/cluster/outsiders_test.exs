@@ -5,31 +5,22 @@ defmodule LibclusterKubernetes.Cluster.OutsidersTest do
   @env %{"HELLO_DISCONNECT_AFTER" => 5_000}
   @let_go 20
 
-  test "a pod that is no node, one with another cookie, a finished Job, and a pod of the machine's network" do
+  test "a pod that is no node, one with another cookie, a finished Job, a pod of the machine's network, a pod of the same release" do
     scenario = Scenario.start!("outsiders", replicas: 3, env: @env)
+    waits_for = for source <- App.sources(), do: {source, 15}
 
-    Scenario.step(scenario, "outsiders and a pod of the machine's network", [pods: 4, hold: @let_go], fn ->
+    scenario
+    |> Scenario.step("outsiders and a pod of the machine's network", [pods: 4, hold: @let_go], fn ->
       Kubectl.apply!(scenario.namespace, Enum.flat_map(App.sources(), &outsiders/1))
     end)
-  end
-
-  test "a pod of the same release that is no member, while the Service is away" do
-    scenario = Scenario.start!("a pod that is no member", replicas: 3, env: @env)
-
-    Scenario.step(scenario, "it comes", [pods: 4], fn ->
+    |> Scenario.step("one that looks for members and is none", [pods: 5], fn ->
       Kubectl.apply!(scenario.namespace, Enum.map(App.sources(), &cron/1))
     end)
-
-    Scenario.step(
-      scenario,
-      "no Service, and no member has its label",
-      [pods: 4, hold: @let_go, waits_for: for(source <- App.sources(), do: {source, 15})],
-      fn ->
-        members = Enum.filter(Scenario.some(scenario, 4), &(&1.labels["member"] == &1.app))
-        for source <- App.sources(), do: Kubectl.delete!(Scenario.path(scenario, "services", App.name(source)))
-        Scenario.label(scenario, members, %{member: "none"})
-      end
-    )
+    |> Scenario.step("nobody is a member", [hold: @let_go, limit: @let_go, waits_for: waits_for], fn ->
+      members = Enum.filter(Scenario.some(scenario, 5), &(&1.labels["member"] == &1.app))
+      for source <- App.sources(), do: Kubectl.delete!(Scenario.path(scenario, "services", App.name(source)))
+      Scenario.label(scenario, members, %{member: "none"})
+    end)
   end
 
   defp outsiders(source) do

@@ -2,27 +2,24 @@ defmodule LibclusterKubernetes.Cluster.RollingUpdateTest do
   use LibclusterKubernetes.Test.Cluster.Case, async: true
 
   @surge %{strategy: %{rollingUpdate: %{maxSurge: "25%"}}}
+  @pre_stop %{lifecycle: %{preStop: %{sleep: %{seconds: 40}}}}
 
-  test "of 12 pods that are ready when their node listens" do
+  test "of 12 pods that are ready when their node listens, and of 12 that go on for 40 s after they were told to end" do
     scenario = Scenario.start!("rolling update", replicas: 12, deployment: @surge, probe: true)
-    replace_all(scenario)
-  end
 
-  test "of 12 pods that go on for 40 s after they were told to end" do
-    pre_stop = %{lifecycle: %{preStop: %{sleep: %{seconds: 40}}}}
-    spec = %{terminationGracePeriodSeconds: 60}
-    opts = [replicas: 12, deployment: @surge, container: pre_stop, spec: spec, probe: true]
-    scenario = Scenario.start!("rolling update with preStop", opts)
+    scenario
+    |> replace_all("all are replaced", [], fn source ->
+      container = Map.merge(%{name: "app"}, @pre_stop)
+      spec = %{terminationGracePeriodSeconds: 60, containers: [container]}
+      Scenario.patch(scenario, "deployments", App.name(source), %{spec: %{template: %{spec: spec}}})
+    end)
     # Endpoints do not name pods that terminate, so that these are let go of after 30 s.
-    replace_all(scenario, waits_for: [endpoints: 15])
+    |> replace_all("all are replaced, with preStop", [waits_for: [endpoints: 15]], &Scenario.restart(scenario, &1))
   end
 
-  defp replace_all(scenario, opts \\ []) do
+  defp replace_all(scenario, what, opts, replace) do
     old = MapSet.new(Scenario.some(scenario, 12), & &1.uid)
     replaced? = fn pods -> Enum.all?(pods, &(&1.gone? or &1.uid not in old)) end
-
-    Scenario.step(scenario, "all are replaced", [until: replaced?, limit: 240] ++ opts, fn ->
-      Scenario.restart(scenario)
-    end)
+    Scenario.step(scenario, what, [until: replaced?] ++ opts, fn -> Enum.each(App.sources(), replace) end)
   end
 end

@@ -82,6 +82,37 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
     assert %{status: :ok} = check(diagnose(context), :may_watch)
   end
 
+  test "a ClusterRole where all namespaces are looked in, likewise", context do
+    config = [kubernetes_namespace: :all, kubernetes_selector: "app=app,of=#{context.namespace}"]
+    labels = %{app: "app", of: context.namespace}
+    KubeApiserver.endpoints!(context.server, context.namespace, "app", ["10.1.0.1"], labels: labels)
+    diagnosis = diagnose(context, config)
+    assert %{name: :may_list, remedy: remedy} = diagnosis.cause
+    assert diagnosis.cause.found =~ "cannot list endpoints in all namespaces: "
+    assert check(diagnosis, :namespace).found == "all namespaces"
+    assert check(diagnosis, :may_watch).found =~ "may not watch endpoints in all namespaces either"
+
+    apply_yaml(context, remedy)
+    await(fn -> diagnose(context, config).cause == nil end)
+    diagnosis = diagnose(context, config)
+    assert %{status: :ok} = check(diagnosis, :may_watch)
+    assert check(diagnosis, :objects).found =~ "#{context.namespace}/app (addresses: 1)"
+
+    assert %{name: :objects, found: found} =
+             diagnose(context, Keyword.put(config, :kubernetes_selector, "app=ap")).cause
+
+    assert found =~ ~s(no endpoints in any namespace match kubernetes_selector "app=ap". There are: )
+  end
+
+  test "what the field selector leaves out", context do
+    config = [kubernetes_field_selector: "metadata.name=other"]
+    assert %{name: :objects, found: found} = diagnose(context, config).cause
+    assert found =~ ~s(kubernetes_selector "app=app" and kubernetes_field_selector "metadata.name=other")
+    assert found =~ "There are: app (app=app)"
+    assert %{name: :objects, found: found} = diagnose(context, kubernetes_field_selector: "status.phase=Running").cause
+    assert found =~ ~s("status.phase" is not a known field selector)
+  end
+
   test "a role that allows to list only is a warning, with the same remedy", context do
     rules = [%{apiGroups: [""], resources: ["endpoints"], verbs: ["list"]}]
     KubeApiserver.revoke!(context.server, context.namespace, @account)
@@ -197,12 +228,17 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
   # As kubectl does with each document: the API server reads YAML itself.
   defp apply_yaml(context, remedy) do
     ["Apply (kubectl apply -f -):", yaml] = String.split(remedy, "\n", parts: 2)
-    collections = ["roles", "rolebindings"]
+    namespace = "namespaces/#{context.namespace}/"
+
+    collections =
+      if yaml =~ "kind: ClusterRole\n",
+        do: ["clusterroles", "clusterrolebindings"],
+        else: ["#{namespace}roles", "#{namespace}rolebindings"]
 
     for {document, collection} <- Enum.zip(String.split(yaml, "  ---\n"), collections) do
-      path = "/apis/rbac.authorization.k8s.io/v1/namespaces/#{context.namespace}/#{collection}"
-      headers = [{'authorization', 'Bearer #{context.server.admin_token}'}]
-      tls = [verify: :verify_peer, cacertfile: context.server.ca, server_name_indication: 'localhost']
+      path = "/apis/rbac.authorization.k8s.io/v1/#{collection}"
+      headers = [{~c"authorization", ~c"Bearer #{context.server.admin_token}"}]
+      tls = [verify: :verify_peer, cacertfile: context.server.ca, server_name_indication: ~c"localhost"]
       request = {~c"#{context.server.url}#{path}", headers, ~c"application/yaml", document}
       assert {:ok, {{_, 201, _}, _, _}} = :httpc.request(:post, request, [ssl: tls], [])
     end

@@ -121,7 +121,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
       {:os_pid, os_pid} = Port.info(process, :os_pid)
       on_exit(fn -> System.cmd("kill", ["#{os_pid}"]) end)
       Topology.wait_until(fn -> epmd_answers?(port) end)
-      %{epmd: [{'ERL_EPMD_PORT', Integer.to_charlist(port)}]}
+      %{epmd: [{~c"ERL_EPMD_PORT", Integer.to_charlist(port)}]}
     end
 
     test "a pod with another basename, one without epmd, and one that is connected", context do
@@ -177,7 +177,8 @@ defmodule LibclusterKubernetes.DiagnoseTest do
 
     required = [kubernetes_node_basename: "app", kubernetes_selector: "a=b"]
     diagnosis = LibclusterKubernetes.diagnose(config: [kubernetes_master: "https://[:::"] ++ required)
-    assert %{name: :address, found: "kubernetes_master " <> _} = diagnosis.cause
+    assert %{name: :options, found: found} = diagnosis.cause
+    assert found =~ ~s|the option kubernetes_master is "https://[:::", but must be|
     assert_raise KeyError, fn -> LibclusterKubernetes.diagnose(members: 1) end
   end
 

@@ -195,11 +195,12 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
       end
 
       KubeApiserver.delete_pod!(context.server, context.namespace, "terminating", 300)
-      config = [kubernetes_ip_lookup_mode: :pods]
+      config = [kubernetes_ip_lookup_mode: :pods, kubernetes_include_not_ready: false]
 
       assert {:ok, snapshot} = list(context, config)
       assert %{ready: ["app@10.1.0.1"], not_ready: ["app@10.1.0.2"], draining: ["app@10.1.0.5"]} = snapshot
       assert %{dropped: [], warnings: []} = snapshot
+      assert {:ok, %{ready: [_, "app@10.1.0.2"], not_ready: []}} = list(context, kubernetes_ip_lookup_mode: :pods)
 
       KubeApiserver.delete_pod!(context.server, context.namespace, "terminating")
       assert {:ok, %{ready: ["app@10.1.0.1"], draining: []}} = list(context, config)
@@ -217,6 +218,44 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
       refute_receive {:disconnect, _}, 1_000
       KubeApiserver.delete_pod!(context.server, context.namespace, "b")
       assert_receive {:disconnect, :"app@10.1.0.2"}
+    end
+
+    test "of all namespaces, and by their fields", context do
+      other = context.namespace <> "-other"
+      KubeApiserver.namespace!(context.server, other)
+      labels = %{app: context.namespace}
+
+      for {namespace, ip} <- [{context.namespace, "10.1.0.1"}, {other, "10.1.0.2"}] do
+        KubeApiserver.pod!(context.server, namespace, "app-0", ip: ip, labels: labels)
+      end
+
+      KubeApiserver.pod!(context.server, context.namespace, "app-1", ip: "10.1.0.3", labels: labels)
+
+      config = [
+        kubernetes_ip_lookup_mode: :pods,
+        kubernetes_selector: "app=#{context.namespace}",
+        kubernetes_namespace: :all
+      ]
+
+      assert {:error, %{kind: :forbidden} = error} = list(context, config)
+      assert error.message =~ "cannot list pods in all namespaces: HTTP 403"
+      assert error.advice =~ "Bind a ClusterRole, by a ClusterRoleBinding, with the verb"
+
+      may_list_everywhere(context, "pods")
+      Topology.wait_until(fn -> match?({:ok, _}, list(context, config)) end)
+      assert {:ok, %{ready: ["app@10.1.0.1", "app@10.1.0.2", "app@10.1.0.3"]}} = list(context, config)
+
+      fields = [kubernetes_field_selector: "metadata.namespace!=#{other},status.phase=Running"]
+      assert {:ok, %{ready: ["app@10.1.0.1", "app@10.1.0.3"]}} = list(context, config ++ fields)
+      assert {:error, %{status: 400} = error} = list(context, config ++ [kubernetes_field_selector: "spec.hostname=a"])
+      assert error.message =~ "field label not supported: spec.hostname"
+      assert error.advice =~ "kubernetes_field_selector"
+
+      start(context, config)
+      for node <- [:"app@10.1.0.1", :"app@10.1.0.2", :"app@10.1.0.3"], do: assert_receive({:connect, ^node, true})
+      KubeApiserver.delete_pod!(context.server, other, "app-0")
+      assert_receive {:disconnect, :"app@10.1.0.2"}
+      assert connected(context) == [:"app@10.1.0.1", :"app@10.1.0.3"]
     end
 
     test "a thousand", context do

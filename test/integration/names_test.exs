@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.NamesTest do
   # Sets CLUSTER_DOMAIN, the only way to give libcluster's strategy a port.
   use ExUnit.Case, async: false
 
-  alias LibclusterKubernetes.{Native, Options}
+  alias LibclusterKubernetes.Options
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
   @moduletag :real_libcluster
@@ -24,7 +24,7 @@ defmodule LibclusterKubernetes.NamesTest do
       config = [
         mode: mode,
         kubernetes_node_basename: pick(["app", "my_app", :"my-app"]),
-        kubernetes_selector: pick(["app=app", "app in (app,web)", "tier!=db,app", ""]),
+        kubernetes_selector: pick(["app=app", "app in (app,web)", "tier!=db,app", "!other"]),
         kubernetes_ip_lookup_mode: source,
         kubernetes_service_name: "headless",
         kubernetes_cluster_name: pick([nil, "cluster", "kube"]) || "cluster",
@@ -43,7 +43,7 @@ defmodule LibclusterKubernetes.NamesTest do
   defp ours(server, config) do
     options = Options.new!(:names, config ++ [kubernetes_master: server.url], %{})
     {:ok, snapshot} = options |> Options.to_native() |> Topology.list()
-    assert %{dropped: [], not_ready: [], draining: []} = snapshot
+    assert %{dropped: [], draining: []} = snapshot
     Enum.map(snapshot.ready, &String.to_atom/1)
   end
 
@@ -61,7 +61,8 @@ defmodule LibclusterKubernetes.NamesTest do
 
   defp object(:endpoints, index) do
     addresses = for _ <- 1..pick([1, 3]), do: address(index)
-    %{metadata: %{labels: labels()}, subsets: for(part <- split(addresses), do: %{addresses: part})}
+    subsets = for(part <- split(addresses), do: %{addresses: part, notReadyAddresses: pick([[], [address(index)]])})
+    %{metadata: %{labels: labels()}, subsets: subsets}
   end
 
   defp object(:pods, index) do
@@ -70,7 +71,12 @@ defmodule LibclusterKubernetes.NamesTest do
     %{
       metadata: %{labels: labels()},
       spec: %{hostname: hostname},
-      status: %{phase: "Running", podIP: ip, podIPs: [%{ip: ip}], conditions: [%{type: "Ready", status: "True"}]}
+      status: %{
+        phase: "Running",
+        podIP: ip,
+        podIPs: [%{ip: ip}],
+        conditions: [%{type: "Ready", status: pick(["True", "False"])}]
+      }
     }
   end
 

@@ -71,5 +71,6 @@ defmodule LibclusterKubernetes.Diagnosis.Account do
   end
 
   defp namespace({:error, error}), do: Check.failed(:namespace, error.message, "Set kubernetes_namespace.\n#{@mount}")
+  defp namespace({:ok, :all}), do: Check.ok(:namespace, "all namespaces", %{namespace: :all})
   defp namespace({:ok, namespace}), do: Check.ok(:namespace, inspect(namespace), %{namespace: namespace})
 end

@@ -53,7 +53,7 @@ defmodule LibclusterKubernetes.Diagnosis.Names do
   defp dropped_remedy(%{dropped: []}), do: nil
 
   defp dropped_remedy(_snapshot) do
-    "A name needs all that the mode builds it from; mode: :ip needs addresses only."
+    "A name needs all that kubernetes_node_basename and mode build it from; mode: :ip needs addresses only."
   end
 
   defp itself(options, snapshot, surroundings) do

@@ -42,16 +42,24 @@ defmodule LibclusterKubernetes.Diagnosis.Objects do
 
   defp count(objects), do: if(length(objects) < @most, do: "#{length(objects)}", else: "#{@most} or more")
 
-  defp matched(options) do
-    "#{Role.resource(options)} match kubernetes_selector #{inspect(options.values.kubernetes_selector)}"
+  defp matched(options), do: "#{Role.resource(options)} match #{selectors(options.values)}"
+
+  defp selectors(%{kubernetes_selector: labels, kubernetes_field_selector: nil}) do
+    "kubernetes_selector #{inspect(labels)}"
+  end
+
+  defp selectors(%{kubernetes_selector: labels, kubernetes_field_selector: fields}) do
+    "kubernetes_selector #{inspect(labels)} and kubernetes_field_selector #{inspect(fields)}"
   end
 
   defp unmatched(options, %{namespace: {:ok, namespace}} = facts) do
-    found =
-      "no #{Role.resource(options)} in namespace #{inspect(namespace)} match kubernetes_selector " <>
-        inspect(options.values.kubernetes_selector)
+    place = if namespace == :all, do: "any namespace", else: "namespace #{inspect(namespace)}"
+    found = "no #{Role.resource(options)} in #{place} match #{selectors(options.values)}"
 
     case facts.others do
+      {:ok, []} when namespace == :all ->
+        Check.failed(:objects, "#{found}, nor is there any other", origin(options))
+
       {:ok, []} ->
         Check.failed(
           :objects,

@@ -85,8 +85,12 @@ defmodule LibclusterKubernetes.Diagnosis.OwnName do
         [{:mode, values.mode, mode}]
       end
 
-    Enum.filter([{:basename, values.kubernetes_node_basename, basename} | compared], fn {_, a, b} -> a != b end)
+    Enum.filter(basename(values.kubernetes_node_basename, basename) ++ compared, fn {_, a, b} -> a != b end)
   end
+
+  # That of a label is the pod's own, which the answer shows.
+  defp basename({:label, _key}, _basename), do: []
+  defp basename(option, basename), do: [{:basename, option, basename}]
 
   # Which mode builds such a host, and from what.
   defp parts(host) do
@@ -161,11 +165,12 @@ defmodule LibclusterKubernetes.Diagnosis.OwnName do
 
   defp services_of(objects), do: for(%{service: service} when service != nil <- objects, uniq: true, do: service)
 
-  defp namespace(%{namespace: {:ok, namespace}}), do: namespace
+  defp namespace(%{namespace: {:ok, namespace}}) when namespace != :all, do: namespace
   defp namespace(_facts), do: nil
 
-  defp example(%{values: %{mode: mode, kubernetes_node_basename: basename}} = options, facts) do
+  defp example(%{values: %{mode: mode} = values} = options, facts) do
     namespace = namespace(facts) || "NAMESPACE"
+    basename = with {:label, _key} <- values.kubernetes_node_basename, do: "BASENAME"
 
     case mode do
       :ip -> "#{basename}@POD_IP"

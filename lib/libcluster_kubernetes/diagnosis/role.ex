@@ -53,33 +53,35 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
   defp reason({:ok, %{reason: reason}}) when reason != nil, do: " (#{reason})"
   defp reason(_review), do: ""
 
+  defp where(%{namespace: {:ok, :all}}), do: " in all namespaces"
   defp where(%{namespace: {:ok, namespace}}), do: " in namespace #{inspect(namespace)}"
 
   @doc "The role that is needed, bound to the account of the token, to be applied as it is."
   @spec manifest(Options.t(), Native.facts()) :: String.t()
   def manifest(options, %{namespace: {:ok, namespace}} = facts) do
     {account_namespace, account} = account(facts, namespace)
+    # Of all namespaces.
+    cluster = if namespace == :all, do: "Cluster", else: ""
+    metadata = "name: libcluster" <> if(namespace == :all, do: "", else: "\n    namespace: #{namespace}")
 
     """
     Apply (kubectl apply -f -):
       apiVersion: rbac.authorization.k8s.io/v1
-      kind: Role
+      kind: #{cluster}Role
       metadata:
-        name: libcluster
-        namespace: #{namespace}
+        #{metadata}
       rules:
         - apiGroups: [#{inspect(group(options))}]
           resources: [#{inspect(resource(options))}]
           verbs: ["list", "watch"]
       ---
       apiVersion: rbac.authorization.k8s.io/v1
-      kind: RoleBinding
+      kind: #{cluster}RoleBinding
       metadata:
-        name: libcluster
-        namespace: #{namespace}
+        #{metadata}
       roleRef:
         apiGroup: rbac.authorization.k8s.io
-        kind: Role
+        kind: #{cluster}Role
         name: libcluster
       subjects:
         - kind: ServiceAccount
@@ -94,7 +96,7 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
          [account_namespace, account] <- String.split(rest, ":") do
       {account_namespace, account}
     else
-      _ -> {namespace, "default"}
+      _ -> {if(namespace == :all, do: "NAMESPACE", else: namespace), "default"}
     end
   end
 

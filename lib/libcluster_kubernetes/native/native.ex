@@ -122,7 +122,7 @@ defmodule LibclusterKubernetes.Native do
   @type facts :: %{
           token: step(%{expires_at: non_neg_integer() | nil, audiences: [String.t()], subject: String.t() | nil} | nil),
           authorities: step([certificate()]),
-          namespace: step(String.t()),
+          namespace: step(String.t() | :all),
           address: step(%{server: String.t(), addresses: [String.t()], instead_of: String.t() | nil}),
           tcp: step(String.t()),
           tls: step(true),

@@ -42,6 +42,8 @@ defmodule LibclusterKubernetes.Strategy.Judging do
     cond do
       state.options.values.kubernetes_disconnect_after == :never -> answer(state, [asker], :stays)
       Jobs.running?(state.jobs, :leave) -> answer(state, [asker], :left)
+      # It has no list to judge by, and nobody to stay with.
+      state.options.idle -> carry_out(state, :leave, MapSet.new(), [asker])
       true -> begin(state, [asker], now)
     end
   end

@@ -126,7 +126,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   Takes in whom this node is connected to, and who of those before is `lost`: members of these are met, and absent ones that
   are not are forgotten. A dial that is in flight may yet succeed.
   """
-  @spec meet(t(), connected :: MapSet.t(name()), lost :: [name()], in_flight :: MapSet.t(name())) :: t()
+  @spec meet(t(), connected :: MapSet.t(name()), lost :: [name()], in_flight :: %{name() => term()}) :: t()
   def meet(membership, connected, lost, in_flight) do
     apart = for name <- lost, known?(membership, name), into: membership.apart, do: name
 
@@ -134,7 +134,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
       cond do
         name == membership.self -> membership
         name in connected -> meet(membership, name)
-        is_map_key(membership.absent, name) and name not in in_flight -> forget(membership, name)
+        is_map_key(membership.absent, name) and not is_map_key(in_flight, name) -> forget(membership, name)
         true -> membership
       end
     end)
@@ -152,22 +152,34 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @doc """
   Whom to connect to, of those that are not connected. A node that drains or is absent meets nobody new, but its lost links are
   made again, and so are those to whoever drains or is not ready. Nobody, once this node is gone.
+
+  `not_ready?`: whoever is not ready as well. Pods that wait for each other before they become ready would wait in vain.
   """
-  @spec missing(t()) :: [name()]
-  def missing(%{gone?: true}), do: []
+  @spec missing(t(), not_ready? :: boolean()) :: [name()]
+  def missing(membership, not_ready? \\ false)
+  def missing(%{gone?: true}, _not_ready?), do: []
 
-  def missing(%{self: self} = membership) do
-    retiring? = standing(membership, self) in [:draining, :absent]
+  def missing(%{self: self} = membership, not_ready?) do
+    new =
+      cond do
+        standing(membership, self) in [:draining, :absent] -> []
+        not_ready? -> [:ready, :not_ready]
+        true -> [:ready]
+      end
 
-    for name <- membership.apart, name != self, wanted?(membership, name, retiring?), do: name
+    for name <- membership.apart, name != self, wanted?(membership, name, new), do: name
   end
 
-  defp wanted?(membership, name, retiring?) do
+  defp wanted?(membership, name, new) do
     case standing(membership, name) do
       standing when standing in [:absent, nil] -> false
-      standing -> name in membership.met or (standing == :ready and not retiring?)
+      standing -> standing in new or name in membership.met
     end
   end
+
+  @doc "This node's name, where others that see the same want to be connected to it."
+  @spec dialled_as(t()) :: name() | nil
+  def dialled_as(%{self: self} = membership), do: if(standing(membership, self) == :ready, do: self)
 
   @doc "Those of `names` that are members, absent ones included, without this node."
   @spec members(t(), MapSet.t(name())) :: MapSet.t(name())

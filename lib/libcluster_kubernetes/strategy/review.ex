@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
   # What the known members mean for the connections of this moment: whom to connect to, whom to let go of, and when to
   # look again. Nearly every review finds all as the last one left it.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies}
+  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies, Waiters}
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
@@ -11,11 +11,17 @@ defmodule LibclusterKubernetes.Strategy.Review do
     if at_rest?(state), do: state, else: act(state, now)
   end
 
+  @doc "A job has ended: whoever waits for room may have it."
+  @spec go_on(State.t(), now :: integer()) :: State.t()
+  def go_on(state, now) do
+    if Dialing.refill?(state.dialing, now), do: run(state, now), else: schedule(state, now)
+  end
+
   @doc "Sees to it that the process hears `:review` when something is due."
   @spec schedule(State.t(), now :: integer()) :: State.t()
   def schedule(state, now) do
     if state.review_timer, do: Process.cancel_timer(state.review_timer)
-    times = [Membership.next_due(state.membership, now), Dialing.next_retry(state.dialing, now)]
+    times = [Membership.next_due(state.membership, now), Dialing.next_try(state.dialing, now)]
     %{state | review_timer: times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end) |> review_at(now)}
   end
 
@@ -38,8 +44,11 @@ defmodule LibclusterKubernetes.Strategy.Review do
     State.change(state, &Membership.meet(&1, connected, lost, state.dialing.in_flight))
   end
 
+  defp dial(%{membership: %{answered?: false}} = state, _now), do: state
+
   defp dial(state, now) do
-    {due, dialing} = Dialing.due(state.dialing, Membership.missing(state.membership), now)
+    missing = Membership.missing(state.membership, Waiters.for_peers?(state.waiters))
+    {due, dialing} = Dialing.due(state.dialing, missing, Membership.dialled_as(state.membership), now)
     Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1}))
   end
 

@@ -42,7 +42,7 @@ defmodule LibclusterKubernetes.Strategy.State do
     incident: Incident.new(),
     activity: %Activity{},
     connections: Connections.new(),
-    dialing: Dialing.new(),
+    dialing: Dialing.new(5_000),
     # The notices that are true and were logged.
     said: MapSet.new(),
     # Whether it was said that there is no room for more names.
@@ -51,6 +51,9 @@ defmodule LibclusterKubernetes.Strategy.State do
     # Who waits for the first answer, or for connected members.
     waiters: []
   ]
+
+  # What another version of this package may know less of.
+  @parts [Activity, Connections, Dialing, Incident, Membership]
 
   @type t :: %__MODULE__{
           topology: Cluster.Strategy.State.t(),
@@ -80,12 +83,19 @@ defmodule LibclusterKubernetes.Strategy.State do
   @spec new(Cluster.Strategy.State.t(), Options.t()) :: t()
   def new(topology, options) do
     membership = Membership.new(options.values.kubernetes_disconnect_after)
-    %__MODULE__{topology: topology, options: options, membership: membership, held: Topologies.enter(topology.topology)}
+    dialing = Dialing.new(options.values.polling_interval)
+    held = Topologies.enter(topology.topology)
+    %__MODULE__{topology: topology, options: options, membership: membership, held: held, dialing: dialing}
   end
 
   @doc "The state of another version of this package: what is new in it gets its default."
   @spec upgrade(map()) :: t()
-  def upgrade(state), do: struct(__MODULE__, Map.from_struct(state))
+  def upgrade(state) do
+    parts = for {key, %module{} = part} <- Map.from_struct(state), module in @parts, do: {key, renew(part, module)}
+    state |> renew(__MODULE__) |> struct(parts)
+  end
+
+  defp renew(part, module), do: struct(module, Map.from_struct(part))
 
   @doc "The connections of this moment."
   @spec connections(t()) :: Connections.t()

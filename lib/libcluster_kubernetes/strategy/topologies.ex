@@ -65,6 +65,14 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
   @spec names() :: [atom()]
   def names, do: all() |> Enum.map(fn {_pid, entry} -> entry.topology end) |> Enum.uniq() |> Enum.sort()
 
+  @doc "The names of those with this strategy in the configuration of libcluster, whether they run or not."
+  @spec configured(module()) :: [atom()]
+  def configured(strategy), do: for({name, topology} <- configured(), topology[:strategy] == strategy, do: name)
+
+  @doc "The topologies in the configuration of libcluster."
+  @spec configured() :: [{atom(), keyword()}]
+  def configured, do: Application.get_env(:libcluster, :topologies, [])
+
   @doc "The process of a topology."
   @spec whereis(atom()) :: pid() | nil
   def whereis(topology), do: Enum.find_value(all(), fn {pid, entry} -> if entry.topology == topology, do: pid end)

@@ -11,10 +11,12 @@ use std::time::Duration;
 pub struct Config {
     /// Where addresses come from.
     pub source: Source,
-    /// The namespace to look in; `None` is the service account's own.
-    pub namespace: Option<String>,
+    /// Where to look.
+    pub namespace: Namespace,
     /// The label selector, in the syntax of the Kubernetes API.
     pub selector: String,
+    /// The field selector, likewise, where one is asked for.
+    pub field_selector: Option<String>,
     /// Let the API server answer from its cache (`resourceVersion=0`).
     pub cached: bool,
     /// Connect to what is not ready, too.
@@ -37,6 +39,17 @@ pub struct Config {
     pub watch_retry: Duration,
     /// The longest silence of a watch whose server sends bookmarks.
     pub watch_silence: Duration,
+}
+
+/// The namespaces to look in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Namespace {
+    /// The service account's own, which is in one of its files.
+    Own,
+    /// This one.
+    Named(String),
+    /// All of the cluster.
+    All,
 }
 
 /// The kind of object that addresses are read from (libcluster's "lookup mode").
@@ -68,13 +81,16 @@ impl Source {
         }
     }
 
-    /// The API's path to this resource in a namespace.
-    pub(crate) fn path(self, namespace: &str) -> String {
+    /// The API's path to this resource in a namespace, or in all of them.
+    pub(crate) fn path(self, namespace: Option<&str>) -> String {
         let root = match self {
             Self::Endpoints | Self::Pods => "/api/v1",
             Self::EndpointSlices => "/apis/discovery.k8s.io/v1",
         };
-        format!("{root}/namespaces/{namespace}/{}", self.resource())
+        match namespace {
+            Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.resource()),
+            None => format!("{root}/{}", self.resource()),
+        }
     }
 }
 
@@ -91,11 +107,20 @@ pub enum IpFamily {
 #[derive(Debug, Clone)]
 pub struct Names {
     /// The part before `@`.
-    pub basename: String,
+    pub basename: Basename,
     /// How the part after `@` is built.
     pub mode: Mode,
     /// The cluster's DNS domain, for the two modes that name by DNS.
     pub domain: String,
+}
+
+/// The part of a node name before the `@`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Basename {
+    /// The same for all.
+    Fixed(String),
+    /// The value of this label of each pod. Only [`Source::Pods`] knows the labels of pods.
+    Label(String),
 }
 
 /// How an address becomes a host part.
@@ -121,7 +146,7 @@ pub struct Rollout {
     pub node: String,
 }
 
-/// The API's address. Written as `https://host[:port]`, without a trailing slash.
+/// The API's address. Written as `https://host[:port][/path]`, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiAddress {
     /// The address to ask first.

@@ -8,7 +8,7 @@ use crate::answers::frame::Frame;
 use crate::answers::list;
 use crate::answers::pieces::{Delimiter, End, Pieces};
 use crate::answers::window::Window;
-use crate::config::Config;
+use crate::config::{Config, Namespace};
 use crate::error::{Error, Kind};
 use crate::names::entry::Entry;
 use crate::names::snapshot::Snapshot;
@@ -146,6 +146,9 @@ fn asked(verb: &'static str, config: &Config) -> Asked {
     Asked {
         verb,
         source: config.source,
-        namespace: config.namespace.clone().unwrap_or_default(),
+        namespace: match &config.namespace {
+            Namespace::Named(namespace) => Some(namespace.clone()),
+            Namespace::Own | Namespace::All => None,
+        },
     }
 }

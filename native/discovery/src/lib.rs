@@ -29,7 +29,7 @@ pub mod server;
 mod testing;
 pub mod watch;
 
-pub use config::{ApiAddress, Config, IpFamily, Mode, Names, Rollout, Source};
+pub use config::{ApiAddress, Basename, Config, IpFamily, Mode, Names, Namespace, Rollout, Source};
 pub use error::{Error, Kind};
 pub use names::snapshot::{Changes, Snapshot};
 pub use watch::discovery::{Discovery, Event};

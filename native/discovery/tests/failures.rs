@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::{assert_complete, config, list, lister, page, server, server_with, status};
 use discovery::watch::lister::Lister;
-use discovery::{Config, Kind, Source};
+use discovery::{Config, Kind, Namespace, Source};
 use fake_apiserver::{Action, Fault, Server};
 use serde_json::json;
 
@@ -338,7 +338,7 @@ fn errors_of_pods_name_pods() {
     let server = server_with(status(403));
     let pods = Config {
         source: Source::Pods,
-        namespace: Some("prod".to_owned()),
+        namespace: Namespace::Named("prod".to_owned()),
         ..config(&server)
     };
     let error = Lister::new(Arc::new(pods)).list().unwrap_err();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::{assert_complete, config, endpoints, list, lister, page, server, wait};
 use discovery::watch::lister::Lister;
-use discovery::{Config, Kind, Mode, Names, Source};
+use discovery::{Config, Kind, Mode, Names, Namespace, Source};
 use fake_apiserver::{Action, Fault, Server};
 use serde_json::json;
 
@@ -143,7 +143,7 @@ fn a_namespace_of_the_configuration_counts_before_the_file() {
     std::fs::remove_file(server.service_account().join("namespace")).unwrap();
     server.put_object("endpoints", "other", "web", &endpoints("10.9.9.9"));
     let other = Config {
-        namespace: Some("other".to_owned()),
+        namespace: Namespace::Named("other".to_owned()),
         selector: String::new(),
         ..config(&server)
     };

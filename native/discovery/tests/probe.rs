@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{LIMIT, config, only, server};
 use discovery::diagnosis::probe::{self, Facts, Step};
-use discovery::{Config, Kind};
+use discovery::{Config, Kind, Namespace};
 use fake_apiserver::{Action, Fault, Rule, Server};
 use serde_json::json;
 
@@ -37,7 +37,7 @@ fn all_is_found_where_nothing_is_wrong() {
     let facts = run(config(&server));
     assert_eq!(facts.token.unwrap(), None, "the fake's token is no JSON Web Token");
     assert_eq!(facts.authorities.unwrap().len(), 1);
-    assert_eq!(facts.namespace.unwrap(), "default");
+    assert_eq!(facts.namespace.unwrap().as_deref(), Some("default"));
     let address = facts.address.unwrap();
     assert_eq!((address.server, address.instead_of), (server.url(), None));
     assert_eq!(address.addresses, [server.address()]);
@@ -51,6 +51,53 @@ fn all_is_found_where_nothing_is_wrong() {
     let matching = facts.matching.unwrap().unwrap();
     assert_eq!((matching[0].ready, matching[0].not_ready), (2, 1));
     assert!(facts.others.is_none());
+}
+
+#[test]
+fn all_namespaces_are_one_question_and_objects_are_named_with_theirs() {
+    let server = server();
+    let all = Config {
+        namespace: Namespace::All,
+        ..config(&server)
+    };
+    let facts = run(all.clone());
+    assert_eq!(facts.namespace.unwrap(), None);
+    assert!(facts.may_list.unwrap().unwrap().allowed);
+    assert_eq!(facts.matching.unwrap().unwrap()[0].name, "default/web");
+
+    limit_to(
+        &server,
+        vec![Rule::new(&["list", "watch"], &["endpoints"], &["default"])],
+    );
+    let facts = run(all);
+    assert!(!facts.may_list.unwrap().unwrap().allowed);
+    assert!(!facts.may_watch.unwrap().unwrap().allowed);
+    assert_eq!(kind(facts.snapshot), Kind::Forbidden);
+}
+
+#[test]
+fn what_the_field_selector_leaves_out_is_among_the_others() {
+    let server = server();
+    let facts = run(Config {
+        field_selector: Some("metadata.name=db".to_owned()),
+        ..config(&server)
+    });
+    assert!(facts.matching.unwrap().unwrap().is_empty());
+    assert_eq!(facts.others.unwrap().unwrap()[0].name, "web");
+}
+
+/// Connecting is to its host.
+#[test]
+fn a_server_with_a_path_is_connected_to() {
+    let server = server();
+    let url = format!("{}/k8s/clusters/c-1", server.url());
+    let facts = run(Config {
+        api: only(url.clone()),
+        ..config(&server)
+    });
+    assert_eq!(facts.address.unwrap().server, url);
+    facts.tls.unwrap().unwrap();
+    assert_eq!(server.journal()[0]["path"], "/k8s/clusters/c-1/version");
 }
 
 #[test]

@@ -133,6 +133,24 @@ fn an_endpoint_goes_from_ready_over_draining_to_gone() {
     assert!(snapshot.draining.is_empty() && snapshot.ready == ["app@10.0.0.2"]);
 }
 
+/// `publishNotReadyAddresses` makes the controller say that all are ready.
+#[test]
+fn what_terminates_drains_though_it_is_ready() {
+    let server = dual_stack();
+    let published = json!({"ready": true, "serving": true, "terminating": true});
+    put(
+        &server,
+        "web-a",
+        "IPv4",
+        &[("10.0.0.1", published), ("10.0.0.2", ready())],
+    );
+    let (_running, first) = Running::watching(slices(&server));
+    assert_eq!(
+        (first.ready, first.draining),
+        (vec!["app@10.0.0.2".to_owned()], vec!["app@10.0.0.1".to_owned()])
+    );
+}
+
 #[test]
 fn the_family_that_is_asked_for_is_watched() {
     let server = dual_stack();

@@ -110,6 +110,43 @@ fn selectors_choose_by_label_in_any_encoding() {
 }
 
 #[test]
+fn fields_choose_beside_labels() {
+    let server = Server::start().unwrap();
+    for (namespace, name, app, phase) in [
+        ("default", "one", "web", "Running"),
+        ("default", "two", "web", "Failed"),
+        ("other", "one", "db", "Running"),
+    ] {
+        let pod = json!({"metadata": {"labels": {"app": app}}, "status": {"phase": phase}});
+        server.put_object("pods", namespace, name, &pod);
+    }
+    let listed = |query: &str| get(&server, &format!("/api/v1/pods?{query}")).unwrap().json();
+    for (query, expected) in [
+        ("fieldSelector=", vec!["one", "two", "one"]),
+        ("fieldSelector=status.phase%3DRunning", vec!["one", "one"]),
+        ("fieldSelector=status.phase!=Running", vec!["two"]),
+        ("fieldSelector=metadata.namespace%3Dother", vec!["one"]),
+        (
+            "fieldSelector=status.phase%3DRunning&labelSelector=app%3Dweb",
+            vec!["one"],
+        ),
+        ("fieldSelector=status.phase%3DPending", vec![]),
+    ] {
+        assert_eq!(names(&listed(query)), expected, "{query}");
+    }
+    let page = listed("fieldSelector=status.phase%3DRunning&limit=1");
+    assert!(page["metadata"]["continue"].is_string());
+    assert_eq!(page["metadata"]["remainingItemCount"], Value::Null);
+    assert_eq!(
+        listed("fieldSelector=foo%3Dbar"),
+        json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": "field label not supported: foo", "reason": "BadRequest", "code": 400,
+        })
+    );
+}
+
+#[test]
 fn pages_show_one_version_until_it_expires() {
     let server = Server::start().unwrap();
     for name in ["a", "b", "c", "d", "e"] {

@@ -179,6 +179,23 @@ fn a_selector_turns_changes_into_additions_and_deletions() {
 }
 
 #[test]
+fn a_field_selector_does_the_same() {
+    let server = Server::start().unwrap();
+    let query = "fieldSelector=status.phase%3DRunning&resourceVersion=1";
+    let mut running = Watch::open_at(&server, "/api/v1/namespaces/default/pods", query);
+    for phase in ["Pending", "Running", "Succeeded"] {
+        server.put_object("pods", "default", "a", &json!({"status": {"phase": phase}}));
+    }
+    running.expect("ADDED", "a", 3);
+    let gone = running.frame();
+    assert_eq!((&gone["type"], version(&gone["object"])), (&json!("DELETED"), 4));
+    assert_eq!(
+        gone["object"]["status"]["phase"], "Running",
+        "the last state that was selected"
+    );
+}
+
+#[test]
 fn without_a_version_the_present_comes_first() {
     let server = Server::start().unwrap();
     put(&server, "a", "web", 1);

@@ -13,6 +13,7 @@ mod atoms {
     rustler::atoms! {
         ok,
         error,
+        all,
     }
 }
 
@@ -41,7 +42,10 @@ pub(crate) fn encode<'a>(env: Env<'a>, facts: &Facts) -> Term<'a> {
         authorities: result(env, &facts.authorities, |all| {
             all.iter().map(CertificateMap::from).collect::<Vec<_>>()
         }),
-        namespace: result(env, &facts.namespace, String::as_str),
+        namespace: result(env, &facts.namespace, |one| match one {
+            Some(namespace) => namespace.encode(env),
+            None => atoms::all().encode(env),
+        }),
         address: result(env, &facts.address, AddressMap::from),
         tcp: step(env, facts.tcp.as_ref(), ToString::to_string),
         tls: step(env, facts.tls.as_ref(), |()| true),

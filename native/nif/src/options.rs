@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
-use discovery::{ApiAddress, Config, IpFamily, Mode, Names, Rollout, Source};
-use rustler::{NifMap, NifUnitEnum};
+use discovery::{ApiAddress, Basename, Config, IpFamily, Mode, Names, Namespace, Rollout, Source};
+use rustler::{NifMap, NifTaggedEnum, NifUnitEnum, NifUntaggedEnum};
 
 #[derive(NifMap)]
 #[rustler(decode)]
 pub(crate) struct Options {
     source: SourceAtom,
-    namespace: Option<String>,
+    namespace: Option<NamespaceTerm>,
     selector: String,
+    field_selector: Option<String>,
     cached: bool,
     include_not_ready: bool,
     ip_family: FamilyAtom,
     rollout_label: Option<String>,
     node: String,
     mode: ModeAtom,
-    basename: String,
+    basename: BasenameTerm,
     service_name: Option<String>,
     domain: String,
     master: String,
@@ -28,6 +29,34 @@ pub(crate) struct Options {
     watch: bool,
     watch_retry_ms: u64,
     watch_silence_ms: u64,
+}
+
+/// `"prod"` or `:all`
+#[derive(NifUntaggedEnum)]
+#[rustler(decode)]
+enum NamespaceTerm {
+    Named(String),
+    All(AllAtom),
+}
+
+#[derive(NifUnitEnum)]
+#[rustler(decode)]
+enum AllAtom {
+    All,
+}
+
+/// `"app"` or `{:label, "app.kubernetes.io/name"}`
+#[derive(NifUntaggedEnum)]
+#[rustler(decode)]
+enum BasenameTerm {
+    Fixed(String),
+    Of(LabelTuple),
+}
+
+#[derive(NifTaggedEnum)]
+#[rustler(decode)]
+enum LabelTuple {
+    Label(String),
 }
 
 #[derive(NifUnitEnum)]
@@ -76,8 +105,13 @@ impl TryFrom<Options> for Config {
                 SourceAtom::EndpointSlices => Source::EndpointSlices,
                 SourceAtom::Pods => Source::Pods,
             },
-            namespace: options.namespace,
+            namespace: match options.namespace {
+                Some(NamespaceTerm::Named(namespace)) => Namespace::Named(namespace),
+                Some(NamespaceTerm::All(AllAtom::All)) => Namespace::All,
+                None => Namespace::Own,
+            },
             selector: options.selector,
+            field_selector: options.field_selector,
             cached: options.cached,
             include_not_ready: options.include_not_ready,
             ip_family: match options.ip_family {
@@ -90,7 +124,10 @@ impl TryFrom<Options> for Config {
                 node: options.node,
             }),
             names: Names {
-                basename: options.basename,
+                basename: match options.basename {
+                    BasenameTerm::Fixed(basename) => Basename::Fixed(basename),
+                    BasenameTerm::Of(LabelTuple::Label(key)) => Basename::Label(key),
+                },
                 mode,
                 domain: options.domain,
             },

@@ -57,6 +57,18 @@ defmodule LibclusterKubernetes.Diagnosis.OwnNameTest do
     end
   end
 
+  test "a basename that is a label's value is nobody's to compare" do
+    config = [kubernetes_node_basename: {:label, "app"}, kubernetes_ip_lookup_mode: :pods]
+    assert check("web@10.0.0.1", config).status == :ok
+    assert [{:mode, :ip, :dns}] = differences("web@10-0-0-1.default.pod.cluster.local", config)
+    assert check("web@host.example", config).remedy =~ "The options build BASENAME@POD_IP"
+  end
+
+  test "of all namespaces none differs" do
+    facts = %{@facts | namespace: {:ok, :all}}
+    assert differences("app@10-0-0-1.other.pod.cluster.local", [mode: :dns], facts) == []
+  end
+
   test "an unknown namespace differs from none" do
     facts = %{@facts | namespace: {:error, %{message: "no file"}}}
     assert differences("app@10-0-0-1.other.pod.cluster.local", [mode: :dns], facts) == []

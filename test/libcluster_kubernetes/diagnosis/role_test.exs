@@ -46,6 +46,16 @@ defmodule LibclusterKubernetes.Diagnosis.RoleTest do
     assert manifest =~ "name: worker\n      namespace: tools"
     assert manifest =~ "name: libcluster\n    namespace: prod"
 
+    # A namespace that is all of them.
+    all = %{facts(@denied, @denied, @forbidden, token) | namespace: {:ok, :all}}
+    manifest = Role.manifest(slices, all)
+    assert manifest =~ "kind: ClusterRole\n  metadata:\n    name: libcluster\n  rules:"
+    assert manifest =~ "kind: ClusterRoleBinding\n  metadata:\n    name: libcluster\n  roleRef:"
+    assert manifest =~ "kind: ClusterRole\n    name: libcluster\n  subjects:"
+    assert manifest =~ "name: worker\n      namespace: tools"
+    assert [%{found: found} | _] = Role.checks(slices, %{all | snapshot: @failed})
+    assert found =~ "does not allow system:serviceaccount:tools:worker to list endpointslices in all namespaces"
+
     # A token that does not say whose it is.
     manifest = Role.manifest(options([]), facts(@denied, @denied, @forbidden))
     assert manifest =~ ~s(apiGroups: [""]\n      resources: ["endpoints"])

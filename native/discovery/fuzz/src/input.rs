@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use discovery::{ApiAddress, Config, IpFamily, Mode, Names, Source};
+use discovery::{ApiAddress, Basename, Config, IpFamily, Mode, Names, Namespace, Source};
 
 /// The first line, and what follows it.
 pub(crate) fn split(data: &[u8]) -> (String, &[u8]) {
@@ -47,6 +47,11 @@ pub(crate) fn config(options: &str) -> Config {
         () if has("ipv6") => Some(IpFamily::V6),
         () => None,
     };
+    let basename = if has("by_label") {
+        Basename::Label("app".to_owned())
+    } else {
+        Basename::Fixed("app".to_owned())
+    };
     let domain = if has("long") {
         "d".repeat(215)
     } else {
@@ -54,17 +59,14 @@ pub(crate) fn config(options: &str) -> Config {
     };
     Config {
         source,
-        namespace: Some("default".to_owned()),
+        namespace: Namespace::Named("default".to_owned()),
         selector: "app=app".to_owned(),
+        field_selector: None,
         cached: false,
         include_not_ready: has("not_ready"),
         ip_family,
         rollout: None,
-        names: Names {
-            basename: "app".to_owned(),
-            mode,
-            domain,
-        },
+        names: Names { basename, mode, domain },
         api: ApiAddress {
             primary: "https://127.0.0.1:1".to_owned(),
             fallback: None,

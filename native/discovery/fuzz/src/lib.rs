@@ -4,11 +4,11 @@
 //!
 //! | target | options | what follows |
 //! |---|---|---|
-//! | `list` | `pods` or `slices`, `dns` or `hostname`, `ipv4` or `ipv6`, `not_ready`, `long` | the pages, with lines `---` between them |
+//! | `list` | `pods` or `slices`, `dns` or `hostname`, `ipv4` or `ipv6`, `not_ready`, `long`, `by_label` (the basename is the value of `app`) | the pages, with lines `---` between them |
 //! | `watch` | these, `protobuf`, and a number that says where the stream is cut | a line with the list before it, and the stream |
 //! | `status` | the status code | a line with the headers `retry-after` and, behind `\|`, `date`, or an empty one, and the body |
 //! | `credentials` | `token`, `ca.crt` or `namespace` | the file |
-//! | `longname` | as for `list` | address, hostname and namespace, with `\|` between them; what is left out is missing |
+//! | `longname` | as for `list`, but for `by_label` | address, hostname and namespace, with `\|` between them; what is left out is missing |
 //!
 //! `native/discovery/tests/regressions.rs` runs the same checks without libFuzzer, and is why this is not a part of the
 //! targets themselves.

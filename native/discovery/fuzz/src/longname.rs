@@ -20,8 +20,9 @@ pub fn check(data: &[u8]) {
         namespace,
         standing,
     }
-    .name(&config);
+    .name("app", &config);
     let found = config.names.longname(
+        "app",
         &candidate::Candidate {
             ip,
             hostname,
@@ -34,6 +35,7 @@ pub fn check(data: &[u8]) {
         check_name(name, &config);
     }
     let found = found.map_err(|reason| match reason {
+        Unnameable::Basename => "basename",
         Unnameable::Address => "address",
         Unnameable::Family => "family",
         Unnameable::Hostname | Unnameable::Namespace => "label",

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use discovery::server::credentials::{self, Token};
-use discovery::{Config, Error, Snapshot};
+use discovery::{Basename, Config, Error, Snapshot};
 
 /// The token that every answer is asked for with, and that no text may have.
 pub(crate) const SECRET: &str = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.Ab-_9Z";
@@ -68,10 +68,17 @@ pub(crate) fn check_snapshot(snapshot: &Snapshot, config: &Config) {
 #[track_caller]
 pub(crate) fn check_name(name: &str, config: &Config) {
     assert!(name.len() <= 255, "{} characters", name.len());
-    let host = name
-        .strip_prefix(&config.names.basename)
-        .and_then(|it| it.strip_prefix('@'));
-    let host = host.unwrap_or_else(|| panic!("{name:?}"));
+    let (basename, host) = name.split_once('@').unwrap_or_else(|| panic!("{name:?}"));
+    match &config.names.basename {
+        Basename::Fixed(fixed) => assert_eq!(basename, fixed),
+        Basename::Label(_) => {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+            assert!(
+                (1..=63).contains(&basename.len()) && basename.bytes().all(allowed),
+                "{name:?}"
+            );
+        }
+    }
     let allowed = |byte: u8| byte.is_ascii_hexdigit() || byte.is_ascii_lowercase() || b".:-".contains(&byte);
     assert!(!host.is_empty() && host.bytes().all(allowed), "{name:?}");
     assert!(!name.contains(SECRET));

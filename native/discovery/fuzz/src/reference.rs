@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use discovery::objects::candidate::Standing;
-use discovery::{Config, IpFamily, Mode, Snapshot, Source};
+use discovery::{Basename, Config, IpFamily, Mode, Snapshot, Source};
 use serde_json::Value;
 
 /// Objects by their key.
@@ -19,26 +19,20 @@ impl Model {
     pub(crate) fn list(&mut self, items: &Value) {
         for item in items.as_array().into_iter().flatten() {
             self.nameless += 1;
-            let key = item["metadata"]["name"]
-                .as_str()
-                .filter(|name| name.len() <= 253)
-                .map(str::to_owned);
-            self.objects.insert(
-                key.unwrap_or_else(|| format!("nameless {}", self.nameless)),
-                item.clone(),
-            );
+            let key = key(item).unwrap_or_else(|| format!("nameless {}", self.nameless));
+            self.objects.insert(key, item.clone());
         }
     }
 
     pub(crate) fn event(&mut self, event: &Value) {
         let object = &event["object"];
-        let key = object["metadata"]["name"].as_str().unwrap_or_default();
+        let key = key(object).unwrap_or_default();
         match event["type"].as_str() {
             Some("ADDED" | "MODIFIED") => {
-                self.objects.insert(key.to_owned(), object.clone());
+                self.objects.insert(key, object.clone());
             }
             Some("DELETED") => {
-                self.objects.remove(key);
+                self.objects.remove(&key);
             }
             _ => {}
         }
@@ -56,8 +50,9 @@ impl Model {
             .values()
             .filter(|object| !(skip_v6 && of_type(object, "IPv6")))
         {
+            let basename = basename(object, config);
             for candidate in candidates(object, config) {
-                match candidate.name(config) {
+                match basename.and_then(|basename| candidate.name(basename, config)) {
                     Ok(name) => {
                         let known = names.entry(name).or_insert(candidate.standing);
                         *known = candidate.standing.min(*known);
@@ -82,6 +77,24 @@ impl Model {
     }
 }
 
+/// Namespace and name, which no other object of its kind has both of.
+fn key(object: &Value) -> Option<String> {
+    let metadata = &object["metadata"];
+    let name = metadata["name"].as_str().filter(|name| !name.is_empty())?;
+    let namespace = metadata["namespace"].as_str().unwrap_or_default();
+    (name.len() <= 253 && namespace.len() <= 253).then(|| format!("{namespace}/{name}"))
+}
+
+fn basename<'a>(object: &'a Value, config: &'a Config) -> Result<&'a str, &'static str> {
+    let Basename::Label(key) = &config.names.basename else {
+        return Ok("app");
+    };
+    let inside = |c: char| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-');
+    let value = object["metadata"]["labels"][key].as_str();
+    let value = value.filter(|value| (1..=63).contains(&value.len()) && value.chars().all(inside));
+    value.ok_or("basename")
+}
+
 /// An address before it is a name.
 pub(crate) struct Candidate<'a> {
     pub(crate) ip: Option<&'a str>,
@@ -92,7 +105,7 @@ pub(crate) struct Candidate<'a> {
 
 impl Candidate<'_> {
     /// Its name, or a word for why it has none.
-    pub(crate) fn name(&self, config: &Config) -> Result<String, &'static str> {
+    pub(crate) fn name(&self, basename: &str, config: &Config) -> Result<String, &'static str> {
         let domain = &config.names.domain;
         let host = match &config.names.mode {
             Mode::Ip => self.address(config)?.to_owned(),
@@ -108,7 +121,7 @@ impl Candidate<'_> {
                 )
             }
         };
-        let name = format!("{}@{host}", config.names.basename);
+        let name = format!("{basename}@{host}");
         if name.len() > 255 { Err("long") } else { Ok(name) }
     }
 
@@ -163,10 +176,10 @@ fn candidates<'a>(object: &'a Value, config: &Config) -> Vec<Candidate<'a>> {
                     ip: endpoint["addresses"][0].as_str(),
                     hostname: endpoint["hostname"].as_str(),
                     namespace: endpoint["targetRef"]["namespace"].as_str().or(namespace),
-                    standing: match (is("ready") != Some(false), is("terminating") == Some(true)) {
-                        (true, _) => Standing::Ready,
-                        (false, true) => Standing::Draining,
-                        (false, false) => not_ready,
+                    standing: match (is("terminating") == Some(true), is("ready") == Some(false)) {
+                        (true, _) => Standing::Draining,
+                        (false, true) => not_ready,
+                        (false, false) => Standing::Ready,
                     },
                 });
             }

@@ -80,22 +80,22 @@ impl<T> Frame<T> {
             "ADDED" | "MODIFIED" => {
                 let object: K::Object<'_> = event.object.read()?;
                 Ok(Self::Upsert {
-                    key: required("metadata.name", object.metadata().name())?,
-                    version: required("metadata.resourceVersion", object.metadata().resource_version())?,
+                    key: key(object.metadata())?,
+                    version: version(object.metadata())?,
                     kept: keep(&object),
                 })
             }
             "DELETED" => {
                 let object: Bare<'_> = event.object.read()?;
                 Ok(Self::Delete {
-                    key: required("metadata.name", object.metadata.name())?,
-                    version: required("metadata.resourceVersion", object.metadata.resource_version())?,
+                    key: key(&object.metadata)?,
+                    version: version(&object.metadata)?,
                 })
             }
             "BOOKMARK" => {
                 let object: Bare<'_> = event.object.read()?;
                 Ok(Self::Bookmark {
-                    version: required("metadata.resourceVersion", object.metadata.resource_version())?,
+                    version: version(&object.metadata)?,
                 })
             }
             "ERROR" => {
@@ -107,8 +107,8 @@ impl<T> Frame<T> {
     }
 }
 
-/// Names of objects have up to 253 characters, versions far fewer. What is kept, and sent back, has a limit.
-const MAX_KEPT_BYTES: usize = 253;
+/// Versions are numbers of at most 20 digits. What is kept, and sent back, has a limit.
+const MAX_VERSION_BYTES: usize = 253;
 
 /// What an event is, and its object as it came.
 #[derive(Default)]
@@ -190,11 +190,20 @@ impl<'a> Message<'a> for Bare<'a> {
     }
 }
 
-fn required(what: &str, value: Option<&str>) -> Result<String, Error> {
-    match value {
-        Some(value) if !value.is_empty() && value.len() <= MAX_KEPT_BYTES => Ok(value.to_owned()),
-        _ => Err(malformed(format!("its object has no {what}, or none that can be"))),
-    }
+fn key(metadata: &Metadata<'_>) -> Result<String, Error> {
+    metadata.key().ok_or_else(|| lacks("metadata.name"))
+}
+
+fn version(metadata: &Metadata<'_>) -> Result<String, Error> {
+    let possible = |version: &&str| (1..=MAX_VERSION_BYTES).contains(&version.len());
+    let version = metadata.resource_version().filter(possible);
+    version
+        .map(str::to_owned)
+        .ok_or_else(|| lacks("metadata.resourceVersion"))
+}
+
+fn lacks(what: &str) -> Error {
+    malformed(format!("its object has no {what}, or none that can be"))
 }
 
 fn malformed(why: impl fmt::Display) -> Error {

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, WHO_ANSWERS, printable};
 use crate::objects::resource::{Resource, ResourceKind};
 use crate::server::failures::body_error;
 
-/// A page: what is kept of its objects by their names, where they have one, and where the list goes on.
+/// A page: what is kept of its objects by their keys, where they have one, and where the list goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Page<T> {
     pub(crate) objects: Vec<(Option<String>, T)>,
@@ -22,10 +22,10 @@ pub(crate) struct Page<T> {
 pub(crate) type Keep<'k, T> = &'k mut dyn FnMut(&dyn Resource<'_>) -> T;
 
 impl<T> Page<T> {
-    /// Takes what is kept of an object, and its name, where it has one.
+    /// Takes what is kept of an object, and its key, where it has one.
     pub(crate) fn add(&mut self, object: &dyn Resource<'_>, keep: Keep<'_, T>) {
         let kept = keep(object);
-        self.objects.push((object.metadata().name().map(str::to_owned), kept));
+        self.objects.push((object.metadata().key(), kept));
     }
 }
 
@@ -41,10 +41,9 @@ impl<T> Default for Page<T> {
 
 /// The objects of a page with a key for each, where so many come before it.
 pub(crate) fn keyed<T>(objects: Vec<(Option<String>, T)>, before: usize) -> impl Iterator<Item = (String, T)> {
-    objects.into_iter().enumerate().map(move |(index, (name, kept))| {
-        // An object without a name, which `#` is in none of, cannot take the place of another.
-        let name = name.filter(|name| !name.contains('#'));
-        (name.unwrap_or_else(|| format!("#{}", before + index)), kept)
+    objects.into_iter().enumerate().map(move |(index, (key, kept))| {
+        // An object without a key, all of which have a `/`, cannot take the place of another.
+        (key.unwrap_or_else(|| format!("#{}", before + index)), kept)
     })
 }
 

@@ -10,7 +10,7 @@ use crate::server::credentials::Token;
 /// An object of Endpoints, EndpointSlices or Pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// `metadata.name`
+    /// `metadata.name`, with `metadata.namespace` in front where objects of all namespaces are looked at.
     pub name: String,
     /// `metadata.labels`, each as `key=value`.
     pub labels: Vec<String>,
@@ -22,8 +22,8 @@ pub struct Object {
     pub not_ready: usize,
 }
 
-/// Reads a list in JSON.
-pub(crate) fn objects(body: &[u8], source: Source, token: &Token) -> Result<Vec<Object>, Error> {
+/// Reads a list in JSON, of one namespace or of all.
+pub(crate) fn objects(body: &[u8], source: Source, all_namespaces: bool, token: &Token) -> Result<Vec<Object>, Error> {
     let list: Value = serde_json::from_slice(body).map_err(|error| {
         let why = token.conceal(&printable(&error.to_string()));
         Error::new(
@@ -31,10 +31,11 @@ pub(crate) fn objects(body: &[u8], source: Source, token: &Token) -> Result<Vec<
             format!("the answer is not the list that was asked for: {why}"),
         )
     })?;
-    Ok(each(&list["items"]).map(|item| object(item, source, token)).collect())
+    let object = |item| object(item, source, all_namespaces, token);
+    Ok(each(&list["items"]).map(object).collect())
 }
 
-fn object(item: &Value, source: Source, token: &Token) -> Object {
+fn object(item: &Value, source: Source, all_namespaces: bool, token: &Token) -> Object {
     let clean = |text: &str| token.conceal(&printable(text));
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(clean);
     let metadata = &item["metadata"];
@@ -67,7 +68,10 @@ fn object(item: &Value, source: Source, token: &Token) -> Object {
         service,
         ready,
         not_ready,
-        name,
+        name: match text(&metadata["namespace"]) {
+            Some(namespace) if all_namespaces => format!("{namespace}/{name}"),
+            _ => name,
+        },
     }
 }
 
@@ -83,7 +87,7 @@ mod tests {
 
     fn read(items: &Value, source: Source) -> Vec<Object> {
         let token = Token::new("a-token-of-more-than-24-characters".to_owned());
-        objects(json!({"items": items}).to_string().as_bytes(), source, &token).unwrap()
+        objects(json!({"items": items}).to_string().as_bytes(), source, false, &token).unwrap()
     }
 
     #[test]
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn what_is_no_list_is_an_error() {
         let token = Token::new("secret".to_owned());
-        let error = objects(b"<html>", Source::Pods, &token).unwrap_err();
+        let error = objects(b"<html>", Source::Pods, false, &token).unwrap_err();
         assert_eq!(error.kind, Kind::Malformed);
     }
 }

@@ -25,7 +25,7 @@ use crate::server::signals::Signals;
 use crate::server::transport::{self, Interruptible};
 use crate::watch::lister::Lister;
 use crate::watch::once::Once;
-use crate::watch::requests::{Api, encode};
+use crate::watch::requests::{Api, encode, selectors};
 
 /// Objects to look at: enough to see what is wrong with a selector.
 const MOST_OBJECTS: usize = 100;
@@ -46,8 +46,8 @@ pub struct Facts {
     pub token: Result<Option<Claims>, Error>,
     /// The certificates of `ca.crt`.
     pub authorities: Result<Vec<Certificate>, Error>,
-    /// The namespace to look in.
-    pub namespace: Result<String, Error>,
+    /// The namespace to look in; none is all of them.
+    pub namespace: Result<Option<String>, Error>,
     /// Where the API is.
     pub address: Result<Address, Error>,
     /// The address that took a TCP connection.
@@ -75,7 +75,7 @@ pub struct Facts {
 /// The address of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// `https://host[:port]`
+    /// `https://host[:port][/path]`
     pub server: String,
     /// What its name resolves to.
     pub addresses: Vec<SocketAddr>,
@@ -109,10 +109,6 @@ fn run(config: &Arc<Config>, signals: &Arc<Signals>) -> Facts {
     let account = &config.service_account;
     let token = credentials::token(account);
     let authorities = credentials::certificate_authority(account);
-    let namespace = match &config.namespace {
-        Some(namespace) => Ok(namespace.clone()),
-        None => credentials::namespace(account),
-    };
     let reached = Reached::one_of(config, authorities.as_deref().ok(), signals);
     let mut facts = Facts {
         token: token.as_ref().map(Claims::of).map_err(Clone::clone),
@@ -120,7 +116,7 @@ fn run(config: &Arc<Config>, signals: &Arc<Signals>) -> Facts {
             .as_ref()
             .map(|all| all.iter().map(|one| Certificate::read(one)).collect())
             .map_err(Clone::clone),
-        namespace,
+        namespace: credentials::looked_in(config),
         address: reached.address,
         tcp: reached.tcp,
         tls: reached.tls,
@@ -221,6 +217,7 @@ impl Facts {
         let refused = version.as_ref().err().map(|error| error.status);
         self.version = Some(version);
         if let (false, Ok(namespace)) = (matches!(refused, Some(None | Some(401))), &self.namespace) {
+            let namespace = namespace.as_deref();
             self.may_list = Some(asking.review("list", namespace));
             self.may_watch = Some(asking.review("watch", namespace));
             let snapshot = Lister::interrupted_by(Arc::clone(config), Arc::clone(signals)).list();
@@ -232,9 +229,9 @@ impl Facts {
                     let watch = api.open_watch(&version);
                     self.watch = Some(watch.and_then(|mut watch| watch.prove(WATCH_PROVES_ITSELF)));
                 }
-                let matching = asking.objects(namespace, Some(&config.selector));
+                let matching = asking.objects(namespace, &selectors(config));
                 if matches!(&matching, Ok(found) if found.is_empty()) {
-                    self.others = Some(asking.objects(namespace, None));
+                    self.others = Some(asking.objects(namespace, ""));
                 }
                 self.matching = Some(matching);
             }
@@ -256,9 +253,9 @@ fn resolve(server: &str, limit: Duration, signals: &Arc<Signals>) -> Result<Addr
     })
 }
 
-/// `https://host[:port]` without the scheme.
+/// Host and port of `https://host[:port][/path]`.
 fn authority(server: &str) -> Option<Authority> {
-    server.strip_prefix("https://")?.parse().ok()
+    server.strip_prefix("https://")?.split('/').next()?.parse().ok()
 }
 
 /// The first address that takes a connection; each has its share of the time that is left.
@@ -301,12 +298,13 @@ impl Asking<'_> {
 
     /// Every user that authenticates may ask what it may do.
     /// <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>
-    fn review(&mut self, verb: &str, namespace: &str) -> Result<Review, Error> {
+    fn review(&mut self, verb: &str, namespace: Option<&str>) -> Result<Review, Error> {
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": {
-                "namespace": namespace,
+                // An empty one is all of them.
+                "namespace": namespace.unwrap_or_default(),
                 "group": self.config.source.api_group(),
                 "resource": self.config.source.resource(),
                 "verb": verb,
@@ -325,15 +323,12 @@ impl Asking<'_> {
         })
     }
 
-    fn objects(&mut self, namespace: &str, selector: Option<&str>) -> Result<Vec<Object>, Error> {
+    fn objects(&mut self, namespace: Option<&str>, selectors: &str) -> Result<Vec<Object>, Error> {
         let source = self.config.source;
-        let mut path = format!("{}?limit={MOST_OBJECTS}", source.path(&encode(namespace)));
-        if let Some(selector) = selector {
-            path.push_str("&labelSelector=");
-            path.push_str(&encode(selector));
-        }
-        let (body, token) = self.call(&path, Method::Get, MAX_OBJECTS_BYTES)?;
-        overview::objects(&body, source, &token)
+        let path = source.path(namespace.map(encode).as_deref());
+        let query = format!("{path}?limit={MOST_OBJECTS}&{selectors}");
+        let (body, token) = self.call(&query, Method::Get, MAX_OBJECTS_BYTES)?;
+        overview::objects(&body, source, namespace.is_none(), &token)
     }
 
     fn call(&mut self, path_and_query: &str, method: Method<'_>, limit: u64) -> Result<(Vec<u8>, Token), Error> {

@@ -46,7 +46,10 @@ impl Entry {
             rollout: rollout(object, config),
             ..Self::default()
         };
-        object.candidates(config.ip_family, &mut |candidate| entry.add(&candidate, config));
+        let basename = config.names.basename(|key| object.metadata().label(key));
+        object.candidates(config.ip_family, &mut |candidate| {
+            entry.add(basename, &candidate, config);
+        });
         entry.conceal(token);
         entry
     }
@@ -56,12 +59,13 @@ impl Entry {
         self.named.len().max(1)
     }
 
-    fn add(&mut self, candidate: &Candidate<'_>, config: &Config) {
+    fn add(&mut self, basename: Result<&str, Unnameable>, candidate: &Candidate<'_>, config: &Config) {
         let standing = match candidate.standing {
             Standing::NotReady if config.include_not_ready => Standing::Ready,
             standing => standing,
         };
-        match config.names.longname(candidate, config.ip_family) {
+        let longname = |basename| config.names.longname(basename, candidate, config.ip_family);
+        match basename.and_then(longname) {
             Ok(name) => self.named.push(Named { name, standing }),
             Err(reason) => self.drop(reason, candidate),
         }

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::{IpFamily, Mode, Names};
+use crate::config::{Basename, IpFamily, Mode, Names};
 use crate::dns_label::is_dns_label;
 use crate::objects::candidate::Candidate;
 
@@ -14,6 +14,8 @@ const MAX_CHARS: usize = 255;
 /// Why a candidate has no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unnameable {
+    /// The label for the basename is missing, or its value is none.
+    Basename,
     /// The address is missing or does not parse.
     Address,
     /// The address is not of the wanted family.
@@ -30,8 +32,11 @@ impl Unnameable {
     /// The reason as a user reads it, with the remedy where there is one.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Basename => {
+                "no label that kubernetes_node_basename names, or its value is no basename: at most 63 letters, digits, _ and -"
+            }
             Self::Address => "no valid IP address",
-            Self::Family => "no address of the family that kubernetes_ip_family asks for",
+            Self::Family => "no address of the family that kubernetes_ip_family, or this node's own name, asks for",
             Self::Hostname => {
                 "no valid hostname, which mode :hostname needs: only pods of a StatefulSet, or with spec.hostname, have one"
             }
@@ -42,9 +47,24 @@ impl Unnameable {
 }
 
 impl Names {
+    /// The basename of an object, whose label of this key `label` gives.
+    pub fn basename<'n>(&'n self, label: impl FnOnce(&str) -> Option<&'n str>) -> Result<&'n str, Unnameable> {
+        match &self.basename {
+            Basename::Fixed(basename) => Ok(basename),
+            Basename::Label(key) => label(key)
+                .filter(|value| is_basename(value))
+                .ok_or(Unnameable::Basename),
+        }
+    }
+
     /// The node name of `candidate`, with the address of `family` where one is asked for.
-    pub fn longname(&self, candidate: &Candidate<'_>, family: Option<IpFamily>) -> Result<String, Unnameable> {
-        let Self { basename, mode, domain } = self;
+    pub fn longname(
+        &self,
+        basename: &str,
+        candidate: &Candidate<'_>,
+        family: Option<IpFamily>,
+    ) -> Result<String, Unnameable> {
+        let Self { mode, domain, .. } = self;
         let name = match mode {
             Mode::Ip => [basename, "@", address(candidate, family)?].concat(),
             Mode::Dns => {
@@ -62,6 +82,12 @@ impl Names {
         }
         Ok(name)
     }
+}
+
+/// As `LibclusterKubernetes.Options` has it.
+fn is_basename(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn address<'a>(candidate: &Candidate<'a>, family: Option<IpFamily>) -> Result<&'a str, Unnameable> {
@@ -89,7 +115,7 @@ mod tests {
 
     fn names(mode: Mode) -> Names {
         Names {
-            basename: "app".to_owned(),
+            basename: Basename::Fixed("app".to_owned()),
             mode,
             domain: "cluster.local".to_owned(),
         }
@@ -113,19 +139,19 @@ mod tests {
     #[test]
     fn each_mode_builds_its_form() {
         let pod = candidate("10.1.2.3", Some("app-0"), "prod");
-        assert_eq!(names(Mode::Ip).longname(&pod, None).unwrap(), "app@10.1.2.3");
+        assert_eq!(names(Mode::Ip).longname("app", &pod, None).unwrap(), "app@10.1.2.3");
         assert_eq!(
-            names(Mode::Dns).longname(&pod, None).unwrap(),
+            names(Mode::Dns).longname("app", &pod, None).unwrap(),
             "app@10-1-2-3.prod.pod.cluster.local"
         );
         assert_eq!(
-            names(hostname_mode()).longname(&pod, None).unwrap(),
+            names(hostname_mode()).longname("app", &pod, None).unwrap(),
             "app@app-0.headless.prod.svc.cluster.local"
         );
         let v6 = candidate("fd00:10::3", None, "prod");
-        assert_eq!(names(Mode::Ip).longname(&v6, None).unwrap(), "app@fd00:10::3");
+        assert_eq!(names(Mode::Ip).longname("app", &v6, None).unwrap(), "app@fd00:10::3");
         assert_eq!(
-            names(Mode::Dns).longname(&v6, None).unwrap(),
+            names(Mode::Dns).longname("app", &v6, None).unwrap(),
             "app@fd00-10--3.prod.pod.cluster.local"
         );
     }
@@ -175,13 +201,42 @@ mod tests {
                 Unnameable::Namespace,
             ),
         ] {
-            assert_eq!(names.longname(&candidate, family), Err(reason));
+            assert_eq!(names.longname("app", &candidate, family), Err(reason));
         }
         let long = Names {
             domain: "d".repeat(250),
             ..names(Mode::Dns)
         };
-        assert_eq!(long.longname(&good, None), Err(Unnameable::TooLong));
+        assert_eq!(long.longname("app", &good, None), Err(Unnameable::TooLong));
+    }
+
+    #[test]
+    fn the_basename_is_the_labels_where_that_is_asked_for() {
+        let mut names = names(Mode::Ip);
+        assert_eq!(names.basename(|_| panic!("a label")), Ok("app"));
+        names.basename = Basename::Label("team/name".to_owned());
+        let of = |value| {
+            names.basename(move |key| {
+                assert_eq!(key, "team/name");
+                value
+            })
+        };
+        let longest = "a".repeat(63);
+        for good in ["shop", "Shop_1-b", "0", &longest] {
+            assert_eq!(of(Some(good)), Ok(good));
+        }
+        let too_long = "a".repeat(64);
+        for bad in [
+            None,
+            Some(""),
+            Some("a.b"),
+            Some("a@b"),
+            Some("ä"),
+            Some("a\n"),
+            Some(&too_long),
+        ] {
+            assert_eq!(of(bad), Err(Unnameable::Basename), "{bad:?}");
+        }
     }
 
     proptest! {
@@ -193,7 +248,7 @@ mod tests {
             namespace in ".{0,80}",
             mode in prop_oneof![Just(Mode::Ip), Just(Mode::Dns), Just(hostname_mode())],
         ) {
-            if let Ok(name) = names(mode).longname(&candidate(&ip, hostname.as_deref(), &namespace), None) {
+            if let Ok(name) = names(mode).longname("app", &candidate(&ip, hostname.as_deref(), &namespace), None) {
                 prop_assert!(name.len() <= 255);
                 let host = name.strip_prefix("app@").unwrap();
                 prop_assert!(!host.is_empty());
@@ -205,8 +260,8 @@ mod tests {
         fn every_address_has_a_name(ip: IpAddr) {
             let text = ip.to_string();
             let pod = candidate(&text, None, "ns");
-            prop_assert_eq!(names(Mode::Ip).longname(&pod, None), Ok(format!("app@{text}")));
-            let dns = names(Mode::Dns).longname(&pod, None).unwrap();
+            prop_assert_eq!(names(Mode::Ip).longname("app", &pod, None), Ok(format!("app@{text}")));
+            let dns = names(Mode::Dns).longname("app", &pod, None).unwrap();
             let label = dns.strip_prefix("app@").unwrap().split('.').next().unwrap();
             prop_assert_eq!(label, text.replace(['.', ':'], "-"));
         }

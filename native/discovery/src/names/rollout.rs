@@ -2,11 +2,13 @@
 //! `pod-template-hash`, for applications whose versions must not meet.
 //! <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label>
 //!
-//! The value is read from the answer itself, from the pod that is named like this node. As long as it is not there,
-//! nobody is known to be of its rollout.
+//! The value is read from the answer itself, from the pod that is named like this node, of several the one of the best
+//! standing: an address may be that of a pod that still terminates, too. As long as there is none, nobody is known to be of
+//! its rollout.
 
 use crate::config::Rollout;
 use crate::names::entry::Entry;
+use crate::objects::candidate::Standing;
 
 /// What the answer says of the rollout of this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +21,10 @@ pub(crate) enum Own {
 }
 
 impl Rollout {
-    pub(crate) fn own<'e>(&self, mut entries: impl Iterator<Item = &'e Entry>) -> Own {
-        match entries
-            .find(|entry| self.is_own(entry))
-            .map(|own| own.rollout.clone())
-        {
-            Some(Some(value)) => Own::Of(value),
-            Some(None) => Own::Unlabelled,
+    pub(crate) fn own<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Own {
+        let named_so = entries.filter_map(|entry| Some((self.standing_as_own(entry)?, entry)));
+        match named_so.min_by_key(|(standing, _)| *standing) {
+            Some((_, own)) => own.rollout.clone().map_or(Own::Unlabelled, Own::Of),
             None => Own::Missing,
         }
     }
@@ -40,8 +39,15 @@ impl Rollout {
         }
     }
 
+    /// Whether an object is named like this node.
     pub(crate) fn is_own(&self, entry: &Entry) -> bool {
-        entry.named.iter().any(|named| named.name == self.node)
+        self.standing_as_own(entry).is_some()
+    }
+
+    /// The standing of the pod, if it is.
+    fn standing_as_own(&self, entry: &Entry) -> Option<Standing> {
+        let own = entry.named.iter().filter(|named| named.name == self.node);
+        own.map(|named| named.standing).min()
     }
 
     /// What to say where it cannot be known who is of the same rollout.
@@ -67,13 +73,16 @@ impl Rollout {
 mod tests {
     use super::*;
     use crate::names::entry::Named;
-    use crate::objects::candidate::Standing;
 
     fn entry(name: &str, rollout: Option<&str>) -> Entry {
+        standing(Standing::Ready, name, rollout)
+    }
+
+    fn standing(standing: Standing, name: &str, rollout: Option<&str>) -> Entry {
         Entry {
             named: vec![Named {
                 name: name.to_owned(),
-                standing: Standing::Ready,
+                standing,
             }],
             rollout: rollout.map(str::to_owned),
             ..Entry::default()
@@ -103,6 +112,25 @@ mod tests {
             entry("app@4", None),
         ];
         assert_eq!(members(&entries), (vec!["app@1", "app@3"], false));
+    }
+
+    /// A pod that terminates may have the address of its successor still.
+    #[test]
+    fn of_several_pods_with_this_nodes_name_the_best_standing_decides_in_any_order() {
+        use Standing::{Draining, NotReady, Ready};
+        for (better, worse) in [(Ready, Draining), (Ready, NotReady), (NotReady, Draining)] {
+            let new = standing(better, "app@1", Some("new"));
+            let old = standing(worse, "app@1", Some("old"));
+            let others = [entry("app@2", Some("new")), entry("app@3", Some("old"))];
+            for own in [[new.clone(), old.clone()], [old, new]] {
+                let entries = [&own[..], &others[..]].concat();
+                assert_eq!(
+                    members(&entries),
+                    (vec!["app@1", "app@2"], false),
+                    "{better:?} {worse:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -115,12 +115,13 @@ impl<'a> Resource<'a> for EndpointSlice<'a> {
 }
 
 impl Conditions {
-    /// "A nil value should be interpreted as true" for `ready`, and as false for `terminating`.
+    /// "A nil value should be interpreted as true" for `ready`, and as false for `terminating`, which counts before the other:
+    /// with `publishNotReadyAddresses` what terminates is `ready`, too.
     fn standing(self) -> Standing {
-        match (self.ready, self.terminating) {
-            (None | Some(true), _) => Standing::Ready,
-            (Some(false), Some(true)) => Standing::Draining,
-            (Some(false), _) => Standing::NotReady,
+        match (self.terminating, self.ready) {
+            (Some(true), _) => Standing::Draining,
+            (_, Some(false)) => Standing::NotReady,
+            (_, None | Some(true)) => Standing::Ready,
         }
     }
 }
@@ -193,12 +194,12 @@ mod tests {
                 "Ready",
             ),
             (r#","conditions":{"ready":true,"serving":false}"#, "Ready"),
-            // publishNotReadyAddresses says so; it still is to be connected to.
+            // publishNotReadyAddresses says so.
             (
                 r#","conditions":{"ready":true,"serving":true,"terminating":true}"#,
-                "Ready",
+                "Draining",
             ),
-            (r#","conditions":{"serving":false,"terminating":true}"#, "Ready"),
+            (r#","conditions":{"serving":false,"terminating":true}"#, "Draining"),
             (r#","conditions":{"ready":false}"#, "NotReady"),
             (r#","conditions":{"ready":false,"serving":true}"#, "NotReady"),
             (

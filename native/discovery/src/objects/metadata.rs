@@ -42,6 +42,13 @@ impl Metadata<'_> {
         text(self.name.as_ref()).filter(|name| name.len() <= MAX_NAME_BYTES)
     }
 
+    /// What sets an object apart from all others of its kind. `/` is in no name of an object or a namespace.
+    pub(crate) fn key(&self) -> Option<String> {
+        let name = self.name().filter(|name| !name.is_empty())?;
+        let namespace = self.namespace().unwrap_or_default();
+        (namespace.len() <= MAX_NAME_BYTES).then(|| [namespace, "/", name].concat())
+    }
+
     pub(crate) fn namespace(&self) -> Option<&str> {
         text(self.namespace.as_ref())
     }
@@ -58,8 +65,10 @@ impl Metadata<'_> {
     /// The value of a label.
     pub(crate) fn label(&self, key: &str) -> Option<&str> {
         let Labels(labels) = &self.labels;
+        // A map has each key once; if not, the last counts, in both encodings.
         labels
             .iter()
+            .rev()
             .find(|(known, _)| known.as_str() == key)
             .map(|(_, value)| value.as_str())
     }

@@ -14,6 +14,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::config::{Config, Namespace};
 use crate::dns_label::is_dns_label;
 use crate::error::{Error, Kind};
 
@@ -142,6 +143,15 @@ pub(crate) fn trust_anchors(folder: &Path, text: &str) -> Result<Vec<Certificate
         return Err(unusable(&folder.join("ca.crt"), "holds no usable PEM certificate"));
     }
     Ok(usable)
+}
+
+/// The namespace to look in, which may be in a file; none is all of them.
+pub(crate) fn looked_in(config: &Config) -> Result<Option<String>, Error> {
+    match &config.namespace {
+        Namespace::Own => namespace(&config.service_account).map(Some),
+        Namespace::Named(namespace) => Ok(Some(namespace.clone())),
+        Namespace::All => Ok(None),
+    }
 }
 
 /// Reads the service account's own namespace.

@@ -19,22 +19,23 @@ const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 pub(crate) struct Asked {
     pub(crate) verb: &'static str,
     pub(crate) source: Source,
-    pub(crate) namespace: String,
+    /// None is all of them.
+    pub(crate) namespace: Option<String>,
 }
 
 impl Asked {
     /// Puts what was asked in front of what went wrong: `cannot list endpoints in namespace "default": ...`.
     pub(crate) fn explain(&self, mut error: Error) -> Error {
-        let Self {
-            verb,
-            source,
-            namespace,
-        } = self;
-        error.message = format!(
-            "cannot {verb} {} in namespace {namespace:?}: {error}",
-            source.resource()
-        );
+        let (resource, place) = (self.source.resource(), self.place());
+        error.message = format!("cannot {} {resource} in {place}: {error}", self.verb);
         error
+    }
+
+    fn place(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("namespace {namespace:?}"),
+            None => "all namespaces".to_owned(),
+        }
     }
 }
 
@@ -175,11 +176,15 @@ fn remedy(asked: &Asked, code: u16) -> Option<String> {
         401 => "Check the audience of the token, and that the service account still exists",
         403 => {
             return Some(format!(
-                "Bind a Role with the verb {:?} on {:?} (apiGroup {:?}) in namespace {:?} to the pod's service account",
+                "Bind a {} with the verb {:?} on {:?} (apiGroup {:?}) in {} to the pod's service account",
+                match asked.namespace {
+                    Some(_) => "Role",
+                    None => "ClusterRole, by a ClusterRoleBinding,",
+                },
                 asked.verb,
                 asked.source.resource(),
                 asked.source.api_group(),
-                asked.namespace
+                asked.place()
             ));
         }
         404 if asked.source == Source::EndpointSlices => {
@@ -190,7 +195,7 @@ fn remedy(asked: &Asked, code: u16) -> Option<String> {
         300..=399 => {
             "Redirects are not followed, as the token goes to no other host: set kubernetes_master to the API server"
         }
-        400 => "Check kubernetes_selector",
+        400 => "Check kubernetes_selector and kubernetes_field_selector",
         429 | 500..=599 => "The API server is busy or unwell: it is asked again by itself",
         _ => return None,
     };
@@ -210,7 +215,7 @@ mod tests {
         Asked {
             verb: "list",
             source: Source::Endpoints,
-            namespace: "prod".to_owned(),
+            namespace: Some("prod".to_owned()),
         }
     }
 
@@ -224,6 +229,22 @@ mod tests {
         for word in ["\"list\"", "\"endpoints\"", "\"prod\""] {
             assert!(advice.contains(word), "{advice}");
         }
+    }
+
+    #[test]
+    fn all_namespaces_need_a_cluster_role() {
+        let asked = Asked {
+            namespace: None,
+            ..asked()
+        };
+        let body = br#"{"kind":"Status","message":"no","code":403}"#;
+        let error = asked.explain(error(Some(&asked), &token(), 403, None, body));
+        assert_eq!(error.message, "cannot list endpoints in all namespaces: HTTP 403: no");
+        assert_eq!(
+            error.advice.unwrap(),
+            "Bind a ClusterRole, by a ClusterRoleBinding, with the verb \"list\" on \"endpoints\" (apiGroup \"\") in all \
+             namespaces to the pod's service account"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{ApiAddress, Config, Mode, Names, Source};
+use crate::config::{ApiAddress, Basename, Config, Mode, Names, Namespace, Source};
 
 pub(crate) mod candidates;
 pub(crate) mod entries;
@@ -12,14 +12,15 @@ pub(crate) mod protobuf;
 pub(crate) fn config(source: Source) -> Config {
     Config {
         source,
-        namespace: Some("default".to_owned()),
+        namespace: Namespace::Named("default".to_owned()),
         selector: "app=app".to_owned(),
+        field_selector: None,
         cached: false,
         include_not_ready: false,
         ip_family: None,
         rollout: None,
         names: Names {
-            basename: "app".to_owned(),
+            basename: Basename::Fixed("app".to_owned()),
             mode: Mode::Ip,
             domain: "cluster.local".to_owned(),
         },

@@ -129,20 +129,16 @@ impl Api {
         extent: Extent,
         read: impl FnOnce(http::Answer, &Asked) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let namespace = match &self.config.namespace {
-            Some(namespace) => namespace.clone(),
-            None => credentials::namespace(&self.config.service_account)?,
-        };
-        let path = self.config.source.path(&encode(&namespace));
+        let namespace = credentials::looked_in(&self.config)?;
+        let path = self.config.source.path(namespace.as_deref().map(encode).as_deref());
         let asked = Asked {
             verb,
             source: self.config.source,
             namespace,
         };
-        let selector = encode(&self.config.selector);
         let request = Request {
             asked: Some(&asked),
-            path_and_query: &format!("{path}?labelSelector={selector}{position}"),
+            path_and_query: &format!("{path}?{}{position}", selectors(&self.config)),
             accept: http::ACCEPT,
             method: Method::Get,
             extent,
@@ -225,6 +221,16 @@ impl fmt::Debug for Watch {
     }
 }
 
+/// The selectors as parameters of a query.
+pub(crate) fn selectors(config: &Config) -> String {
+    let mut query = format!("labelSelector={}", encode(&config.selector));
+    if let Some(selector) = &config.field_selector {
+        query.push_str("&fieldSelector=");
+        query.push_str(&encode(selector));
+    }
+    query
+}
+
 pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, QUERY).to_string()
 }
@@ -246,7 +252,7 @@ mod tests {
             asked: Asked {
                 verb: "watch",
                 source: Source::Endpoints,
-                namespace: "default".to_owned(),
+                namespace: Some("default".to_owned()),
             },
             config: Arc::new(testing::config(Source::Endpoints)),
             signals: Arc::default(),

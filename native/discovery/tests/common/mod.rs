@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use discovery::watch::lister::Lister;
-use discovery::{ApiAddress, Config, Error, Mode, Names, Snapshot, Source};
+use discovery::{ApiAddress, Basename, Config, Error, Mode, Names, Namespace, Snapshot, Source};
 use fake_apiserver::{Action, Fault, Server, Summary};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
@@ -62,14 +62,15 @@ pub fn server_with(action: Action) -> Server {
 pub fn config(server: &Server) -> Config {
     Config {
         source: Source::Endpoints,
-        namespace: None,
+        namespace: Namespace::Own,
         selector: "app=web".to_owned(),
+        field_selector: None,
         cached: true,
         include_not_ready: false,
         ip_family: None,
         rollout: None,
         names: Names {
-            basename: "app".to_owned(),
+            basename: Basename::Fixed("app".to_owned()),
             mode: Mode::Ip,
             domain: "cluster.local".to_owned(),
         },

@@ -63,7 +63,7 @@ fn answer(state: &State, request: &Request, target: &Target, user: Option<&User>
             namespace,
             watch: true,
         } => {
-            let query = WatchQuery::read(request)?;
+            let query = WatchQuery::read(request, resource)?;
             let as_status = state.watches.expired_as_status();
             let store = lock(&state.store);
             Watch::start(&store, resource, namespace.as_deref(), query, as_status).map(Answer::Watch)
@@ -73,7 +73,7 @@ fn answer(state: &State, request: &Request, target: &Target, user: Option<&User>
             namespace,
             watch: false,
         } => {
-            let query = ListQuery::read(request)?;
+            let query = ListQuery::read(request, resource)?;
             let list = list(&lock(&state.store), resource, namespace.as_deref(), &query)?;
             Ok(Answer::Response(Response::json(200, &list)))
         }

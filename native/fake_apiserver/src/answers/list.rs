@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::answers::paging::{self, Continue};
-use crate::answers::parameters;
-use crate::answers::selector::Selector;
+use crate::answers::parameters::{self, Selection};
 use crate::answers::status::Status;
 use crate::protocol::http::Request;
 use crate::state::resources::Resource;
@@ -13,16 +12,16 @@ use crate::state::store::Store;
 /// The parameters of a list, checked.
 #[derive(Debug)]
 pub(crate) struct ListQuery {
-    selector: Selector,
+    selection: Selection,
     version: Option<u64>,
     limit: usize,
     page: Option<Continue>,
 }
 
 impl ListQuery {
-    pub(crate) fn read(request: &Request) -> Result<Self, Status> {
+    pub(crate) fn read(request: &Request, resource: &Resource) -> Result<Self, Status> {
         let text = |name: &str| request.parameter(name).filter(|value| !value.is_empty());
-        let selector = parameters::selector(request)?;
+        let selection = Selection::read(request, resource)?;
         let limit = parameters::number(request, "limit")?;
         let page = match text("continue").map(Continue::decode) {
             None => None,
@@ -48,7 +47,7 @@ impl ListQuery {
         let from_cache = version == Some(0) && page.is_none();
         let limit = if from_cache { 0 } else { limit };
         Ok(Self {
-            selector,
+            selection,
             version,
             limit: usize::try_from(limit).unwrap_or(0),
             page,
@@ -78,10 +77,7 @@ pub(crate) fn list(
         };
         Status::expired_page(next.encode())
     })?;
-    objects.retain(|(_, object)| {
-        let labels = object["metadata"]["labels"].as_object();
-        query.selector.matches(labels)
-    });
+    objects.retain(|(_, object)| query.selection.matches(object));
     let page = paging::cut(objects, after, query.limit);
     let mut metadata = Map::new();
     metadata.insert("resourceVersion".to_owned(), json!(at.to_string()));
@@ -89,7 +85,7 @@ pub(crate) fn list(
         let next = Continue { version: at, after };
         metadata.insert("continue".to_owned(), json!(next.encode()));
         // With a selector the real server does not know how many of the rest would match.
-        if query.selector.is_empty() {
+        if query.selection.is_empty() {
             metadata.insert("remainingItemCount".to_owned(), json!(remaining));
         }
     }

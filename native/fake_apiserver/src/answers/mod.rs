@@ -3,6 +3,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod exchange;
+mod field_selector;
 mod list;
 mod paging;
 mod parameters;

@@ -2,20 +2,39 @@
 
 use std::num::{IntErrorKind, ParseIntError};
 
+use serde_json::Value;
+
+use crate::answers::field_selector::FieldSelector;
 use crate::answers::selector::Selector;
 use crate::answers::status::Status;
 use crate::protocol::http::Request;
+use crate::state::resources::Resource;
 
-/// The label selector; field selectors are refused.
-pub(crate) fn selector(request: &Request) -> Result<Selector, Status> {
-    if request
-        .parameter("fieldSelector")
-        .is_some_and(|value| !value.is_empty())
-    {
-        // Ignoring it would show a client objects that the real server hides.
-        return Err(Status::bad_request("this fake API server has no field selectors"));
+/// What a request selects, by labels and by fields.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    labels: Selector,
+    fields: FieldSelector,
+}
+
+impl Selection {
+    pub(crate) fn read(request: &Request, resource: &Resource) -> Result<Self, Status> {
+        let text = |name: &str| request.parameter(name).unwrap_or_default();
+        Ok(Self {
+            labels: Selector::parse(text("labelSelector")).map_err(Status::bad_request)?,
+            fields: FieldSelector::parse(text("fieldSelector"), resource).map_err(Status::bad_request)?,
+        })
     }
-    Selector::parse(request.parameter("labelSelector").unwrap_or_default()).map_err(Status::bad_request)
+
+    /// Whether this selects everything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    /// Whether this object is selected.
+    pub(crate) fn matches(&self, object: &Value) -> bool {
+        self.labels.matches(object["metadata"]["labels"].as_object()) && self.fields.matches(object)
+    }
 }
 
 /// A parameter that is a number, 0 when absent.

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::answers::parameters;
-use crate::answers::selector::Selector;
+use crate::answers::parameters::{self, Selection};
 use crate::answers::status::Status;
 use crate::protocol::http::{Request, Response};
 use crate::state::resources::Resource;
@@ -15,7 +14,7 @@ use crate::state::store::{Event, Store};
 /// The parameters of a watch, checked.
 #[derive(Debug)]
 pub(crate) struct WatchQuery {
-    selector: Selector,
+    selection: Selection,
     /// Absent for the current state first, which 0 also means.
     pub(super) version: Option<u64>,
     pub(super) bookmarks: bool,
@@ -23,14 +22,14 @@ pub(crate) struct WatchQuery {
 }
 
 impl WatchQuery {
-    pub(crate) fn read(request: &Request) -> Result<Self, Status> {
-        let selector = parameters::selector(request)?;
+    pub(crate) fn read(request: &Request, resource: &Resource) -> Result<Self, Status> {
+        let selection = Selection::read(request, resource)?;
         parameters::number(request, "limit")?;
         let timeout = parameters::number(request, "timeoutSeconds")?;
         // A negative one ends at once; with 0 or none the real server takes half an hour or more.
         let timeout = Some(timeout).filter(|seconds| *seconds != 0);
         Ok(Self {
-            selector,
+            selection,
             version: parameters::version(request)?.filter(|version| *version != 0),
             bookmarks: request.flag("allowWatchBookmarks"),
             timeout: timeout.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
@@ -98,7 +97,7 @@ impl Watch {
     }
 
     fn selects(&self, object: &Value) -> bool {
-        self.query.selector.matches(object["metadata"]["labels"].as_object())
+        self.query.selection.matches(object)
     }
 
     /// The frame of a change, if this watch is to see it.

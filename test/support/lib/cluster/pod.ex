@@ -3,7 +3,8 @@ defmodule LibclusterKubernetes.Test.Cluster.Pod do
   A node as the cluster and its own log tell of it: one container of one pod, for as long as it runs.
 
   All times are milliseconds since 1970. `ends` is nil while it lives; of one that terminates it is when its VM may end,
-  which is after `preStop`, and of one that is gone when it was last seen.
+  which is after `preStop`, and of one that is gone when it was last seen. `predecessor_ended` is when the container ended
+  that ran before this one in the pod.
   """
 
   @enforce_keys [:uid, :restarts, :name, :app, :host]
@@ -12,6 +13,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Pod do
                 :node,
                 :started,
                 :ends,
+                :predecessor_ended,
                 ready?: false,
                 leaving?: false,
                 gone?: false,
@@ -39,6 +41,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Pod do
         labels: metadata["labels"],
         leaving?: is_map_key(metadata, "deletionTimestamp"),
         ends: ends(metadata, spec),
+        predecessor_ended: seconds(get_in(container, ["lastState", "terminated", "finishedAt"])),
         ready?: Enum.any?(status["conditions"] || [], &(&1["type"] == "Ready" and &1["status"] == "True"))
       }
     else
@@ -49,10 +52,13 @@ defmodule LibclusterKubernetes.Test.Cluster.Pod do
   @doc "The same with what its log says."
   @spec read(t(), String.t()) :: t()
   def read(pod, log) do
-    Enum.reduce(Regex.scan(@line, log, capture: ["node", "event", "other", "at"]), %{pod | log: log, events: []}, fn
-      [node, "started", "", at], pod -> %{pod | node: node, started: milliseconds(at)}
-      [_, event, other, at], pod -> %{pod | events: pod.events ++ [{milliseconds(at), String.to_atom(event), other}]}
-    end)
+    lines = Regex.scan(@line, log, capture: ["node", "event", "other", "at"])
+    events = for [_, event, other, at] <- lines, other != "", do: {milliseconds(at), String.to_atom(event), other}
+
+    case List.keyfind(for([node, event, _, at] <- lines, do: {event, node, milliseconds(at)}), "started", 0) do
+      {_, node, started} -> %{pod | log: log, node: node, started: started, events: events}
+      nil -> %{pod | log: log}
+    end
   end
 
   @doc "Whom it is connected to."
@@ -70,15 +76,22 @@ defmodule LibclusterKubernetes.Test.Cluster.Pod do
   @doc "Whether it is to be a part of the mesh: its node runs, and is not about to end."
   def stays?(pod), do: pod.node != nil and not pod.leaving? and pod.ends == nil
 
-  # The API gives the end of the grace period, to the second.
-  defp ends(%{"deletionTimestamp" => text} = metadata, spec) do
-    {:ok, time, 0} = DateTime.from_iso8601(text)
-    [container] = spec["containers"]
+  # The API gives the end of the grace period.
+  defp ends(%{"deletionTimestamp" => end_of_grace} = metadata, spec) do
+    [container | _] = spec["containers"]
     pre_stop = get_in(container, ["lifecycle", "preStop", "sleep", "seconds"]) || 0
-    1_000 * (DateTime.to_unix(time) - (metadata["deletionGracePeriodSeconds"] || 0) + pre_stop)
+    seconds(end_of_grace) - 1_000 * ((metadata["deletionGracePeriodSeconds"] || 0) - pre_stop)
   end
 
   defp ends(_metadata, _spec), do: nil
+
+  # The API's times are whole seconds, and so never too late.
+  defp seconds(nil), do: nil
+
+  defp seconds(text) do
+    {:ok, time, 0} = DateTime.from_iso8601(text)
+    DateTime.to_unix(time, :millisecond)
+  end
 
   defp milliseconds(text), do: text |> String.to_float() |> Kernel.*(1_000) |> round()
 end

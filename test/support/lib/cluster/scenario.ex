@@ -20,7 +20,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   @type t :: %__MODULE__{}
 
   # The longest that a step may take, unless it says otherwise: a machine that has a lot to do.
-  @limit 120
+  @limit 240
   # Each look costs the API server and the kubelets something.
   @pause 700
 
@@ -66,7 +66,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     * `:limit` - how many seconds it may take
     * `:waits_for` - issues by source
   """
-  @spec step(t(), String.t(), keyword(), (() -> term())) :: t()
+  @spec step(t(), String.t(), keyword(), (... -> term())) :: t()
   def step(scenario, what, opts \\ [], fun) do
     scenario = %{scenario | pods: Keyword.get(opts, :pods, scenario.pods)}
     began = now()
@@ -116,11 +116,10 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     for source <- App.sources(), do: patch(scenario, "deployments", App.name(source), %{spec: %{replicas: replicas}})
   end
 
-  @doc "Replaces all pods of each application, as `kubectl rollout restart` does, in one moment."
-  def restart(scenario) do
+  @doc "Replaces all pods of an application, as `kubectl rollout restart` does."
+  def restart(scenario, source) do
     annotations = %{"kubectl.kubernetes.io/restartedAt" => DateTime.to_iso8601(DateTime.utc_now())}
-    template = %{metadata: %{annotations: annotations}}
-    for source <- App.sources(), do: patch(scenario, "deployments", App.name(source), %{spec: %{template: template}})
+    patch(scenario, "deployments", App.name(source), %{spec: %{template: %{metadata: %{annotations: annotations}}}})
   end
 
   @doc "Changes labels of pods."
@@ -154,6 +153,28 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   def path(scenario, resource, name) do
     root = if resource in ["deployments", "statefulsets"], do: "/apis/apps/v1", else: "/api/v1"
     "#{root}/namespaces/#{scenario.namespace}/#{resource}/#{name}"
+  end
+
+  @doc """
+  Waits until every pod has opened a new watch since a time, where the cluster has an audit log, and prints how long that
+  took.
+  """
+  def await_watches(scenario, what) do
+    since = now()
+
+    if Audit.requests(scenario.namespace, since) do
+      pods = App.sources() |> Enum.flat_map(&pods(scenario, &1)) |> Enum.filter(&Pod.stays?/1) |> Enum.map(& &1.name)
+      await("new watches", fn -> Enum.all?(pods, &is_map_key(watches(scenario, since), &1)) end)
+      times = for {_, at} <- watches(scenario, since), do: at - since
+      IO.puts("#{scenario.name}, #{what}: every pod watches again #{seconds(Enum.max(times))} later")
+    end
+  end
+
+  # When each pod opened the first.
+  defp watches(scenario, since) do
+    for %{verb: "watch", status: 200} = request <- Enum.reverse(Audit.requests(scenario.namespace, since)),
+        into: %{},
+        do: {request.pod, request.at}
   end
 
   ## Below
@@ -218,7 +239,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   defp whole(pods, began, nil) do
     from = max(began, Links.last_start(pods) || began)
     changed = Links.last_change(pods) || began
-    if changed <= from, do: "whole", else: "whole after #{Float.round((changed - from) / 1_000, 1)} s"
+    if changed <= from, do: "whole", else: "whole after #{seconds(changed - from)}"
   end
 
   defp whole(_pods, _began, _missing), do: nil
@@ -269,5 +290,6 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   end
 
   defp time(at), do: at |> DateTime.from_unix!(:millisecond) |> DateTime.to_time() |> Time.to_iso8601()
+  defp seconds(milliseconds), do: "#{Float.round(milliseconds / 1_000, 1)} s"
   defp now, do: System.os_time(:millisecond)
 end

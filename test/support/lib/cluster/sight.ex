@@ -23,45 +23,40 @@ defmodule LibclusterKubernetes.Test.Cluster.Sight do
 
     with {:ok, %{"items" => items}} <- Kubectl.get("#{pods(sight)}?labelSelector=test") do
       running = items |> Enum.map(&Pod.new/1) |> Enum.reject(&is_nil/1)
-      Agent.update(sight.agent, &take(&1, read(sight, running), now))
+      known = known(sight)
+      seen = running |> read(sight, known) |> Map.new(fn pod -> {key(pod), %{pod | seen: now}} end)
+      gone = for {key, pod} <- known, not is_map_key(seen, key), into: %{}, do: {key, gone(pod, seen)}
+      Agent.update(sight.agent, fn _ -> Map.merge(gone, seen) end)
     end
 
     seen(sight)
   end
 
   @doc "All pods that were ever seen."
-  def seen(sight), do: sight.agent |> Agent.get(& &1) |> Map.values()
+  def seen(sight), do: sight |> known() |> Map.values()
 
   @doc "The path of the pods in the API."
   def pods(sight), do: "/api/v1/namespaces/#{sight.namespace}/pods"
 
-  defp read(sight, pods) do
-    pods
-    |> Task.async_stream(&{&1, Kubectl.text("#{pods(sight)}/#{&1.name}/log?container=app")},
-      max_concurrency: 8,
-      timeout: 30_000
-    )
-    |> Enum.map(fn {:ok, read} -> read end)
+  defp known(sight), do: Agent.get(sight.agent, & &1)
+
+  # What came after it in its pod knows when it ended; else that was after it was last seen.
+  defp gone(pod, seen) do
+    ends = with %Pod{predecessor_ended: ended} <- seen[{pod.uid, pod.restarts + 1}], do: ended
+    %{pod | ends: pod.ends || ends || pod.seen, gone?: true}
   end
 
-  defp take(known, read, now) do
-    present = MapSet.new(read, fn {pod, _log} -> key(pod) end)
+  defp read(pods, sight, known) do
+    pods
+    |> Task.async_stream(&read_one(&1, sight, known[key(&1)]), max_concurrency: 8, timeout: 30_000)
+    |> Enum.map(fn {:ok, pod} -> pod end)
+  end
 
-    gone =
-      for {key, pod} <- known, key not in present, into: %{} do
-        {key, %{pod | ends: pod.ends || pod.seen, gone?: true}}
-      end
-
-    for {pod, log} <- read, into: gone do
-      pod =
-        case {log, known[key(pod)]} do
-          {{:ok, text}, _} -> Pod.read(pod, text)
-          {_error, nil} -> pod
-          # A node that is cut off: its pods say nothing to us.
-          {_error, before} -> Pod.read(pod, before.log)
-        end
-
-      {key(pod), %{pod | seen: now}}
+  defp read_one(pod, sight, before) do
+    case Kubectl.text("#{pods(sight)}/#{pod.name}/log?container=app") do
+      {:ok, text} -> Pod.read(pod, text)
+      # A node that is cut off: its pods say nothing to us.
+      {:error, _} -> if before, do: Pod.read(pod, before.log), else: pod
     end
   end
 

@@ -24,7 +24,7 @@ fn each_type_is_read() {
     for kind in ["ADDED", "MODIFIED"] {
         match parse(&format!(r#"{{"type":"{kind}","object":{object}}}"#)).unwrap() {
             Frame::Upsert { key, kept, version } => {
-                assert_eq!((key.as_str(), version.as_str()), ("app", "7"));
+                assert_eq!((key.as_str(), version.as_str()), ("ns/app", "7"));
                 assert_eq!(kept, ["10.0.0.1 - ns Ready"]);
             }
             other => panic!("{other:?}"),
@@ -33,7 +33,7 @@ fn each_type_is_read() {
     assert_eq!(
         parse(&format!(r#"{{"type":"DELETED","object":{object}}}"#)).unwrap(),
         Frame::Delete {
-            key: "app".to_owned(),
+            key: "ns/app".to_owned(),
             version: "7".to_owned()
         }
     );
@@ -62,6 +62,7 @@ fn what_is_no_frame_is_an_error() {
         r#"{"type":"ADDED","object":{}}"#,
         r#"{"type":"ADDED","object":{"metadata":{"name":"a"}}}"#,
         r#"{"type":"ADDED","object":{"metadata":{"resourceVersion":"1"}}}"#,
+        r#"{"type":"ADDED","object":{"metadata":{"name":"","namespace":"ns","resourceVersion":"1"}}}"#,
         r#"{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"1"},"subsets":7}}"#,
         r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":""}}}"#,
         r#"{"type":"RENAMED","object":{"metadata":{"name":"a","resourceVersion":"1"}}}"#,
@@ -221,7 +222,7 @@ fn every_cut_of_a_protobuf_event_is_malformed() {
 fn the_order_of_the_fields_does_not_count() {
     let line = r#"{"object":{"subsets":null,"metadata":{"resourceVersion":"9","name":"a"}},"type":"DELETED"}"#;
     let deleted = Frame::Delete {
-        key: "a".to_owned(),
+        key: "/a".to_owned(),
         version: "9".to_owned(),
     };
     assert_eq!(parse(line).unwrap(), deleted);

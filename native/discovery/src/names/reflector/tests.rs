@@ -1,6 +1,7 @@
 use super::*;
-use crate::config::Rollout;
+use crate::config::{Basename, Rollout};
 use crate::names::entry::Named;
+use crate::names::longname::Unnameable;
 use crate::objects::candidate::Standing;
 use crate::testing;
 use crate::testing::entries::listed;
@@ -107,7 +108,16 @@ fn too_many_names_of_an_event_are_an_error() {
     assert!(error.advice.unwrap().contains("kubernetes_selector"));
 }
 
-/// What pods come to for this node, in JSON and in protobuf.
+/// What pods come to, in JSON and in protobuf.
+fn of_pods(pods: &Value, config: &Config) -> Snapshot {
+    let list = json!({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": pods});
+    let [json, protobuf] = [list.to_string().into_bytes(), testing::protobuf::list(&list)]
+        .map(|body| reflector_of(&body, config).snapshot());
+    assert_eq!(json, protobuf);
+    json
+}
+
+/// What pods come to for this node.
 fn of_its_rollout(node: &str, pods: &Value) -> Snapshot {
     let config = Config {
         rollout: Some(Rollout {
@@ -116,28 +126,28 @@ fn of_its_rollout(node: &str, pods: &Value) -> Snapshot {
         }),
         ..testing::config(Source::Pods)
     };
-    let list = json!({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": pods});
-    let [json, protobuf] = [list.to_string().into_bytes(), testing::protobuf::list(&list)]
-        .map(|body| reflector_of(&body, &config).snapshot());
-    assert_eq!(json, protobuf);
-    json
+    of_pods(pods, &config)
+}
+
+fn pod(number: u8, labels: &Value) -> Value {
+    json!({
+        "metadata": {"name": format!("web-{number}"), "namespace": "default", "labels": labels},
+        "status": {"phase": "Running", "podIP": format!("10.0.0.{number}")},
+    })
+}
+
+fn hash(hash: &str) -> Value {
+    json!({"app": "app", "pod-template-hash": hash})
 }
 
 #[test]
 fn only_pods_of_the_same_rollout_count() {
-    let pod = |number: u8, labels: Value| {
-        json!({
-            "metadata": {"name": format!("web-{number}"), "namespace": "default", "labels": labels},
-            "status": {"phase": "Running", "podIP": format!("10.0.0.{number}")},
-        })
-    };
-    let hash = |hash: &str| json!({"app": "app", "pod-template-hash": hash});
     let pods = json!([
-        pod(1, hash("a")),
-        pod(2, hash("b")),
-        pod(3, hash("a")),
-        pod(4, json!({"app": "app"})),
-        pod(5, Value::Null)
+        pod(1, &hash("a")),
+        pod(2, &hash("b")),
+        pod(3, &hash("a")),
+        pod(4, &json!({"app": "app"})),
+        pod(5, &Value::Null)
     ]);
     let one = of_its_rollout("app@10.0.0.1", &pods);
     assert_eq!(
@@ -158,4 +168,40 @@ fn only_pods_of_the_same_rollout_count() {
     let unknown = of_its_rollout("nonode@nohost", &pods);
     assert!(unknown.ready.is_empty());
     assert!(unknown.warnings[0].contains("nonode@nohost"), "{:?}", unknown.warnings);
+}
+
+/// The first object of a name is not the one that counts.
+#[test]
+fn a_pod_that_terminates_at_the_address_of_this_nodes_pod_is_not_of_its_rollout() {
+    let mut old = pod(1, &hash("old"));
+    old["metadata"]["name"] = json!("before-web-1");
+    old["metadata"]["deletionTimestamp"] = json!("2026-08-04T13:00:31Z");
+    let new = pod(1, &hash("new"));
+    let pods = json!([old, new, pod(2, &hash("old")), pod(3, &hash("new"))]);
+    let snapshot = of_its_rollout("app@10.0.0.1", &pods);
+    assert_eq!(snapshot.ready, ["app@10.0.0.1", "app@10.0.0.3"]);
+    assert!(snapshot.draining.is_empty() && snapshot.warnings.is_empty());
+}
+
+#[test]
+fn each_pod_has_the_basename_that_its_label_says() {
+    let mut config = testing::config(Source::Pods);
+    config.names.basename = Basename::Label("app".to_owned());
+    let label = |value: &str| json!({ "app": value });
+    let pods = json!([
+        pod(1, &label("shop")),
+        pod(2, &label("billing_2")),
+        pod(3, &label("shop.v2")),
+        pod(4, &json!({"other": "shop"})),
+        pod(5, &label("")),
+    ]);
+    let snapshot = of_pods(&pods, &config);
+    assert_eq!(snapshot.ready, ["billing_2@10.0.0.2", "shop@10.0.0.1"]);
+    let dropped: Vec<_> = snapshot.dropped.iter().map(|it| (it.reason, it.count)).collect();
+    assert_eq!(dropped, [(Unnameable::Basename, 3)]);
+    assert!(
+        snapshot.dropped[0].example.contains("10.0.0.3"),
+        "{:?}",
+        snapshot.dropped
+    );
 }

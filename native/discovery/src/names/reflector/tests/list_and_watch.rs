@@ -121,8 +121,9 @@ fn check(changes: &[Change], watched: usize, kind: &str, config: &Config) -> Res
             (None, Some(before)) => ("DELETED", before),
             (None, None) => continue,
         };
-        object["metadata"]["name"] = json!(format!("object-{number}"));
-        object["metadata"]["namespace"] = json!("default");
+        // Neither tells one from another, both do.
+        object["metadata"]["name"] = json!(format!("object-{}", number % 2));
+        object["metadata"]["namespace"] = json!(format!("namespace-{}", number / 2));
         object["metadata"]["resourceVersion"] = json!(index.to_string());
         if index >= first.len() {
             let mut whole = object.clone();

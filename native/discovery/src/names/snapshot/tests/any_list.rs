@@ -1,7 +1,7 @@
 //! Whatever a list says, its names are those of the reference.
 
 use super::{Options, reference, snapshot};
-use crate::config::{IpFamily, Mode, Names, Source};
+use crate::config::{Basename, IpFamily, Mode, Names, Source};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -130,10 +130,18 @@ fn pod() -> impl Strategy<Value = Value> {
         .prop_map(|(hostname, other)| object(vec![("containers", Some(other)), ("hostname", hostname)]));
     let deleted =
         prop_oneof![2 => Just(None), 1 => Just(Some(json!("2026-08-04T13:00:31Z"))), 1 => Just(Some(Value::Null))];
-    (field(name()), deleted, field(spec), field(status)).prop_map(|(namespace, deleted, spec, status)| {
-        let metadata = object(vec![("namespace", namespace), ("deletionTimestamp", deleted)]);
-        object(vec![("metadata", Some(metadata)), ("spec", spec), ("status", status)])
-    })
+    let labels =
+        prop::option::of(words(&["web", "Shop_1", "a.b", "", "ä", "a@b"])).prop_map(|app| object(vec![("app", app)]));
+    (field(name()), deleted, field(labels), field(spec), field(status)).prop_map(
+        |(namespace, deleted, labels, spec, status)| {
+            let metadata = object(vec![
+                ("namespace", namespace),
+                ("deletionTimestamp", deleted),
+                ("labels", labels),
+            ]);
+            object(vec![("metadata", Some(metadata)), ("spec", spec), ("status", status)])
+        },
+    )
 }
 
 fn options() -> impl Strategy<Value = Options> {
@@ -146,14 +154,16 @@ fn options() -> impl Strategy<Value = Options> {
     ];
     let family = prop_oneof![Just(None), Just(Some(IpFamily::V4)), Just(Some(IpFamily::V6))];
     let domain = prop_oneof![4 => Just("cluster.local".to_owned()), 1 => Just("d".repeat(220))];
-    (mode, family, domain, any::<bool>()).prop_map(|(mode, family, domain, include_not_ready)| Options {
-        names: Names {
-            basename: "app".to_owned(),
-            mode,
-            domain,
-        },
-        family,
-        include_not_ready,
+    let basename = prop_oneof![
+        Just(Basename::Fixed("app".to_owned())),
+        Just(Basename::Label("app".to_owned()))
+    ];
+    (basename, mode, family, domain, any::<bool>()).prop_map(|(basename, mode, family, domain, include_not_ready)| {
+        Options {
+            names: Names { basename, mode, domain },
+            family,
+            include_not_ready,
+        }
     })
 }
 
@@ -194,7 +204,8 @@ fn check(body: &str, source: Source, list: &Value, options: &Options) -> Result<
         prop_assert_eq!(ours, &theirs.into_iter().collect::<Vec<_>>());
         for name in ours {
             prop_assert!(name.len() <= 255);
-            let host = name.strip_prefix("app@").unwrap();
+            let (basename, host) = name.split_once('@').unwrap();
+            prop_assert!(["app", "web", "Shop_1"].contains(&basename), "{}", name);
             prop_assert!(
                 host.bytes()
                     .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b':')),

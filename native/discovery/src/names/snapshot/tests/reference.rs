@@ -1,7 +1,7 @@
 //! What a reader of the design would write, without a thought for speed.
 
 use super::Options;
-use crate::config::{IpFamily, Mode, Names};
+use crate::config::{Basename, IpFamily, Mode, Names};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -19,17 +19,23 @@ pub(super) type Found = ([BTreeSet<String>; 3], usize);
 pub(super) fn found(list: &Value, options: &Options) -> Found {
     let mut best: BTreeMap<String, usize> = BTreeMap::new();
     let (mut dropped, mut of_other_family) = (0, 0);
-    let candidates: Vec<_> = match list["kind"].as_str() {
-        Some("PodList") => each(&list["items"]).filter_map(|pod| of_pod(pod, options)).collect(),
-        _ => each(&list["items"]).flat_map(of_endpoints).collect(),
-    };
-    for (ip, hostname, namespace, standing) in candidates {
+    let is_pods = list["kind"] == "PodList";
+    let candidates = each(&list["items"]).flat_map(|object| {
+        let rows = if is_pods {
+            of_pod(object, options).into_iter().collect()
+        } else {
+            of_endpoints(object)
+        };
+        rows.into_iter().map(move |row| (object, row))
+    });
+    for (object, (ip, hostname, namespace, standing)) in candidates {
         let standing = if standing == 1 && options.include_not_ready {
             0
         } else {
             standing
         };
-        match name(&ip, &hostname, &namespace, options) {
+        let name = basename(object, options).and_then(|it| name(it, &ip, &hostname, &namespace, options));
+        match name {
             Err(Family) => of_other_family += 1,
             Err(Other) => dropped += 1,
             Ok(name) => {
@@ -117,8 +123,26 @@ fn label(text: &Value) -> Result<&str, Nameless> {
     if good { Ok(text) } else { Err(Other) }
 }
 
-fn name(ip: &Value, hostname: &Value, namespace: &Value, options: &Options) -> Result<String, Nameless> {
-    let Names { basename, mode, domain } = &options.names;
+fn basename<'a>(object: &'a Value, options: &'a Options) -> Result<&'a str, Nameless> {
+    match &options.names.basename {
+        Basename::Fixed(basename) => Ok(basename),
+        Basename::Label(key) => {
+            let value = object["metadata"]["labels"][key].as_str().ok_or(Other)?;
+            let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            let good = (1..=63).contains(&value.len()) && value.chars().all(allowed);
+            if good { Ok(value) } else { Err(Other) }
+        }
+    }
+}
+
+fn name(
+    basename: &str,
+    ip: &Value,
+    hostname: &Value,
+    namespace: &Value,
+    options: &Options,
+) -> Result<String, Nameless> {
+    let Names { mode, domain, .. } = &options.names;
     let host = if let Mode::Hostname { service } = mode {
         format!("{}.{service}.{}.svc.{domain}", label(hostname)?, label(namespace)?)
     } else {

@@ -69,8 +69,8 @@ fn objects_without_names_do_not_take_each_others_place() {
         }))
     };
     let mut watcher = watcher();
-    watcher.feed(page_of([None, Some("#0"), None], Some("two")));
-    watcher.feed(page_of([Some("#1"), None, Some("#2")], None));
+    watcher.feed(page_of([None, Some("/#0"), None], Some("two")));
+    watcher.feed(page_of([Some("/#1"), None, Some("/#2")], None));
     assert_eq!(watcher.reflector.objects().len(), 6);
     // No event could ever change them.
     assert_eq!(watcher.request(), Request::Rest);
