@@ -40,14 +40,14 @@ defmodule LibclusterKubernetes.Strategy.Review do
   end
 
   defp meet(state) do
-    State.change(state, &Membership.meet(&1, state.connections.names, Map.keys(state.dialing.in_flight)))
+    %{names: connected, lost: lost} = state.connections
+    State.change(state, &Membership.meet(&1, connected, lost, state.dialing.in_flight))
   end
 
   defp dial(%{membership: %{answered?: false}} = state, _now), do: state
 
   defp dial(state, now) do
-    wanted = Membership.wanted(state.membership, Waiters.for_peers?(state.waiters))
-    missing = wanted |> MapSet.difference(state.connections.names) |> MapSet.to_list()
+    missing = Membership.missing(state.membership, Waiters.for_peers?(state.waiters))
     {due, dialing} = Dialing.due(state.dialing, missing, Membership.dialled_as(state.membership), now)
     Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1}))
   end
@@ -57,7 +57,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
     gone =
       for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
 
-    case Enum.reject(gone, &(&1 in Topologies.held_by_others())) do
+    case Enum.reject(gone, &Topologies.held_by_others?/1) do
       [] -> state
       names -> if Jobs.letting_go?(state.jobs), do: state, else: State.start(state, {:disconnect, names})
     end
