@@ -118,7 +118,8 @@ defmodule LibclusterKubernetes.MixProject do
   # In the order in which a team needs them; those that are not named here follow by name.
   defp guides do
     first =
-      ~w(from-libcluster modes-and-names deployments distribution docker operating monitoring diagnose upgrading hot-upgrades how-it-works)
+      ~w(from-libcluster options modes-and-names development local-cluster questions deployments distribution docker) ++
+        ~w(operating monitoring diagnose upgrading hot-upgrades costs how-it-works)
 
     guides = Path.wildcard("guides/*.md")
     Enum.filter(Enum.map(first, &"guides/#{&1}.md"), &(&1 in guides)) |> Enum.concat(guides) |> Enum.uniq()

@@ -24,9 +24,13 @@ defmodule LibclusterKubernetes.Strategy.Job do
     end)
   end
 
+  @doc "Whom `connect_nodes/4` is not to dial: who is connected was asked for once, for all who are dialled in a round."
+  @spec nobody() :: []
+  def nobody, do: []
+
   defp perform({:connect, name}, topology, _options) do
     with {:ok, node} <- NodeName.to_node(name),
-         do: Cluster.Strategy.connect_nodes(topology.topology, topology.connect, topology.list_nodes, [node])
+         do: Cluster.Strategy.connect_nodes(topology.topology, topology.connect, {__MODULE__, :nobody, []}, [node])
   end
 
   defp perform({:disconnect, names}, topology, _options), do: disconnect(topology, to_nodes(names))

@@ -2,13 +2,18 @@ defmodule LibclusterKubernetes.Strategy.Notices do
   @moduledoc false
   # What a user should know of an answer, said when it becomes true and not again while it stays so.
 
+  alias LibclusterKubernetes.Strategy.Membership
+
   @type key :: term()
 
-  @doc "The texts to log now, and the keys of all that is true, to hand in next time."
-  @spec new_ones(MapSet.t(key()), LibclusterKubernetes.Native.snapshot(), known_members :: boolean()) ::
+  @doc """
+  The texts to log now, and the keys of all that is true, to hand in next time. `answer` is a snapshot or what has changed,
+  `counts` are of all that is known then, and `known_members?` is whether anybody was known before.
+  """
+  @spec new_ones(MapSet.t(key()), LibclusterKubernetes.Native.snapshot(), Membership.counts(), boolean()) ::
           {[String.t()], MapSet.t(key())}
-  def new_ones(said, snapshot, known_members?) do
-    notices = dropped(snapshot) ++ Enum.map(snapshot.warnings, &{&1, &1}) ++ empty(snapshot, known_members?)
+  def new_ones(said, answer, counts, known_members?) do
+    notices = dropped(answer) ++ Enum.map(answer.warnings, &{&1, &1}) ++ empty(counts, known_members?)
     texts = for {key, text} <- notices, key not in said, do: text
     {texts, MapSet.new(notices, &elem(&1, 0))}
   end
@@ -19,7 +24,7 @@ defmodule LibclusterKubernetes.Strategy.Notices do
     end
   end
 
-  defp empty(%{ready: [], not_ready: [], draining: []}, true) do
+  defp empty(%{ready: 0, not_ready: 0, draining: 0}, true) do
     [
       {:empty,
        "the answer is empty, though members are known: most often the labels have changed and " <>
@@ -27,17 +32,17 @@ defmodule LibclusterKubernetes.Strategy.Notices do
     ]
   end
 
-  defp empty(%{ready: [], not_ready: [], draining: []}, false) do
+  defp empty(%{ready: 0, not_ready: 0, draining: 0}, false) do
     [{:empty, "nothing matches kubernetes_selector in this namespace"}]
   end
 
-  defp empty(%{ready: [], not_ready: [_ | _] = not_ready}, _known_members?) do
+  defp empty(%{ready: 0, not_ready: not_ready}, _known_members?) when not_ready > 0 do
     [
       {:none_ready,
-       "#{length(not_ready)} found, but none of them is ready, so there is nobody to connect to yet. If they become " <>
+       "#{not_ready} found, but none of them is ready, so there is nobody to connect to yet. If they become " <>
          "ready only once they are clustered, set kubernetes_include_not_ready: true"}
     ]
   end
 
-  defp empty(_snapshot, _known_members?), do: []
+  defp empty(_counts, _known_members?), do: []
 end

@@ -3,7 +3,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
   # What the known members mean for the connections of this moment: whom to connect to, whom to let go of, and when to
   # look again. Nearly every review finds all as the last one left it.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies}
+  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies, Waiters}
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
@@ -11,11 +11,17 @@ defmodule LibclusterKubernetes.Strategy.Review do
     if at_rest?(state), do: state, else: act(state, now)
   end
 
+  @doc "A job has ended: whoever waits for room may have it."
+  @spec go_on(State.t(), now :: integer()) :: State.t()
+  def go_on(state, now) do
+    if Dialing.refill?(state.dialing, now), do: run(state, now), else: schedule(state, now)
+  end
+
   @doc "Sees to it that the process hears `:review` when something is due."
   @spec schedule(State.t(), now :: integer()) :: State.t()
   def schedule(state, now) do
     if state.review_timer, do: Process.cancel_timer(state.review_timer)
-    times = [Membership.next_due(state.membership, now), Dialing.next_retry(state.dialing, now)]
+    times = [Membership.next_due(state.membership, now), Dialing.next_try(state.dialing, now)]
     %{state | review_timer: times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end) |> review_at(now)}
   end
 
@@ -34,12 +40,15 @@ defmodule LibclusterKubernetes.Strategy.Review do
   end
 
   defp meet(state) do
-    State.change(state, &Membership.meet(&1, state.connections.names, state.dialing.in_flight))
+    %{names: connected, lost: lost} = state.connections
+    State.change(state, &Membership.meet(&1, connected, lost, state.dialing.in_flight))
   end
 
+  defp dial(%{membership: %{answered?: false}} = state, _now), do: state
+
   defp dial(state, now) do
-    missing = state.membership |> Membership.wanted() |> MapSet.difference(state.connections.names) |> MapSet.to_list()
-    {due, dialing} = Dialing.due(state.dialing, missing, now)
+    missing = Membership.missing(state.membership, Waiters.for_peers?(state.waiters))
+    {due, dialing} = Dialing.due(state.dialing, missing, Membership.dialled_as(state.membership), now)
     Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1}))
   end
 
@@ -48,7 +57,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
     gone =
       for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
 
-    case Enum.reject(gone, &(&1 in Topologies.held_by_others())) do
+    case Enum.reject(gone, &Topologies.held_by_others?/1) do
       [] -> state
       names -> if Jobs.letting_go?(state.jobs), do: state, else: State.start(state, {:disconnect, names})
     end

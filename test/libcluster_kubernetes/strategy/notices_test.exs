@@ -3,10 +3,12 @@ defmodule LibclusterKubernetes.Strategy.NoticesTest do
 
   alias LibclusterKubernetes.Strategy.Notices
 
-  @snapshot %{ready: ["app@2"], not_ready: [], draining: [], dropped: [], warnings: []}
+  @counts %{ready: 1, not_ready: 0, draining: 0}
 
   defp new_ones(said \\ MapSet.new(), changes, known_members? \\ false) do
-    Notices.new_ones(said, Map.merge(@snapshot, changes), known_members?)
+    answer = Map.merge(%{dropped: [], warnings: []}, Map.drop(changes, Map.keys(@counts)))
+    counts = Map.merge(@counts, Map.take(changes, Map.keys(@counts)))
+    Notices.new_ones(said, answer, counts, known_members?)
   end
 
   test "what cannot be named is said once, not again when only its count changes" do
@@ -20,13 +22,13 @@ defmodule LibclusterKubernetes.Strategy.NoticesTest do
   end
 
   test "an empty answer is explained by what it most often is" do
-    assert {[text], _} = new_ones(MapSet.new(), %{ready: []}, true)
+    assert {[text], _} = new_ones(MapSet.new(), %{ready: 0}, true)
     assert text =~ "kubernetes_selector no longer matches"
-    assert {["nothing matches" <> _], _} = new_ones(%{ready: []})
+    assert {["nothing matches" <> _], _} = new_ones(%{ready: 0})
   end
 
   test "an answer in which nobody is ready points to the option" do
-    assert {[text], _} = new_ones(%{ready: [], not_ready: ["app@2"]})
+    assert {[text], _} = new_ones(%{ready: 0, not_ready: 1})
     assert text =~ "kubernetes_include_not_ready: true"
   end
 
