@@ -9,6 +9,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
   alias LibclusterKubernetes.Diagnosis
   alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Topology}
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   @guide File.read!("guides/diagnose.md")
