@@ -179,9 +179,12 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp notify(state, snapshot) do
     known_members? = not Enum.empty?(Membership.held(state.membership))
-    {texts, said} = Notices.new_ones(state.said, snapshot, known_members?)
+    state.notices |> Notices.heard(snapshot, known_members?, now()) |> say(state)
+  end
+
+  defp say({texts, notices}, state) do
     Enum.each(texts, &Log.write(state.topology, {:warn, &1}))
-    %{state | said: said}
+    %{state | notices: notices}
   end
 
   defp observe(state, snapshot) do
@@ -209,7 +212,7 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | waiters: Waiters.answer(state.waiters, progress)}
   end
 
-  defp tick(state), do: state |> Review.run(now()) |> schedule_tick()
+  defp tick(state), do: state.notices |> Notices.due(now()) |> say(state) |> Review.run(now()) |> schedule_tick()
 
   defp schedule_tick(state) do
     interval = state.options.values.polling_interval
