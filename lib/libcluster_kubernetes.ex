@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes do
   @external_resource readme = Path.join(__DIR__, "../README.md")
   @moduledoc readme |> File.read!() |> String.split("<!-- moduledoc -->") |> Enum.at(1, "")
 
-  alias LibclusterKubernetes.{Await, Diagnosis, Info, Readiness}
+  alias LibclusterKubernetes.{Await, Diagnosis, Info, Plain, Readiness}
   alias LibclusterKubernetes.Strategy.Topologies
   alias LibclusterKubernetes.Diagnosis.{Subject, Surroundings}
 
@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes do
   end
 
   @doc """
-  What this topology knows and does at this moment: whether it watches, since when, its last success and error, its
+  What this topology knows and does at this moment: whether it watches, since when, whether the API fails and why, its
   members, and how many requests it made. See `t:LibclusterKubernetes.Info.t/0`.
 
   `{:error, :not_found}`: no process of this VM runs such a topology with `LibclusterKubernetes.Strategy`.
@@ -27,7 +27,7 @@ defmodule LibclusterKubernetes do
   def info(topology) do
     case Topologies.whereis(topology) do
       nil -> {:error, :not_found}
-      pid -> {:ok, GenServer.call(pid, :info)}
+      pid -> {:ok, pid |> GenServer.call(:info) |> Info.locate(fn -> GenServer.call(pid, :options) end)}
     end
   catch
     # It has ended meanwhile.
@@ -35,20 +35,38 @@ defmodule LibclusterKubernetes do
   end
 
   @doc """
+  What `info/1` and `diagnose/2` answer, as every JSON encoder takes it: maps with strings for keys, lists, strings, numbers,
+  booleans and `nil`. Atoms become strings, times ISO 8601 and tuples lists.
+
+      $ bin/my_app rpc "LibclusterKubernetes.diagnose(:k8s) |> LibclusterKubernetes.to_map() |> Jason.encode!() |> IO.puts()"
+  """
+  @spec to_map(Info.t() | Diagnosis.t()) :: %{String.t() => term()}
+  def to_map(%module{} = found) when module in [Info, Diagnosis], do: Plain.new(found)
+
+  @doc """
   Waits until this topology has formed its cluster, as far as one can know, and says how the waiting ended:
 
-    * `:answered` - without `:peers`: the first answer of the API was acted on, which means that every ready member of it
-      is connected or was tried once
-    * `:peers` - so many members are connected
-    * `:timeout` - neither came in time, or the topology is not running; at once where it is idle (see
-      `LibclusterKubernetes.Options`)
+    * `{:ok, :answered}` - without `:peers`: the first answer of the API was acted on, which means that every ready member
+      of it is connected or was tried once
+    * `{:ok, :peers}` - with `:peers`: so many nodes are connected
+    * `{:error, :timeout}` - that did not come in time, or no process of this VM runs the topology; at once where the
+      topology is idle (see `LibclusterKubernetes.Options`)
 
   Blocks the caller only. `LibclusterKubernetes.Await` does the same as a child of a supervisor.
 
+  Whoever is connected counts for `:peers`, whether or not an answer names it already; shells and other hidden nodes do not.
+  While somebody waits for peers, members that are not ready are connected to as well: pods that become ready only after
+  their start would otherwise wait for each other in vain.
+
+  Raises `ArgumentError` where an argument is wrong.
+
+      iex> LibclusterKubernetes.await(:no_such_topology, timeout: 0)
+      {:error, :timeout}
+
   ## Options
 
-    * `:peers` (default `nil`) - how many members, this node not counted, must be connected; `nil` waits for the first
-      answer instead
+    * `:peers` (default `nil`) - how many nodes, this one not counted, must be connected; `nil` waits for the first answer
+      instead
     * `:timeout` (default `10_000`) - milliseconds after which it is over
   """
   @spec await(atom(), peers: pos_integer() | nil, timeout: non_neg_integer()) :: Await.ending()

@@ -6,23 +6,24 @@ defmodule LibclusterKubernetes.LayoutTest do
   # From the ground up. A room is a folder, or a file at the top.
   @may_use %{
     "native/" => ~w(),
+    "plain" => ~w(),
     "options/" => ~w(),
     "options" => ~w(options/),
     # The parts of the process know nothing of those who ask it.
     "strategy/" => ~w(native/ options),
-    "info" => ~w(strategy/),
+    "info" => ~w(options strategy/),
     "telemetry/" => ~w(),
     "telemetry" => ~w(telemetry/ strategy/ native/ options),
     "readiness" => ~w(info),
     "strategy" => ~w(strategy/ native/ options info telemetry),
     "application" => ~w(strategy/ diagnosis/),
-    "await" => ~w(strategy/),
+    "await" => ~w(strategy strategy/),
     # It finds the process of a topology, and whether one is configured with our strategy.
     "diagnosis/" => ~w(native/ options strategy strategy/),
     "diagnosis" => ~w(diagnosis/ native/ options),
     "manifests/" => ~w(options),
     "mix/tasks/" => ~w(manifests/ options strategy),
-    "libcluster_kubernetes" => ~w(await diagnosis diagnosis/ info readiness strategy/)
+    "libcluster_kubernetes" => ~w(await diagnosis diagnosis/ info plain readiness strategy/)
   }
 
   @root Path.expand("..", __DIR__)

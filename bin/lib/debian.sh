@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Debians in folders, with the Elixir and OTP that they have, for bin/test-matrix and bin/docs. Sourced after setup.sh, with
 # `root` set to the repository; needs root, debootstrap, and Rust from rustup.
 #
@@ -36,7 +36,7 @@ debian_copy() {
   rm -rf "$debian/repo.new"
   mkdir -p "$debian/repo.new"
   git -C "$root" ls-files -z --cached --others --exclude-standard | (
-    cd "$root"
+    cd "$root" || exit
     # Without files that are deleted, but not yet so in git.
     xargs -0 -r ls -d 2>/dev/null | tar -c -T - | tar -x -C "$debian/repo.new"
   )

@@ -12,6 +12,9 @@ defmodule LibclusterKubernetes.Await do
   It is a child without a process: its supervisor starts the children after it when the waiting is over, however it
   ended. That is logged where it was the timeout.
 
+  It waits only for a topology that runs, so `Cluster.Supervisor` stands before it. Where none does, as on a laptop without
+  topologies, it holds up nothing; that is a warning where the topology is configured all the same, or where others run.
+
   ## Options
 
     * `:topology` (required) - the name of the topology in `config :libcluster`
@@ -20,38 +23,66 @@ defmodule LibclusterKubernetes.Await do
 
   require Logger
 
+  alias LibclusterKubernetes.Strategy
   alias LibclusterKubernetes.Strategy.Topologies
 
   @typedoc "How the waiting ended, see `LibclusterKubernetes.await/2`."
-  @type ending :: :answered | :peers | :timeout
+  @type ending :: {:ok, :answered | :peers} | {:error, :timeout}
 
   # How often a topology that is not there is looked for, in milliseconds.
   @look_again 20
 
+  @defaults [peers: nil, timeout: 10_000]
+
   @doc false
   def child_spec(opts) do
-    %{id: {__MODULE__, Keyword.fetch!(opts, :topology)}, start: {__MODULE__, :start_link, [opts]}, restart: :temporary}
+    {topology, _opts} = child_options!(opts)
+    %{id: {__MODULE__, topology}, start: {__MODULE__, :start_link, [opts]}, restart: :temporary}
   end
 
   @doc false
   @spec start_link(keyword()) :: :ignore
   def start_link(opts) do
-    {topology, opts} = Keyword.pop!(opts, :topology)
-
-    if await(topology, opts) == :timeout do
-      Logger.warning(
-        "[libcluster_kubernetes] the start goes on without what was waited for: topology #{inspect(topology)}, " <>
-          "#{inspect(opts)}. LibclusterKubernetes.diagnose(#{inspect(topology)}) says what is missing"
-      )
-    end
-
+    {topology, opts} = child_options!(opts)
+    # libcluster's supervisor starts its topologies before the children after it.
+    if Topologies.whereis(topology), do: hold_up(topology, opts), else: pass(topology, Topologies.names())
     :ignore
   end
+
+  defp hold_up(topology, opts) do
+    if await(topology, opts) == {:error, :timeout} do
+      warn(
+        "the start goes on without what was waited for: topology #{inspect(topology)}, #{inspect(opts)}. " <>
+          "LibclusterKubernetes.diagnose(#{inspect(topology)}) says what is missing"
+      )
+    end
+  end
+
+  defp pass(topology, running) do
+    cond do
+      topology in Topologies.configured(Strategy) ->
+        warn(
+          "the start goes on without waiting: topology #{inspect(topology)} is configured, but no process runs it. " <>
+            "{Cluster.Supervisor, [topologies, [name: MyApp.ClusterSupervisor]]} must be a child before LibclusterKubernetes.Await"
+        )
+
+      running != [] ->
+        warn(
+          "the start goes on without waiting: no topology #{inspect(topology)} runs with LibclusterKubernetes.Strategy, " <>
+            "but #{Enum.map_join(running, ", ", &inspect/1)}"
+        )
+
+      true ->
+        Logger.debug("[libcluster_kubernetes] nothing to wait for: no topology #{inspect(topology)} runs")
+    end
+  end
+
+  defp warn(text), do: Logger.warning("[libcluster_kubernetes] " <> text)
 
   @doc false
   @spec await(atom(), keyword()) :: ending()
   def await(topology, opts) do
-    opts = Keyword.merge([peers: nil, timeout: 10_000], opts)
+    opts = options!(topology, opts)
     until = System.monotonic_time(:millisecond) + opts[:timeout]
     await_process(topology, opts[:peers], until)
   end
@@ -61,7 +92,7 @@ defmodule LibclusterKubernetes.Await do
 
     case {Topologies.whereis(topology), max(left, 0)} do
       {_pid_or_nil, 0} ->
-        :timeout
+        {:error, :timeout}
 
       {nil, left} ->
         look_again(topology, peers, until, left)
@@ -70,7 +101,7 @@ defmodule LibclusterKubernetes.Await do
         try do
           # Nobody will ever come.
           if GenServer.call(pid, :options).idle,
-            do: :timeout,
+            do: {:error, :timeout},
             else: GenServer.call(pid, {:await, peers, left}, :infinity)
         catch
           # It restarts.
@@ -84,5 +115,43 @@ defmodule LibclusterKubernetes.Await do
     after
       min(left, @look_again) -> await_process(topology, peers, until)
     end
+  end
+
+  defp child_options!(opts) do
+    unless Keyword.keyword?(opts) and Keyword.has_key?(opts, :topology) do
+      raise ArgumentError,
+            "LibclusterKubernetes.Await needs the name of a topology, as in {LibclusterKubernetes.Await, topology: :k8s}, " <>
+              "but got #{inspect(opts)}"
+    end
+
+    {topology, opts} = Keyword.pop!(opts, :topology)
+    {topology, options!(topology, opts)}
+  end
+
+  defp options!(topology, opts) do
+    unless is_atom(topology) and topology != nil do
+      raise ArgumentError,
+            "a topology is waited for by its name, an atom as in config :libcluster, not by #{inspect(topology)}"
+    end
+
+    unless Keyword.keyword?(opts), do: raise(ArgumentError, "options are a keyword list, not #{inspect(opts)}")
+    Enum.each(opts, &check!/1)
+    Keyword.merge(@defaults, opts)
+  end
+
+  defp check!({:peers, nil}), do: :ok
+  defp check!({:peers, peers}) when is_integer(peers) and peers > 0, do: :ok
+  defp check!({:timeout, timeout}) when is_integer(timeout) and timeout >= 0, do: :ok
+
+  defp check!({:peers, other}),
+    do: wrong!(:peers, other, "nil or a number of members, at least 1, this node not counted")
+
+  defp check!({:timeout, other}), do: wrong!(:timeout, other, "milliseconds, an integer of at least 0")
+
+  defp check!({name, _}),
+    do: raise(ArgumentError, "the option #{inspect(name)} is unknown: there are :peers and :timeout")
+
+  defp wrong!(name, value, expected) do
+    raise ArgumentError, "the option #{name} is #{inspect(value)}, but must be #{expected}"
   end
 end

@@ -3,6 +3,7 @@ defmodule LibclusterKubernetes.Info do
   What a topology knows and does, at one moment. See `LibclusterKubernetes.info/1`.
   """
 
+  alias LibclusterKubernetes.Options
   alias LibclusterKubernetes.Strategy.{Membership, State}
 
   @enforce_keys [
@@ -13,6 +14,7 @@ defmodule LibclusterKubernetes.Info do
     :since,
     :last_success,
     :last_error,
+    :failing,
     :resource_version,
     :members,
     :held_back,
@@ -24,15 +26,17 @@ defmodule LibclusterKubernetes.Info do
   @typedoc """
     * `topology` - its name in `config :libcluster`
     * `source` - where addresses come from: `kubernetes_ip_lookup_mode`
-    * `namespace` - `kubernetes_namespace`; `nil` is the service account's own
+    * `namespace` - where it looks: `kubernetes_namespace`, or what the service account's file `namespace` says; `nil` where
+      that cannot be read
     * `mode` - `:watch` while changes come by themselves (also for the moment between two watches), `:poll` while each
       tick asks, `:starting` before the first answer, `:idle` where nothing is asked for, because `kubernetes_selector` or
-      `kubernetes_node_basename` is `nil`
+      `kubernetes_node_basename` is `nil`. It stays what it was while the API fails: see `failing`
     * `since` - when that mode began; `nil` before the first answer
     * `last_success` - when the last list was complete, or a watch was opened or told something; a watch is silent
       while nothing changes
     * `last_error` - the last error, though it may be over: its `kind`, `status` (HTTP), `message` and
       `advice`, and when (`at`)
+    * `failing` - `nil` while the API answers; otherwise since when it does not, and why. Members are what they were before
     * `resource_version` - the server's mark of the last change that came; `nil` before the first answer
     * `members` - everybody in the answers but this node, and everybody who is gone and not yet let go of
     * `held_back` - members that have been absent for `kubernetes_disconnect_after` and stay all the same, because the list
@@ -48,6 +52,7 @@ defmodule LibclusterKubernetes.Info do
           since: DateTime.t() | nil,
           last_success: DateTime.t() | nil,
           last_error: last_error() | nil,
+          failing: failing() | nil,
           resource_version: String.t() | nil,
           members: [member()],
           held_back: held_back() | nil,
@@ -58,6 +63,16 @@ defmodule LibclusterKubernetes.Info do
   @typedoc "`advice` is what to do about it, where that is known."
   @type last_error :: %{
           at: DateTime.t(),
+          kind: atom(),
+          status: 100..599 | nil,
+          message: String.t(),
+          advice: String.t() | nil
+        }
+
+  @typedoc "Since when, how many errors there were, and the last one. `advice` as in `t:last_error/0`."
+  @type failing :: %{
+          since: DateTime.t(),
+          errors: pos_integer(),
           kind: atom(),
           status: 100..599 | nil,
           message: String.t(),
@@ -87,6 +102,7 @@ defmodule LibclusterKubernetes.Info do
       since: activity.since,
       last_success: activity.last_success,
       last_error: last_error(activity.last_error),
+      failing: failing(activity, state.incident),
       resource_version: state.resource_version,
       members: members(state.membership, connected),
       held_back: state.held_back,
@@ -95,8 +111,31 @@ defmodule LibclusterKubernetes.Info do
     }
   end
 
+  @doc false
+  # The namespace in use. Files are read by whoever asks: the process of the topology waits for none.
+  @spec locate(t(), (() -> Options.t())) :: t()
+  def locate(%{namespace: nil} = info, options) do
+    case File.read(Path.join(options.().values.kubernetes_service_account_path, "namespace")) do
+      {:ok, text} -> %{info | namespace: namespace(String.trim(text))}
+      {:error, _} -> info
+    end
+  end
+
+  def locate(info, _options), do: info
+
+  # As the native library takes it.
+  defp namespace(text), do: if(text =~ ~r/\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\z/, do: text)
+
   defp last_error(nil), do: nil
-  defp last_error({at, error}), do: error |> Map.take([:kind, :status, :message, :advice]) |> Map.put(:at, at)
+  defp last_error({at, error}), do: error |> reason() |> Map.put(:at, at)
+
+  defp failing(%{failing_since: nil}, _incident), do: nil
+
+  defp failing(%{failing_since: since, last_error: {_at, error}}, incident) do
+    error |> reason() |> Map.merge(%{since: since, errors: incident.errors})
+  end
+
+  defp reason(error), do: Map.take(error, [:kind, :status, :message, :advice])
 
   defp members(membership, connected) do
     membership

@@ -22,9 +22,9 @@ defmodule LibclusterKubernetes.Strategy do
   One process per topology, which never waits: a thread of the NIF asks the API and sends the answers as messages;
   each node is connected to by a task of its own.
 
-  * The thread lists once and then watches; every change arrives as a snapshot, all names of a complete state of the
-    API. Where it may not watch, every tick (`polling_interval` ± 10 %) asks for a list.
-  * A snapshot replaces the known members. An error replaces nothing. Every tick connects to known members that are not
+  * The thread lists once and then watches. Where it may not watch, every tick (`polling_interval` ± 10 %) asks for a list.
+  * First comes a snapshot, all names of a complete state of the API, and then what changes of it: one member among thousands
+    costs the same as one among ten. Whoever has missed a change begins anew with a snapshot. An error changes nothing. Every tick connects to known members that are not
     connected.
   * A member in the answer is never let go of, ready or not, draining or not. A lost link to one is made again.
   * A member whose connection closes is gone: OTP notices that by itself.
@@ -74,8 +74,7 @@ defmodule LibclusterKubernetes.Strategy do
   def init({topology, options}) do
     # A code purge kills the tasks that run purged code; it is not to end the topology with them.
     Process.flag(:trap_exit, true)
-    # From now on this topology can be found, and asked to leave.
-    {:ok, topology |> State.new(options) |> State.publish(), {:continue, :start}}
+    {:ok, State.new(topology, options), {:continue, :start}}
   end
 
   @impl GenServer
@@ -102,7 +101,9 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_call(:info, _from, state), do: {:reply, Info.new(state, State.connected(state)), state}
 
   def handle_call({:await, peers, timeout}, from, state) do
-    {:noreply, answer_waiters(%{state | waiters: Waiters.add(state.waiters, from, peers, timeout)})}
+    # What is at rest may not be for whoever waits.
+    state = %{state | waiters: Waiters.add(state.waiters, from, peers, timeout), at_rest: nil}
+    {:noreply, state |> Review.run(now()) |> answer_waiters()}
   end
 
   @impl GenServer
@@ -139,13 +140,24 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_info(_other, state), do: {:noreply, state}
 
   # What the worker says.
-  defp heard({:snapshot, snapshot}, %{membership: known} = state) do
-    state = state |> notify(snapshot) |> observe(snapshot)
-    {came, gone} = changes = Membership.changes(known, state.membership)
-    state = state |> end_incident({:answer, came, gone}) |> Review.run(now()) |> answer_waiters()
-    Telemetry.snapshot(state.options, snapshot, changes)
-    :ok = Native.acknowledge(state.worker, state.ref)
-    state
+  defp heard({:snapshot, snapshot}, state) do
+    answered(%{state | changes: 0}, snapshot, &Membership.observe(&1, self_name(), snapshot, now()))
+  end
+
+  # A worker is to be replaced that has lost changes, or whose changes were lost: the next one begins with a snapshot.
+  defp heard({:changed, _mark, _gone, _news}, %{changes: :lost} = state), do: state
+
+  defp heard({:changed, mark, gone, news}, state) do
+    changed = Membership.change(state.membership, self_name(), gone, news, now())
+
+    case {state.changes + 1, Membership.size(changed)} do
+      ^mark ->
+        answered(%{state | changes: state.changes + 1}, news, fn _before -> changed end)
+
+      expected ->
+        Log.out_of_step(state.topology, expected, mark)
+        %{state | changes: :lost}
+    end
   end
 
   # Nearly every poll ends here: nothing in it grows with the number of members.
@@ -177,9 +189,20 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | activity: Activity.watched(state.activity, watched)}
   end
 
-  defp notify(state, snapshot) do
-    known_members? = not Enum.empty?(Membership.held(state.membership))
-    state.notices |> Notices.heard(snapshot, known_members?, now()) |> say(state)
+  # An answer, whole or what has changed: the cost of the latter does not grow with the number of members.
+  defp answered(%{membership: before} = state, answer, change) do
+    activity = Activity.heard(state.activity, DateTime.utc_now())
+    state = %{state | activity: activity, resource_version: answer.resource_version}
+    state = state |> State.hold(answer) |> State.change(change) |> notify(answer, Membership.anybody?(before))
+    {came, gone} = changes = Membership.changes(before, state.membership)
+    state = state |> end_incident({:answer, came, gone}) |> Review.run(now()) |> answer_waiters()
+    Telemetry.snapshot(state.options, answer, state.membership, changes)
+    :ok = Native.acknowledge(state.worker, state.ref)
+    state
+  end
+
+  defp notify(state, answer, known_members?) do
+    state.notices |> Notices.heard(answer, state.membership.counts, known_members?, now()) |> say(state)
   end
 
   defp say({texts, notices}, state) do
@@ -187,17 +210,11 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | notices: notices}
   end
 
-  defp observe(state, snapshot) do
-    activity = Activity.heard(state.activity, DateTime.utc_now())
-    state = %{state | activity: activity, resource_version: snapshot.resource_version}
-    State.change(state, &Membership.observe(&1, Atom.to_string(node()), snapshot, now()))
-  end
-
   defp end_incident(state, ending) do
     Telemetry.recovery(state.options, state.incident, ending, now())
     {incident, log} = Incident.ended(state.incident, ending, now())
     Log.write(state.topology, log)
-    %{state | incident: incident}
+    %{state | incident: incident, activity: Activity.recovered(state.activity)}
   end
 
   defp ended(task, result, state) do
@@ -208,7 +225,8 @@ defmodule LibclusterKubernetes.Strategy do
   defp answer_waiters(%{waiters: []} = state), do: state
 
   defp answer_waiters(state) do
-    progress = Waiters.progress(state.membership, state.dialing, State.connected(state))
+    hidden = MapSet.new(Node.list(:hidden), &Atom.to_string/1)
+    progress = Waiters.progress(state.membership, state.dialing, State.connected(state), hidden)
     %{state | waiters: Waiters.answer(state.waiters, progress)}
   end
 
@@ -227,6 +245,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   # It knows this node by the name that it was started with.
   defp refresh(%{worker: worker, node: node}) when worker == nil or node != node(), do: :outdated
+  defp refresh(%{changes: :lost}), do: :outdated
   defp refresh(state), do: Native.refresh(state.worker)
 
   # In the place of another one: what is known stays, and what that one still sends is ignored.
@@ -234,12 +253,14 @@ defmodule LibclusterKubernetes.Strategy do
     case state.options |> Options.to_native() |> Native.start(self()) do
       {:ok, {worker, ref}} ->
         if state.worker, do: :ok = Native.stop(state.worker)
-        %{state | worker: worker, ref: ref, node: node()}
+        %{state | worker: worker, ref: ref, node: node(), changes: 0}
 
       {:error, text} ->
         heard({:error, Native.library_error(text)}, state)
     end
   end
+
+  defp self_name, do: Atom.to_string(node())
 
   defp now, do: System.monotonic_time(:millisecond)
 end

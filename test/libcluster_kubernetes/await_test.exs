@@ -3,10 +3,12 @@ defmodule LibclusterKubernetes.AwaitTest do
 
   import ExUnit.CaptureLog
   import LibclusterKubernetes, only: [await: 1, await: 2]
-  import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
+  import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
 
   alias LibclusterKubernetes.Await
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+
+  doctest LibclusterKubernetes, only: [await: 2]
 
   setup context, do: Topology.alone(context)
 
@@ -21,22 +23,22 @@ defmodule LibclusterKubernetes.AwaitTest do
       members(context, ["10.0.0.1", "10.0.0.2"])
       Recorder.unreachable(context.recorder, [:"app@10.0.0.2"])
       start_supervised!(spec(context))
-      assert await(context.topology) == :answered
+      assert await(context.topology) == {:ok, :answered}
       assert_received {:connect, :"app@10.0.0.1", true}
       assert_received {:connect, :"app@10.0.0.2", false}
     end
 
     test "is over when the answer names nobody", context do
       start_supervised!(spec(context))
-      assert await(context.topology) == :answered
+      assert await(context.topology) == {:ok, :answered}
     end
 
     test "an error is no answer", context do
       FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 403}}}])
       start_supervised!(spec(context))
-      assert await(context.topology, timeout: 300) == :timeout
+      assert await(context.topology, timeout: 300) == {:error, :timeout}
       FakeApiserver.no_faults(context.server)
-      assert await(context.topology) == :answered
+      assert await(context.topology) == {:ok, :answered}
     end
   end
 
@@ -44,37 +46,68 @@ defmodule LibclusterKubernetes.AwaitTest do
     test "is over when so many are connected, whenever they come", context do
       members(context, ["10.0.0.1"])
       start_supervised!(spec(context))
-      assert await(context.topology, peers: 1) == :peers
-      assert await(context.topology, peers: 2, timeout: 100) == :timeout
+      assert await(context.topology, peers: 1) == {:ok, :peers}
+      assert await(context.topology, peers: 2, timeout: 100) == {:error, :timeout}
 
       waiting = Task.async(fn -> await(context.topology, peers: 2) end)
       members(context, ["10.0.0.1", "10.0.0.2"])
-      assert Task.await(waiting) == :peers
+      assert Task.await(waiting) == {:ok, :peers}
+    end
+
+    test "counts whoever is connected, before any answer names it", context do
+      FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 403}}}])
+      start_supervised!(spec(context))
+      Recorder.connect(context.recorder, :"new@10.0.0.9")
+      assert await(context.topology, peers: 1) == {:ok, :peers}
+      assert await(context.topology, timeout: 10) == {:error, :timeout}
+    end
+
+    test "members that become ready only after their start find each other meanwhile", context do
+      not_ready = ["10.0.0.1", "10.0.0.2"]
+      FakeApiserver.put(context.server, "endpoints", "app", endpoints([], not_ready: not_ready))
+      start_supervised!(spec(context))
+      # Nobody waits: nobody is connected to.
+      assert await(context.topology) == {:ok, :answered}
+      refute_received {:connect, _, _}
+
+      assert await(context.topology, peers: 2) == {:ok, :peers}
+      assert_received {:connect, :"app@10.0.0.1", true}
+      assert_received {:connect, :"app@10.0.0.2", true}
+    end
+
+    test "nobody new that is not ready is connected to when the waiting is over", context do
+      FakeApiserver.put(context.server, "endpoints", "app", endpoints([], not_ready: ["10.0.0.1"]))
+      Recorder.unreachable(context.recorder, [:"app@10.0.0.1"])
+      pid = start_supervised!(spec(context))
+      assert await(context.topology) == {:ok, :answered}
+      assert await(context.topology, peers: 1, timeout: 100) == {:error, :timeout}
+      assert_receive {:connect, :"app@10.0.0.1", false}
+      Topology.wait_until(fn -> :sys.get_state(pid).dialing.missing == %{} end)
     end
 
     test "a topology that starts later, or again, is waited for", context do
       members(context, ["10.0.0.1"])
       waiting = Task.async(fn -> await(context.topology, peers: 1) end)
       pid = start_supervised!(%{spec(context) | restart: :permanent})
-      assert Task.await(waiting) == :peers
+      assert Task.await(waiting) == {:ok, :peers}
 
       waiting = Task.async(fn -> await(context.topology, peers: 2) end)
       Topology.wait_until(fn -> :sys.get_state(pid).waiters != [] end)
       Process.exit(pid, :kill)
       members(context, ["10.0.0.1", "10.0.0.2"])
-      assert Task.await(waiting) == :peers
+      assert Task.await(waiting) == {:ok, :peers}
     end
 
     test "nobody waits any longer when the time is over", context do
       pid = start_supervised!(spec(context))
-      assert await(context.topology, peers: 1, timeout: 50) == :timeout
+      assert await(context.topology, peers: 1, timeout: 50) == {:error, :timeout}
       assert :sys.get_state(pid).waiters == []
     end
   end
 
   test "a topology that is not there is a timeout", context do
-    assert await(context.topology, timeout: 50) == :timeout
-    assert await(context.topology, timeout: 0) == :timeout
+    assert await(context.topology, timeout: 50) == {:error, :timeout}
+    assert await(context.topology, timeout: 0) == {:error, :timeout}
   end
 
   describe "as a child" do
@@ -89,9 +122,51 @@ defmodule LibclusterKubernetes.AwaitTest do
     end
 
     test "a timeout is logged, and the start goes on", context do
+      start_supervised!(spec(context))
       log = capture_log(fn -> assert Await.start_link(topology: context.topology, peers: 3, timeout: 10) == :ignore end)
       assert log =~ "peers: 3"
       assert log =~ "diagnose"
+    end
+
+    # Its timeout is longer than a test may take.
+    test "a topology that does not run is not waited for", context do
+      other = :"another than #{context.topology}"
+      opts = [topology: other, peers: 1, timeout: 3_600_000]
+      assert capture_log(fn -> assert Await.start_link(opts) == :ignore end) =~ "another than"
+
+      start_supervised!(spec(context))
+      log = capture_log(fn -> assert Await.start_link(opts) == :ignore end)
+      assert log =~ "no topology #{inspect(other)} runs"
+      assert log =~ inspect(context.topology)
+    end
+  end
+
+  describe "wrong arguments are refused" do
+    for {opts, text} <- [
+          {[peers: 0], "the option peers is 0, but must be nil or a number of members"},
+          {[peers: "2"], ~s(the option peers is "2")},
+          {[timeout: :infinity], "the option timeout is :infinity, but must be milliseconds"},
+          {[timeout: -1], "the option timeout is -1"},
+          {[peer: 1], "the option :peer is unknown: there are :peers and :timeout"},
+          {:peers, "options are a keyword list, not :peers"}
+        ] do
+      test "as #{inspect(opts)}" do
+        assert_raise ArgumentError, ~r/#{Regex.escape(unquote(text))}/, fn -> await(:k8s, unquote(opts)) end
+      end
+    end
+
+    test "as a topology that is no name" do
+      assert_raise ArgumentError, ~r/by its name, an atom as in config :libcluster, not by "k8s"/, fn ->
+        await("k8s")
+      end
+    end
+
+    test "before a child is started" do
+      assert_raise ArgumentError, ~r/needs the name of a topology/, fn -> Await.child_spec(peers: 1) end
+
+      assert_raise ArgumentError, ~r/the option timeout is nil/, fn ->
+        Await.child_spec(topology: :k8s, timeout: nil)
+      end
     end
   end
 end

@@ -6,7 +6,7 @@ defmodule LibclusterKubernetes.InfoTest do
 
   alias LibclusterKubernetes.{Info, Options}
   alias LibclusterKubernetes.Strategy.State
-  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+  alias LibclusterKubernetes.Test.{FakeApiserver, JSON, Recorder, Topology}
 
   doctest LibclusterKubernetes, only: [info: 1]
 
@@ -51,13 +51,69 @@ defmodule LibclusterKubernetes.InfoTest do
   end
 
   test "an error stays the last one after its end", context do
-    FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 403}}, times: 1}])
+    FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 403}}}])
     start(context, [])
     wait_until(fn -> info(context).last_error != nil end)
     assert %{mode: :starting, since: nil, resource_version: nil, members: []} = info(context)
-    wait_until(fn -> info(context).mode == :poll end)
+    FakeApiserver.no_faults(context.server)
+    wait_until(fn -> match?(%{mode: :poll, failing: nil}, info(context)) end)
     assert %{kind: :forbidden, status: 403, message: message, at: %DateTime{}} = info(context).last_error
     assert message =~ "cannot list endpoints"
+  end
+
+  test "while the API fails, the mode and the members are what they were, and since when and why is there", context do
+    FakeApiserver.put(context.server, "endpoints", "app", endpoints(["10.0.0.1"]))
+    start(context, kubernetes_watch: :auto)
+    wait_until(fn -> match?(%{mode: :watch, failing: nil, members: [_]}, info(context)) end)
+
+    FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 503}}}])
+    FakeApiserver.cut_connections(context.server)
+    wait_until(fn -> match?(%{failing: %{errors: errors}} when errors > 1, info(context)) end)
+    assert %{mode: :watch, members: [%{name: "app@10.0.0.1", connected?: true}], failing: failing} = info(context)
+    assert %{kind: :server, status: 503, message: _, advice: _, since: %DateTime{} = since} = failing
+    assert DateTime.compare(since, info(context).last_error.at) == :lt
+
+    FakeApiserver.no_faults(context.server)
+    wait_until(fn -> info(context).failing == nil end)
+  end
+
+  test "it is fit for JSON, whatever is in it", context do
+    FakeApiserver.put(context.server, "endpoints", "app", endpoints(["10.0.0.1"]))
+    start(context, kubernetes_disconnect_after: 20)
+    wait_until(fn -> match?([%{connected?: true}], info(context).members) end)
+    FakeApiserver.put(context.server, "endpoints", "app", endpoints([]))
+    wait_until(fn -> info(context).held_back != nil end)
+
+    info = info(context)
+    map = LibclusterKubernetes.to_map(info)
+    assert map == map |> JSON.encode() |> JSON.decode!()
+    assert %{"mode" => "poll", "failing" => nil, "held_back" => %{"reason" => "empty", "since" => since}} = map
+    assert since == DateTime.to_iso8601(info.held_back.since)
+    assert [%{"name" => "app@10.0.0.1", "standing" => "absent", "connected?" => true}] = map["members"]
+
+    odd = %{
+      info
+      | held_back: %{info.held_back | reason: {:strangers, 5}},
+        source: Elixir.String,
+        last_error: %{at: <<255>>}
+    }
+
+    map = LibclusterKubernetes.to_map(odd)
+    assert map == map |> JSON.encode() |> JSON.decode!()
+
+    assert %{"held_back" => %{"reason" => ["strangers", 5]}, "source" => "String", "last_error" => %{"at" => "<<255>>"}} =
+             map
+  end
+
+  test "the namespace is the service account's, where the options name none", context do
+    File.write!(Path.join(context.server.service_account, "namespace"), "team-a\n")
+    start(context, kubernetes_namespace: nil)
+    assert info(context).namespace == "team-a"
+
+    File.write!(Path.join(context.server.service_account, "namespace"), "No namespace")
+    assert info(context).namespace == nil
+    File.rm!(Path.join(context.server.service_account, "namespace"))
+    assert info(context).namespace == nil
   end
 
   test "a topology that asks for nothing, as a required option is nil" do

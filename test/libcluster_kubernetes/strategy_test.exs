@@ -360,7 +360,7 @@ defmodule LibclusterKubernetes.StrategyTest do
         log =
           capture_log(fn ->
             start(context, [{option, nil}])
-            assert LibclusterKubernetes.await(context.topology) == :timeout
+            assert LibclusterKubernetes.await(context.topology) == {:error, :timeout}
             assert {:ok, %{mode: :idle}} = LibclusterKubernetes.info(context.topology)
             stop_supervised!(context.topology)
           end)

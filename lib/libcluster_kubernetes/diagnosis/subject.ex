@@ -10,14 +10,13 @@ defmodule LibclusterKubernetes.Diagnosis.Subject do
   @doc "The names of all topologies of this VM that run or are configured with this strategy."
   @spec names() :: [atom()]
   def names do
-    configured = for {name, topology} <- configured(), topology[:strategy] == Strategy, do: name
-    Enum.uniq(Topologies.names() ++ configured)
+    Enum.uniq(Topologies.names() ++ Topologies.configured(Strategy))
   end
 
   @doc "The options of a topology, or `nil`, and the first check."
   @spec find(atom()) :: {Options.t() | nil, Check.t()}
   def find(name) do
-    topology = configured()[name]
+    topology = Topologies.configured()[name]
 
     cond do
       pid = Topologies.whereis(name) -> ask(name, pid)
@@ -76,6 +75,4 @@ defmodule LibclusterKubernetes.Diagnosis.Subject do
     found = "the strategy of topology #{inspect(name)} is #{inspect(strategy)}, which this does not diagnose"
     Check.failed(:options, found, "Set strategy: LibclusterKubernetes.Strategy; the config can stay.")
   end
-
-  defp configured, do: Application.get_env(:libcluster, :topologies, [])
 end

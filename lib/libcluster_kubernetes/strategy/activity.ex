@@ -12,7 +12,13 @@ defmodule LibclusterKubernetes.Strategy.Activity do
 
   alias LibclusterKubernetes.Native
 
-  defstruct mode: :starting, since: nil, last_success: nil, last_error: nil, requests: 0, listed?: false
+  defstruct mode: :starting,
+            since: nil,
+            last_success: nil,
+            last_error: nil,
+            failing_since: nil,
+            requests: 0,
+            listed?: false
 
   @type mode :: :starting | :watch | :poll
   @type t :: %__MODULE__{
@@ -20,6 +26,8 @@ defmodule LibclusterKubernetes.Strategy.Activity do
           since: DateTime.t() | nil,
           last_success: DateTime.t() | nil,
           last_error: {DateTime.t(), Native.error()} | nil,
+          # `nil` while nothing fails.
+          failing_since: DateTime.t() | nil,
           requests: non_neg_integer(),
           # Whether a list was completed after the last watch.
           listed?: boolean()
@@ -49,7 +57,13 @@ defmodule LibclusterKubernetes.Strategy.Activity do
   def watched(activity, watched), do: %{activity | requests: watched.requests}
 
   @spec failed(t(), Native.error(), DateTime.t()) :: t()
-  def failed(activity, error, now), do: %{activity | last_error: {now, error}}
+  def failed(activity, error, now) do
+    %{activity | last_error: {now, error}, failing_since: activity.failing_since || now}
+  end
+
+  @doc "An answer came, or a watch goes on."
+  @spec recovered(t()) :: t()
+  def recovered(activity), do: %{activity | failing_since: nil}
 
   defp enter(%{mode: mode} = activity, mode, _now), do: activity
   defp enter(activity, mode, now), do: %{activity | mode: mode, since: now}

@@ -5,6 +5,7 @@ defmodule LibclusterKubernetes.Strategy.Log do
 
   alias Cluster.Logger
   alias Cluster.Strategy.State, as: Topology
+  alias LibclusterKubernetes.Native
   alias LibclusterKubernetes.Strategy.Judgement
 
   @type entry :: {:error | :warn | :info | :debug, String.t()}
@@ -65,6 +66,17 @@ defmodule LibclusterKubernetes.Strategy.Log do
       "this VM's atom table is half full, so that no new names become nodes: #{:erlang.system_info(:atom_count)} of " <>
         "#{:erlang.system_info(:atom_limit)}. Find out what makes so many atoms (names that change with every answer " <>
         "of the API do), restart this node, or raise the limit by +t"
+    })
+  end
+
+  @doc "Changes were missed. Nothing is known to do that."
+  @spec out_of_step(Topology.t(), expected :: Native.mark(), Native.mark()) :: :ok
+  def out_of_step(topology, {number, members}, {came, members_there}) do
+    write(topology, {
+      :error,
+      "change #{came}, after which there are #{members_there} members, came where change #{number} would make it " <>
+        "#{members}: something was missed. The next tick lists anew, until then nobody comes or goes. This is a bug in " <>
+        "libcluster_kubernetes: please report it with this line"
     })
   end
 

@@ -3,9 +3,11 @@ defmodule LibclusterKubernetes.Strategy.Notices do
   # What a user should know of an answer, said when it becomes true and not again while it stays so. What is true of every
   # first start for a moment is said when that has lasted. Pure: `now` is monotonic milliseconds.
 
+  alias LibclusterKubernetes.Strategy.Membership
+
   @start 15_000
 
-  # What is true and was said, and what is to be said when it stays true: the text, and when.
+  # What is true and was said, and what is to be said when it stays true: the text, and since when it is true.
   defstruct said: MapSet.new(), doubtful: %{}
 
   @type key :: term()
@@ -14,12 +16,16 @@ defmodule LibclusterKubernetes.Strategy.Notices do
   @spec new() :: t()
   def new, do: %__MODULE__{}
 
-  @doc "Takes in an answer; the texts to log now."
-  @spec heard(t(), LibclusterKubernetes.Native.snapshot(), known_members :: boolean(), integer()) :: {[String.t()], t()}
-  def heard(%{said: said} = notices, snapshot, known_members?, now) do
-    certain = dropped(snapshot) ++ Enum.map(snapshot.warnings, &{&1, &1}) ++ empty(snapshot, known_members?)
+  @doc """
+  The texts to log now. `answer` is a snapshot or what has changed, `counts` are of all that is known then, and
+  `known_members?` is whether anybody was known before.
+  """
+  @spec heard(t(), LibclusterKubernetes.Native.snapshot(), Membership.counts(), boolean(), integer()) ::
+          {[String.t()], t()}
+  def heard(%{said: said} = notices, answer, counts, known_members?, now) do
+    certain = dropped(answer) ++ Enum.map(answer.warnings, &{&1, &1}) ++ empty(counts, known_members?)
     texts = for {key, text} <- certain, key not in said, do: text
-    doubtful = none_ready(snapshot)
+    doubtful = none_ready(counts)
     still_said = for {key, _text} <- doubtful, key in said, do: key
     due = for {key, text} <- doubtful, key not in said, into: %{}, do: {key, {text, since(notices, key, now)}}
     {later, notices} = due(%{notices | said: MapSet.new(still_said), doubtful: due}, now)
@@ -44,7 +50,7 @@ defmodule LibclusterKubernetes.Strategy.Notices do
     end
   end
 
-  defp empty(%{ready: [], not_ready: [], draining: []}, true) do
+  defp empty(%{ready: 0, not_ready: 0, draining: 0}, true) do
     [
       {:empty,
        "the answer is empty, though members are known: most often the labels have changed and " <>
@@ -52,19 +58,19 @@ defmodule LibclusterKubernetes.Strategy.Notices do
     ]
   end
 
-  defp empty(%{ready: [], not_ready: [], draining: []}, false) do
+  defp empty(%{ready: 0, not_ready: 0, draining: 0}, false) do
     [{:empty, "nothing matches kubernetes_selector in this namespace"}]
   end
 
-  defp empty(_snapshot, _known_members?), do: []
+  defp empty(_counts, _known_members?), do: []
 
-  defp none_ready(%{ready: [], not_ready: [_ | _] = not_ready}) do
+  defp none_ready(%{ready: 0, not_ready: not_ready}) when not_ready > 0 do
     [
       {:none_ready,
-       "#{length(not_ready)} found, but none of them is ready, so there is nobody to connect to yet. If they become " <>
+       "#{not_ready} found, but none of them is ready, so there is nobody to connect to yet. If they become " <>
          "ready only once they are clustered, set kubernetes_include_not_ready: true"}
     ]
   end
 
-  defp none_ready(_snapshot), do: []
+  defp none_ready(_counts), do: []
 end

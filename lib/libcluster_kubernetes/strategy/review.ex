@@ -12,7 +12,8 @@ defmodule LibclusterKubernetes.Strategy.Review do
     Membership,
     State,
     Topologies,
-    Unreached
+    Unreached,
+    Waiters
   }
 
   @spec run(State.t(), now :: integer()) :: State.t()
@@ -50,17 +51,21 @@ defmodule LibclusterKubernetes.Strategy.Review do
   end
 
   defp meet(state) do
-    State.change(state, &Membership.meet(&1, state.connections.names, Map.keys(state.dialing.in_flight)))
+    %{names: connected, lost: lost} = state.connections
+    State.change(state, &Membership.meet(&1, connected, lost, state.dialing.in_flight))
   end
 
   defp dial(%{membership: %{answered?: false}} = state, _now), do: state
 
   defp dial(state, now) do
-    missing = state.membership |> Membership.wanted() |> MapSet.difference(state.connections.names) |> MapSet.to_list()
+    missing = Membership.missing(state.membership, Waiters.for_peers?(state.waiters))
     {due, dialing} = Dialing.due(state.dialing, missing, Membership.dialled_as(state.membership), now)
-    alone? = alone?(state)
-    aloud? = &Unreached.aloud?(state.unreached, dialing, &1, alone?, now)
-    Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1, aloud?.(&1)}))
+    Enum.reduce(due, %{state | dialing: dialing}, &connect(&2, &1, now))
+  end
+
+  defp connect(state, name, now) do
+    aloud? = Unreached.aloud?(state.unreached, state.dialing, name, fn -> alone?(state) end, now)
+    State.start(state, {:connect, name, aloud?})
   end
 
   # Who was said to be out of reach and is not, and who is, and why.
@@ -68,11 +73,12 @@ defmodule LibclusterKubernetes.Strategy.Review do
     {found, unreached} = Unreached.found(state.unreached, state.connections.names, state.dialing)
     Enum.each(found, &Log.found(state.topology, &1))
     unreached = Unreached.keep(unreached, state.dialing)
-    {names, unreached} = Unreached.to_name(unreached, state.dialing, alone?(state), now)
+    {names, unreached} = Unreached.to_name(unreached, state.dialing, fn -> alone?(state) end, now)
     state = %{state | unreached: unreached}
     if names == [], do: state, else: State.start(state, {:explain, names})
   end
 
+  # Whether this node is connected to no member.
   defp alone?(state), do: Enum.empty?(Membership.members(state.membership, state.connections.names))
 
   # What the stock strategy does: whoever is not in the answer is disconnected.
@@ -80,7 +86,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
     gone =
       for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
 
-    case Enum.reject(gone, &(&1 in Topologies.held_by_others())) do
+    case Enum.reject(gone, &Topologies.held_by_others?/1) do
       [] -> state
       names -> if Jobs.letting_go?(state.jobs), do: state, else: State.start(state, {:disconnect, names})
     end

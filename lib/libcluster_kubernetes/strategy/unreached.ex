@@ -20,23 +20,26 @@ defmodule LibclusterKubernetes.Strategy.Unreached do
   @spec new() :: t()
   def new, do: %__MODULE__{}
 
-  @doc "Whether a try that fails is to be said by libcluster, whose warning names one node at a time."
-  @spec aloud?(t(), Dialing.t(), name(), alone? :: boolean(), integer()) :: boolean()
+  @doc """
+  Whether a try that fails is to be said by libcluster, whose warning names one node at a time. `alone?` says whether this
+  node is connected to no member.
+  """
+  @spec aloud?(t(), Dialing.t(), name(), alone? :: (() -> boolean()), integer()) :: boolean()
   def aloud?(unreached, dialing, name, alone?, now) do
-    not alone? and Dialing.missed_for(dialing, name, now) >= @booting and not said?(unreached, name)
+    Dialing.missed_for(dialing, name, now) >= @booting and not said?(unreached, name) and not alone?.()
   end
 
   @doc "libcluster has said it of this one."
   @spec warned(t(), name()) :: t()
   def warned(unreached, name), do: %{unreached | warned: MapSet.put(unreached.warned, name)}
 
-  @doc "Whom to name now, with a reason; mostly nobody. `alone?` is whether this node is connected to no member."
-  @spec to_name(t(), Dialing.t(), alone? :: boolean(), integer()) :: {[name()], t()}
+  @doc "Whom to name now, with a reason; mostly nobody."
+  @spec to_name(t(), Dialing.t(), alone? :: (() -> boolean()), integer()) :: {[name()], t()}
   def to_name(unreached, dialing, alone?, now) do
     tried = for {name, missed_for} <- Dialing.tried(dialing, now), missed_for >= @booting, do: {name, missed_for}
     new = for {name, missed_for} <- tried, name not in unreached.named, do: {name, missed_for}
-    names = if alone? or Enum.any?(new, fn {_name, missed_for} -> missed_for >= @lasting end), do: new, else: []
-    names = for({name, _missed_for} <- names, do: name) |> Enum.sort()
+    lasts? = Enum.any?(new, fn {_name, missed_for} -> missed_for >= @lasting end)
+    names = if lasts? or (new != [] and alone?.()), do: Enum.sort(for {name, _missed_for} <- new, do: name), else: []
     {names, %{unreached | named: MapSet.union(unreached.named, MapSet.new(names))}}
   end
 

@@ -7,7 +7,7 @@ defmodule LibclusterKubernetes.Strategy.Waiters do
 
   @type peers :: pos_integer() | nil
   @type t :: [{GenServer.from(), peers(), timer :: reference()}]
-  @typedoc "Whether the first answer was acted on, and how many members are connected."
+  @typedoc "Whether the first answer was acted on, and how many nodes are connected."
   @type progress :: %{answered?: boolean(), peers: non_neg_integer()}
 
   @spec add(t(), GenServer.from(), peers(), timeout :: non_neg_integer()) :: t()
@@ -16,13 +16,21 @@ defmodule LibclusterKubernetes.Strategy.Waiters do
     [{from, peers, Process.send_after(self(), {:await_over, from}, timeout)} | waiters]
   end
 
-  @spec progress(Membership.t(), Dialing.t(), connected :: MapSet.t(String.t())) :: progress()
-  def progress(membership, dialing, connected) do
-    peers = for {name, standing} <- Membership.standings(membership), standing != :absent, name in connected, do: name
-    missing = membership |> Membership.wanted() |> MapSet.difference(connected)
-    tried? = Enum.all?(missing, &Dialing.tried?(dialing, &1))
-    %{answered?: membership.answered? and tried?, peers: length(peers)}
+  @doc """
+  Whoever is connected counts, though no answer names it yet: it may be ready later, or have connected by itself. But not
+  a shell or another hidden node that is no member.
+  """
+  @spec progress(Membership.t(), Dialing.t(), connected :: MapSet.t(String.t()), hidden :: MapSet.t(String.t())) ::
+          progress()
+  def progress(membership, dialing, connected, hidden) do
+    guests = MapSet.difference(hidden, Membership.members(membership, hidden))
+    tried? = Enum.all?(Membership.missing(membership), &(&1 in connected or Dialing.tried?(dialing, &1)))
+    %{answered?: membership.answered? and tried?, peers: connected |> MapSet.difference(guests) |> MapSet.size()}
   end
+
+  @doc "Whether somebody waits for connected members, who may all be waiting and become ready only after that."
+  @spec for_peers?(t()) :: boolean()
+  def for_peers?(waiters), do: Enum.any?(waiters, fn {_from, peers, _timer} -> peers != nil end)
 
   @doc "Answers those who have waited for so much."
   @spec answer(t(), progress()) :: t()
@@ -30,10 +38,10 @@ defmodule LibclusterKubernetes.Strategy.Waiters do
 
   @doc "Answers the one whose time is over."
   @spec time_over(t(), GenServer.from()) :: t()
-  def time_over(waiters, waiter), do: dismiss(waiters, fn from, _peers -> if from == waiter, do: :timeout end)
+  def time_over(waiters, waiter), do: dismiss(waiters, fn from, _peers -> if from == waiter, do: {:error, :timeout} end)
 
-  defp ending(nil, %{answered?: true}), do: :answered
-  defp ending(wanted, %{peers: peers}) when is_integer(wanted) and peers >= wanted, do: :peers
+  defp ending(nil, %{answered?: true}), do: {:ok, :answered}
+  defp ending(wanted, %{peers: peers}) when is_integer(wanted) and peers >= wanted, do: {:ok, :peers}
   defp ending(_wanted, _progress), do: nil
 
   # `ending` says how it is over, or nil.

@@ -6,7 +6,7 @@ defmodule LibclusterKubernetes.Diagnosis.PeerTest do
 
   defmodule Epmd do
     # `ANSWER@HOST`: the basename says what is answered.
-    def address_please(_name, 'nowhere.example', _family), do: {:error, :nxdomain}
+    def address_please(_name, ~c"nowhere.example", _family), do: {:error, :nxdomain}
     def address_please(_name, _host, _family), do: {:ok, {127, 0, 0, 1}}
 
     def port_please(~c"none", _address), do: :noport

@@ -37,7 +37,15 @@ defmodule LibclusterKubernetes.Strategy.ActivityTest do
     error = %{kind: :timeout, message: "why", status: nil, retry_after_ms: nil}
     before = %Activity{} |> listed(at(1)) |> Activity.watching(at(2))
     failed = before |> listed(at(3), :timeout) |> Activity.failed(error, at(3))
-    assert failed == %{before | last_error: {at(3), error}, requests: 1}
+    assert failed == %{before | last_error: {at(3), error}, failing_since: at(3), requests: 1}
+  end
+
+  test "it fails since the first of the errors in a row" do
+    error = %{kind: :timeout, message: "why", status: nil, retry_after_ms: nil}
+    failed = %Activity{} |> Activity.failed(error, at(1)) |> Activity.failed(error, at(2))
+    assert failed.failing_since == at(1)
+    assert %{failing_since: nil, last_error: {_, ^error}} = recovered = Activity.recovered(failed)
+    assert Activity.failed(recovered, error, at(3)).failing_since == at(3)
   end
 
   test "an open watch is a request, and what ended tells the number" do

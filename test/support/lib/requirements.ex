@@ -59,7 +59,7 @@ defmodule LibclusterKubernetes.Test.Requirements do
     end
   end
 
-  defp hex, do: if(Code.ensure_loaded?(Hex), do: to_string(Application.spec(:hex, :vsn)))
+  defp hex, do: if(Code.ensure_loaded?(Hex), do: apply(Hex, :version, []))
 
   defp in_erl_libs?(folder) do
     "ERL_LIBS"
