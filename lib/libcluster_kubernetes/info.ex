@@ -18,6 +18,7 @@ defmodule LibclusterKubernetes.Info do
     :resource_version,
     :members,
     :held_back,
+    :gone?,
     :requests,
     :version
   ]
@@ -41,6 +42,8 @@ defmodule LibclusterKubernetes.Info do
     * `members` - everybody in the answers but this node, and everybody who is gone and not yet let go of
     * `held_back` - members that have been absent for `kubernetes_disconnect_after` and stay all the same, because the list
       that was to confirm it failed or is not plausibly about this cluster: since when, why, and who; `nil` otherwise
+    * `gone?` - whether this node was judged to be gone from the answers: it has left, or is kept by another topology of its VM,
+      and connects to nobody until an answer names it again
     * `requests` - made by this topology since it was started
     * `version` - of this package
   """
@@ -56,6 +59,7 @@ defmodule LibclusterKubernetes.Info do
           resource_version: String.t() | nil,
           members: [member()],
           held_back: held_back() | nil,
+          gone?: boolean(),
           requests: non_neg_integer(),
           version: String.t()
         }
@@ -106,6 +110,7 @@ defmodule LibclusterKubernetes.Info do
       resource_version: state.resource_version,
       members: members(state.membership, connected),
       held_back: state.held_back,
+      gone?: state.membership.gone?,
       requests: activity.requests,
       version: version()
     }

@@ -232,6 +232,7 @@ defmodule LibclusterKubernetes.OptionsTest do
             {:kubernetes_cluster_name, "a/b", "DNS"},
             {:kubernetes_cluster_name, "a..b", "DNS"},
             {:kubernetes_service_account_path, "", "folder"},
+            {:kubernetes_service_account_path, <<"/tmp/", 255>>, "folder"},
             {:kubernetes_use_cached_resources, :yes, "true or false"},
             {:polling_interval, 0, "at least 1"},
             {:polling_interval, "5000", "integer of milliseconds"},

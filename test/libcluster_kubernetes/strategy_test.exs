@@ -205,6 +205,22 @@ defmodule LibclusterKubernetes.StrategyTest do
       refute_received {:disconnect, _}
     end
 
+    for disconnect_after <- [0, 100] do
+      @tag disconnect_after: disconnect_after
+      test "two topologies that both lose a node do not keep it for each other: #{disconnect_after}", context do
+        members(context, ["10.3.0.1", "10.3.0.2", "10.3.0.3"])
+
+        for name <- [:both_one, :both_two],
+            do: start(context, [kubernetes_disconnect_after: context.disconnect_after], name)
+
+        for ip <- 1..3, node = :"app@10.3.0.#{ip}", do: assert_receive({:connect, ^node, true})
+        await_lists(context.server, 4)
+
+        members(context, ["10.3.0.2", "10.3.0.3"])
+        assert_receive {:disconnect, :"app@10.3.0.1"}, 5_000
+      end
+    end
+
     for {name, left, why} <- [
           {"is empty", [], "is empty"},
           {"names nobody of this cluster", ["10.3.0.8", "10.3.0.9"], "names nobody of this cluster of 4"},

@@ -86,6 +86,9 @@ defmodule LibclusterKubernetes.Strategy.Review do
     gone =
       for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
 
+    # Else each of two topologies would keep what the other one keeps.
+    :ok = Topologies.release(state.held, gone)
+
     case Enum.reject(gone, &Topologies.held_by_others?/1) do
       [] -> state
       names -> if Jobs.letting_go?(state.jobs), do: state, else: State.start(state, {:disconnect, names})

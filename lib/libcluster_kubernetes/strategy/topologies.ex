@@ -24,7 +24,7 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
     :ok
   end
 
-  @doc "The calling process no longer holds these."
+  @doc "The calling process no longer holds these. An answer that names them makes it hold them again."
   @spec release(:ets.table(), [String.t()]) :: :ok
   def release(held, names), do: Enum.each(names, &:ets.delete(held, &1))
 
