@@ -202,9 +202,12 @@ defmodule LibclusterKubernetes.Strategy do
   end
 
   defp notify(state, answer, known_members?) do
-    {texts, said} = Notices.new_ones(state.said, answer, state.membership.counts, known_members?)
+    state.notices |> Notices.heard(answer, state.membership.counts, known_members?, now()) |> say(state)
+  end
+
+  defp say({texts, notices}, state) do
     Enum.each(texts, &Log.write(state.topology, {:warn, &1}))
-    %{state | said: said}
+    %{state | notices: notices}
   end
 
   defp end_incident(state, ending) do
@@ -227,7 +230,7 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | waiters: Waiters.answer(state.waiters, progress)}
   end
 
-  defp tick(state), do: state |> Review.run(now()) |> schedule_tick()
+  defp tick(state), do: state.notices |> Notices.due(now()) |> say(state) |> Review.run(now()) |> schedule_tick()
 
   defp schedule_tick(state) do
     interval = state.options.values.polling_interval

@@ -54,6 +54,32 @@ defmodule LibclusterKubernetes.StrategyTest do
       refute_received {:disconnect, _}
     end
 
+    test "a change that does not follow the last one is not believed: it is said, and everything is asked for anew",
+         context do
+      members(context, ["10.3.0.1", "10.3.0.2"])
+      pid = start(context, kubernetes_watch: :auto)
+      for number <- 1..2, node = :"app@10.3.0.#{number}", do: assert_receive({:connect, ^node, true})
+      %{ref: ref, changes: changes, membership: known} = :sys.get_state(pid)
+      lists = FakeApiserver.summary(context.server)["lists"]
+      news = %{ready: [], not_ready: [], draining: []}
+
+      log =
+        capture_log(fn ->
+          send(pid, {:libcluster_kubernetes, ref, {:changed, {changes + 1, 2}, ["app@10.3.0.1"], news}})
+          wait_until(fn -> :sys.get_state(pid).ref != ref end)
+        end)
+
+      assert log =~
+               "change #{changes + 1}, after which there are 2 members, came where change #{changes + 1} would make it 1"
+
+      wait_until(fn -> :sys.get_state(pid).changes == 0 and FakeApiserver.summary(context.server)["lists"] > lists end)
+      assert :sys.get_state(pid).membership.present == known.present
+
+      members(context, ["10.3.0.1", "10.3.0.2", "10.3.0.3"])
+      assert_receive {:connect, :"app@10.3.0.3", true}
+      refute_received {:disconnect, _}
+    end
+
     test "does not connect to what is not ready, unless asked to", context do
       members(context, [], not_ready: ["10.3.0.1"])
       start(context)

@@ -6,8 +6,7 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   # A VM that is still starting refuses: it is tried again after 50, 100, 200 ... milliseconds, up to the tick. One that is
   # out of reach for long is tried after a quarter of that time, once a minute at last.
   #
-  # Only so many at once, those with the fewest failures first: what many nodes do to each other at once is done faster in
-  # turn. Whoever takes longer than a healthy node does is left to it, and holds up nobody; but there is a limit to that,
+  # Only a few at once, those with the fewest failures first, and fewer still of those that are the other's to dial. Whoever takes longer than a healthy node does is left to it, and holds up nobody; but there is a limit to that,
   # too: a selector that matches thousands of pods without Erlang must not use up the ports of this VM.
 
   alias LibclusterKubernetes.Strategy.Turn
@@ -16,6 +15,7 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   @longest_pause 60_000
 
   @at_once 8
+  @late_at_once 2
   # Milliseconds within which a healthy node is connected.
   @slow 250
   @most_in_flight 256
@@ -47,23 +47,30 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   def due(dialing, names, own, now) do
     turn = %Turn{own: own, first_list: if(not dialing.begun?, do: length(names))}
     missing = Map.new(names, &{&1, Map.get_lazy(dialing.missing, &1, fn -> appeared(&1, turn, now) end)})
+    dialing = %{dialing | missing: missing, begun?: true}
+    {late, own} = dialing |> tries(now) |> Enum.split_with(fn {_failures, _random, name} -> missing[name].late? end)
+    {due, waiting} = own |> Enum.sort() |> Enum.split(room(dialing, now))
 
-    {due, waiting} =
-      for(
-        {name, %{due: due, failures: failures}} <- missing,
+    {late_due, late_waiting} =
+      late |> Enum.sort() |> Enum.split(min(late_room(dialing, now), room(dialing, now) - length(due)))
+
+    due = for {_failures, _random, name} <- due ++ late_due, do: name
+    in_flight = for name <- due, into: dialing.in_flight, do: {name, {now, missing[name].late?}}
+    {due, %{dialing | in_flight: in_flight, crowded?: waiting != [] or late_waiting != []}}
+  end
+
+  # Each with what the order goes by.
+  defp tries(dialing, now) do
+    for {name, %{due: due, failures: failures}} <- dialing.missing,
         due <= now,
         not is_map_key(dialing.in_flight, name),
         do: {failures, :rand.uniform(), name}
-      )
-      |> Enum.sort()
-      |> Enum.split(room(dialing, now))
-
-    due = for {_failures, _random, name} <- due, do: name
-    in_flight = for name <- due, into: dialing.in_flight, do: {name, now}
-    {due, %{dialing | missing: missing, in_flight: in_flight, crowded?: waiting != [], begun?: true}}
   end
 
-  defp appeared(name, turn, now), do: %{since: now, failures: 0, due: now + Turn.patience(turn, name, :rand.uniform())}
+  defp appeared(name, turn, now) do
+    patience = Turn.patience(turn, name, :rand.uniform())
+    %{since: now, failures: 0, due: now + patience, late?: patience > 0}
+  end
 
   @spec connected(t(), name()) :: t()
   def connected(dialing, name) do
@@ -94,13 +101,32 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
       match?(%{^name => %{failures: failures}} when failures > 0, dialing.missing) and
         not is_map_key(dialing.in_flight, name)
 
+  @doc "For how long this one is wanted and not connected."
+  @spec missed_for(t(), name(), integer()) :: non_neg_integer()
+  def missed_for(dialing, name, now), do: now - dialing.missing[name].since
+
+  @doc "Whether this one is wanted and not connected."
+  @spec missed?(t(), name()) :: boolean()
+  def missed?(dialing, name), do: is_map_key(dialing.missing, name)
+
+  @doc "Whether this one is being tried."
+  @spec in_flight?(t(), name()) :: boolean()
+  def in_flight?(dialing, name), do: is_map_key(dialing.in_flight, name)
+
+  @doc "Those that were tried in vain, and for how long they have been missed."
+  @spec tried(t(), integer()) :: [{name(), non_neg_integer()}]
+  def tried(dialing, now) do
+    for {name, %{failures: failures, since: since}} <- dialing.missing, failures > 0, do: {name, now - since}
+  end
+
   @doc "Whether nobody is being tried, nor waits to be."
   @spec idle?(t()) :: boolean()
   def idle?(dialing), do: dialing.in_flight == %{} and dialing.missing == %{}
 
   @doc "Whether there is room for half of those that can be tried at once, and somebody waits for it."
   @spec refill?(t(), integer()) :: boolean()
-  def refill?(dialing, now), do: dialing.crowded? and 2 * room(dialing, now) >= @at_once
+  def refill?(dialing, now),
+    do: dialing.crowded? and 2 * room(dialing, now) >= @at_once
 
   @doc "When somebody is to be tried next, if that is known."
   @spec next_try(t(), integer()) :: integer() | nil
@@ -109,14 +135,19 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
 
     room =
       if dialing.crowded?,
-        do: for({_name, since} <- dialing.in_flight, since + @slow > now, do: since + @slow),
+        do: for({_name, {since, _late?}} <- dialing.in_flight, since + @slow > now, do: since + @slow),
         else: []
 
     Enum.min(tries ++ room, fn -> nil end)
   end
 
   defp room(%{in_flight: in_flight}, now) do
-    quick = Enum.count(in_flight, fn {_name, since} -> now - since < @slow end)
+    quick = Enum.count(in_flight, fn {_name, {since, _late?}} -> now - since < @slow end)
     max(0, min(@at_once - quick, @most_in_flight - map_size(in_flight)))
+  end
+
+  defp late_room(%{in_flight: in_flight}, now) do
+    quick = Enum.count(in_flight, fn {_name, {since, late?}} -> late? and now - since < @slow end)
+    max(0, @late_at_once - quick)
   end
 end

@@ -3,7 +3,18 @@ defmodule LibclusterKubernetes.Strategy.Review do
   # What the known members mean for the connections of this moment: whom to connect to, whom to let go of, and when to
   # look again. Nearly every review finds all as the last one left it.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies, Waiters}
+  alias LibclusterKubernetes.Strategy.{
+    Dialing,
+    Incident,
+    Jobs,
+    Judging,
+    Log,
+    Membership,
+    State,
+    Topologies,
+    Unreached,
+    Waiters
+  }
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
@@ -29,7 +40,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
   defp review_at(time, now), do: Process.send_after(self(), :review, time - now)
 
   defp act(state, now) do
-    state = state |> meet() |> dial(now) |> let_go(now) |> schedule(now)
+    state = state |> meet() |> dial(now) |> tell(now) |> let_go(now) |> schedule(now)
     %{state | at_rest: if(nothing_to_do?(state), do: {state.connections, state.membership})}
   end
 
@@ -49,8 +60,26 @@ defmodule LibclusterKubernetes.Strategy.Review do
   defp dial(state, now) do
     missing = Membership.missing(state.membership, Waiters.for_peers?(state.waiters))
     {due, dialing} = Dialing.due(state.dialing, missing, Membership.dialled_as(state.membership), now)
-    Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1}))
+    Enum.reduce(due, %{state | dialing: dialing}, &connect(&2, &1, now))
   end
+
+  defp connect(state, name, now) do
+    aloud? = Unreached.aloud?(state.unreached, state.dialing, name, fn -> alone?(state) end, now)
+    State.start(state, {:connect, name, aloud?})
+  end
+
+  # Who was said to be out of reach and is not, and who is, and why.
+  defp tell(state, now) do
+    {found, unreached} = Unreached.found(state.unreached, state.connections.names, state.dialing)
+    Enum.each(found, &Log.found(state.topology, &1))
+    unreached = Unreached.keep(unreached, state.dialing)
+    {names, unreached} = Unreached.to_name(unreached, state.dialing, fn -> alone?(state) end, now)
+    state = %{state | unreached: unreached}
+    if names == [], do: state, else: State.start(state, {:explain, names})
+  end
+
+  # Whether this node is connected to no member.
+  defp alone?(state), do: Enum.empty?(Membership.members(state.membership, state.connections.names))
 
   # What the stock strategy does: whoever is not in the answer is disconnected.
   defp let_go(%{membership: %{disconnect_after: 0}} = state, _now) do

@@ -13,6 +13,7 @@ defmodule LibclusterKubernetes.Strategy.State do
     Membership,
     Notices,
     Topologies,
+    Unreached,
     Waiters
   }
 
@@ -43,8 +44,8 @@ defmodule LibclusterKubernetes.Strategy.State do
     activity: %Activity{},
     connections: Connections.new(),
     dialing: Dialing.new(5_000),
-    # The notices that are true and were logged.
-    said: MapSet.new(),
+    unreached: Unreached.new(),
+    notices: Notices.new(),
     # Whether it was said that there is no room for more names.
     full?: false,
     jobs: %{},
@@ -73,7 +74,8 @@ defmodule LibclusterKubernetes.Strategy.State do
           activity: Activity.t(),
           connections: Connections.t(),
           dialing: Dialing.t(),
-          said: MapSet.t(Notices.key()),
+          unreached: Unreached.t(),
+          notices: Notices.t(),
           full?: boolean(),
           jobs: Jobs.t(),
           waiters: Waiters.t()
