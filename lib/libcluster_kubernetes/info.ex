@@ -118,7 +118,7 @@ defmodule LibclusterKubernetes.Info do
 
   @doc false
   # The namespace in use. Files are read by whoever asks: the process of the topology waits for none.
-  @spec locate(t(), (() -> Options.t())) :: t()
+  @spec locate(t(), (... -> Options.t())) :: t()
   def locate(%{namespace: nil} = info, options) do
     case File.read(Path.join(options.().values.kubernetes_service_account_path, "namespace")) do
       {:ok, text} -> %{info | namespace: namespace(String.trim(text))}

@@ -221,7 +221,7 @@ defmodule LibclusterKubernetes.OptionsTest do
             {:kubernetes_selector, 5, "string"},
             {:kubernetes_selector, "", "select everything"},
             {:kubernetes_selector, " ", "select everything"},
-            {:kubernetes_selector, '', "select everything"},
+            {:kubernetes_selector, ~c"", "select everything"},
             {:kubernetes_selector, [0xFFFFFFF], "string"},
             {:kubernetes_field_selector, "", "status.phase=Running"},
             {:kubernetes_field_selector, :"", "status.phase=Running"},
