@@ -193,6 +193,16 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     Enum.reject(present ++ absent, fn {name, _standing} -> name == membership.self end)
   end
 
+  @doc "What the answers say of this node; `nil` where none ever named it, or where that is forgotten."
+  @spec standing(t()) :: standing() | nil
+  def standing(%{self: self} = membership) do
+    cond do
+      self in membership.present -> standing(membership, self)
+      is_map_key(membership.absent, self) -> :absent
+      true -> nil
+    end
+  end
+
   defp standing(membership, name) do
     cond do
       name in membership.ready -> :ready
