@@ -54,10 +54,12 @@ defmodule LibclusterKubernetes.MixProject do
         [
           {:libcluster, "~> 3.4"},
           {:telemetry, "~> 1.0"},
-          {:rustler_precompiled, "~> 0.8", runtime: false},
+          {:rustler_precompiled, rustler_precompiled(), runtime: false},
+          # With it the tests of downloads run.
+          {:castore, "~> 1.0", only: :test, runtime: false},
           {:ex_doc, "~> 0.34", only: :dev, runtime: false}
         ],
-        &installed?(elem(&1, 0))
+        &(installed?(elem(&1, 0)) or (elem(&1, 0) == :ex_doc and old_elixir?()))
       )
 
     cond do
@@ -66,6 +68,12 @@ defmodule LibclusterKubernetes.MixProject do
       true -> [{:libcluster, path: "test/support/libcluster"}]
     end
   end
+
+  # 0.9 wants Elixir 1.15, and Hex asks no package for that. Those who depend on this one choose for themselves.
+  defp rustler_precompiled, do: if(old_elixir?(), do: "~> 0.8.0", else: "~> 0.8")
+
+  # Too old for what is newest on Hex.
+  defp old_elixir?, do: Version.match?(System.version(), "< 1.15.0")
 
   defp installed?(app), do: installed(app) != []
 
@@ -110,7 +118,8 @@ defmodule LibclusterKubernetes.MixProject do
   # In the order in which a team needs them; those that are not named here follow by name.
   defp guides do
     first =
-      ~w(from-libcluster modes-and-names deployments distribution docker operating monitoring diagnose hot-upgrades how-it-works)
+      ~w(from-libcluster options modes-and-names development local-cluster questions deployments distribution docker) ++
+        ~w(operating monitoring diagnose upgrading hot-upgrades costs how-it-works)
 
     guides = Path.wildcard("guides/*.md")
     Enum.filter(Enum.map(first, &"guides/#{&1}.md"), &(&1 in guides)) |> Enum.concat(guides) |> Enum.uniq()

@@ -5,11 +5,13 @@ defmodule LibclusterKubernetes.NifCompilerTest do
 
   alias Mix.Tasks.Compile.LibclusterKubernetesNif
 
+  @moduletag :linux
+
   defmodule Project do
     def project, do: [app: :elsewhere, version: "1.2.3", build_path: System.fetch_env!("TEST_BUILD_PATH")]
   end
 
-  @variables ~w(PATH CARGO_TARGET_DIR CARGO_BUILD_TARGET TEST_BUILD_PATH) ++
+  @variables ~w(PATH CARGO_TARGET_DIR CARGO_BUILD_TARGET TEST_BUILD_PATH MIX_BUILD_PATH) ++
                ~w(LIBCLUSTER_KUBERNETES_NIF LIBCLUSTER_KUBERNETES_BUILD LIBCLUSTER_KUBERNETES_STAND_IN)
 
   setup do

@@ -5,7 +5,7 @@ defmodule LibclusterKubernetes.PackageTest do
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
 
   alias LibclusterKubernetes.Options
-  alias LibclusterKubernetes.Test.{FakeApiserver, Package, Recorder, Topology}
+  alias LibclusterKubernetes.Test.{FakeApiserver, JSON, Package, Recorder, Topology}
 
   @moduletag timeout: 600_000
 
@@ -57,12 +57,50 @@ defmodule LibclusterKubernetes.PackageTest do
   end
 
   test "bin/release makes a library for each target of mix.exs" do
-    assert {targets, 0} = System.cmd(Path.expand("../bin/release", __DIR__), ["targets"])
+    assert {targets, 0} = release(["targets"])
     assert String.split(targets) == Mix.Project.config()[:precompiled][:targets]
+  end
+
+  @tag :tmp_dir
+  test "bin/release lists the crates that the library is made of, with their checksums", %{tmp_dir: folder} do
+    assert {_said, 0} = release(["sbom", folder])
+    assert [file] = Path.wildcard(folder <> "/*")
+    assert Path.basename(file) == "libcluster_kubernetes-v#{Mix.Project.config()[:version]}.cdx.json"
+    sbom = file |> File.read!() |> JSON.decode!()
+
+    assert %{"bomFormat" => "CycloneDX", "metadata" => %{"component" => %{"name" => "libcluster_kubernetes_nif"}}} =
+             sbom
+
+    crates = Map.new(sbom["components"], &{&1["name"], &1})
+
+    for name <- ~w(rustler ureq rustls ring serde) do
+      assert %{"hashes" => [%{"alg" => "SHA-256", "content" => checksum}], "licenses" => [_]} = crates[name]
+      assert File.read!("Cargo.lock") =~ checksum
+    end
+
+    assert Map.has_key?(crates, "discovery")
+    for name <- ~w(fake_apiserver rcgen proptest), do: refute(Map.has_key?(crates, name))
+
+    # Each is there for another, and what another is there for is there.
+    named = Enum.map([sbom["metadata"]["component"] | sbom["components"]], & &1["bom-ref"])
+    assert Enum.sort(named) == sbom["dependencies"] |> Enum.map(& &1["ref"]) |> Enum.sort()
+    for %{"dependsOn" => needed} <- sbom["dependencies"], do: assert(needed -- named == [])
+  end
+
+  test "a tag of another version is no release, and what this one brings is in the changelog" do
+    assert {notes, 0} = release(["notes", "v#{Mix.Project.config()[:version]}"])
+    assert notes =~ "### "
+    refute notes =~ ~r/^## /m
+    assert {said, 1} = release(["notes", "v9.9.9"])
+    assert said =~ "the tag is v9.9.9"
   end
 
   @tag :hex
   test "`mix hex.build` packs these files" do
+    # It makes no package without checksums, which are there for a release only.
+    checksums = "checksum-Elixir.LibclusterKubernetes.Native.Test.exs"
+    File.write!(checksums, "%{}\n")
+    on_exit(fn -> File.rm!(checksums) end)
     unpacked = Path.join(@folder, "unpacked")
     File.rm_rf!(unpacked)
     assert {_, 0} = System.cmd("mix", ["hex.build", "--unpack", "--output", unpacked], stderr_to_stdout: true)
@@ -70,6 +108,8 @@ defmodule LibclusterKubernetes.PackageTest do
     packed = packed |> Enum.map(&Path.relative_to(&1, unpacked)) |> List.delete("hex_metadata.config")
     assert Enum.sort(packed) == Package.files()
   end
+
+  defp release(args), do: System.cmd(Path.expand("../bin/release", __DIR__), args, stderr_to_stdout: true)
 
   defp options(server) do
     {:ok, recorder} = Recorder.start_link()

@@ -10,6 +10,7 @@ defmodule LibclusterKubernetes.PrecompiledTest do
 
   @compile {:no_warn_undefined, RustlerPrecompiled}
 
+  @moduletag :linux
   @moduletag :rustler_precompiled
   @moduletag timeout: 600_000
 
@@ -61,7 +62,7 @@ defmodule LibclusterKubernetes.PrecompiledTest do
   defp mix(app, args, env \\ []) do
     path = Path.join(@folder, "bin") <> ":" <> System.fetch_env!("PATH")
     env = [{"PATH", path}, {"XDG_CACHE_HOME", Path.join(@folder, "cache")}, {"HEX_CACERTS_PATH", nil} | env]
-    Package.mix(app, args, env, [:rustler_precompiled, :castore])
+    Package.mix(app, args, env)
   end
 
   defp version, do: to_string(Application.spec(:libcluster_kubernetes, :vsn))

@@ -42,7 +42,11 @@ defmodule LibclusterKubernetes.Bench do
     say("watching an idle server")
     setting = %{setting | server: Server.measure_idle(server, plan.idle_seconds)}
     # In this order: reactions add members.
-    figures = for part <- ["poll", "start", "idle", "lateness", "reaction"], part in plan.parts, do: part(part, setting)
+    figures =
+      for part <- ["poll", "start", "idle", "lateness", "change", "reaction"],
+          part in plan.parts,
+          do: part(part, setting)
+
     figures = Enum.concat(figures) ++ many
 
     IO.puts(["\n", Table.text(figures), "\n"])
@@ -63,6 +67,7 @@ defmodule LibclusterKubernetes.Bench do
 
   defp part("poll", setting), do: each(setting, @sources, "polling", [&Measure.Poll.run/3, &Measure.Fresh.polling/3])
   defp part("start", setting), do: each(setting, setting.plan.sources, "start", [&Measure.Fresh.start_up/3])
+  defp part("change", setting), do: each(setting, [:endpoints], "one change", [&Measure.Change.run/3])
   defp part("reaction", setting), do: each(setting, setting.plan.sources, "reaction", [&Measure.Reaction.run/3])
 
   defp part("idle", %{plan: plan} = setting) do

@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.Bench.Plan do
   @moduledoc "How much is measured: the default takes about half an hour, `--quick` less than three minutes."
 
-  @parts ["many", "poll", "start", "idle", "lateness", "reaction"]
+  @parts ["many", "poll", "start", "idle", "lateness", "change", "reaction"]
 
   defstruct parts: @parts,
             sizes: [10, 100, 1_000, 5_000],
@@ -15,6 +15,7 @@ defmodule LibclusterKubernetes.Bench.Plan do
             round_ms: 500,
             compared_round_ms: 3_000,
             fresh_starts: 3,
+            changes: 500,
             # What the server does by itself: beside polls, and beside an idle hour.
             idle_seconds: 8,
             baseline_seconds: 240,
@@ -45,6 +46,7 @@ defmodule LibclusterKubernetes.Bench.Plan do
       round_ms: 200,
       compared_round_ms: 500,
       fresh_starts: 1,
+      changes: 200,
       idle_seconds: 3,
       baseline_seconds: 10,
       reactions: 20,

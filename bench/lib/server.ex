@@ -81,7 +81,7 @@ defmodule LibclusterKubernetes.Bench.Server do
   Prepares a change that adds one member, and answers its node name and the function that makes it. What it replaces is
   the last member of the last object; a pod is a new one, which gets its address.
   """
-  @spec prepare_change!(t(), source(), String.t(), pos_integer(), pos_integer()) :: {String.t(), (() -> :ok)}
+  @spec prepare_change!(t(), source(), String.t(), pos_integer(), pos_integer()) :: {String.t(), (... -> :ok)}
   def prepare_change!(server, source, namespace, count, number) do
     index = 1_000_000 + number
     {Realistic.node_name(index), prepared(server, source, namespace, count, index)}

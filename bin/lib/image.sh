@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034
 # The image that bin/test-cluster runs in pods: the release of examples/hello_cluster with busybox and the libraries
 # that they need, packed without Docker. Sourced after setup.sh, with `root` set to the repository:
 #

@@ -5,7 +5,7 @@ defmodule LibclusterKubernetes.Readiness do
   alias LibclusterKubernetes.Info
 
   @doc "`info` is asked for until it has been `true` once."
-  @spec ready?(atom(), (() -> {:ok, Info.t()} | {:error, :not_found})) :: boolean()
+  @spec ready?(atom(), (... -> {:ok, Info.t()} | {:error, :not_found})) :: boolean()
   def ready?(topology, info) do
     # Written once, so that no process pays for a change of it.
     key = {__MODULE__, topology}

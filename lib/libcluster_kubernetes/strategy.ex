@@ -22,9 +22,9 @@ defmodule LibclusterKubernetes.Strategy do
   One process per topology, which never waits: a thread of the NIF asks the API and sends the answers as messages;
   each node is connected to by a task of its own.
 
-  * The thread lists once and then watches; every change arrives as a snapshot, all names of a complete state of the
-    API. Where it may not watch, every tick (`polling_interval` ± 10 %) asks for a list.
-  * A snapshot replaces the known members. An error replaces nothing. Every tick connects to known members that are not
+  * The thread lists once and then watches. Where it may not watch, every tick (`polling_interval` ± 10 %) asks for a list.
+  * First comes a snapshot, all names of a complete state of the API, and then what changes of it: one member among thousands
+    costs the same as one among ten. Whoever has missed a change begins anew with a snapshot. An error changes nothing. Every tick connects to known members that are not
     connected.
   * A member in the answer is never let go of, ready or not, draining or not. A lost link to one is made again.
   * A member whose connection closes is gone: OTP notices that by itself.
@@ -74,8 +74,7 @@ defmodule LibclusterKubernetes.Strategy do
   def init({topology, options}) do
     # A code purge kills the tasks that run purged code; it is not to end the topology with them.
     Process.flag(:trap_exit, true)
-    # From now on this topology can be found, and asked to leave.
-    {:ok, topology |> State.new(options) |> State.publish(), {:continue, :start}}
+    {:ok, State.new(topology, options), {:continue, :start}}
   end
 
   @impl GenServer
@@ -141,13 +140,24 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_info(_other, state), do: {:noreply, state}
 
   # What the worker says.
-  defp heard({:snapshot, snapshot}, %{membership: known} = state) do
-    state = state |> notify(snapshot) |> observe(snapshot)
-    {came, gone} = changes = Membership.changes(known, state.membership)
-    state = state |> end_incident({:answer, came, gone}) |> Review.run(now()) |> answer_waiters()
-    Telemetry.snapshot(state.options, snapshot, changes)
-    :ok = Native.acknowledge(state.worker, state.ref)
-    state
+  defp heard({:snapshot, snapshot}, state) do
+    answered(%{state | changes: 0}, snapshot, &Membership.observe(&1, self_name(), snapshot, now()))
+  end
+
+  # A worker is to be replaced that has lost changes, or whose changes were lost: the next one begins with a snapshot.
+  defp heard({:changed, _mark, _gone, _news}, %{changes: :lost} = state), do: state
+
+  defp heard({:changed, mark, gone, news}, state) do
+    changed = Membership.change(state.membership, self_name(), gone, news, now())
+
+    case {state.changes + 1, Membership.size(changed)} do
+      ^mark ->
+        answered(%{state | changes: state.changes + 1}, news, fn _before -> changed end)
+
+      expected ->
+        Log.out_of_step(state.topology, expected, mark)
+        %{state | changes: :lost}
+    end
   end
 
   # Nearly every poll ends here: nothing in it grows with the number of members.
@@ -179,17 +189,25 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | activity: Activity.watched(state.activity, watched)}
   end
 
-  defp notify(state, snapshot) do
-    known_members? = not Enum.empty?(Membership.held(state.membership))
-    {texts, said} = Notices.new_ones(state.said, snapshot, known_members?)
-    Enum.each(texts, &Log.write(state.topology, {:warn, &1}))
-    %{state | said: said}
+  # An answer, whole or what has changed: the cost of the latter does not grow with the number of members.
+  defp answered(%{membership: before} = state, answer, change) do
+    activity = Activity.heard(state.activity, DateTime.utc_now())
+    state = %{state | activity: activity, resource_version: answer.resource_version}
+    state = state |> State.hold(answer) |> State.change(change) |> notify(answer, Membership.anybody?(before))
+    {came, gone} = changes = Membership.changes(before, state.membership)
+    state = state |> end_incident({:answer, came, gone}) |> Review.run(now()) |> answer_waiters()
+    Telemetry.snapshot(state.options, answer, state.membership, changes)
+    :ok = Native.acknowledge(state.worker, state.ref)
+    state
   end
 
-  defp observe(state, snapshot) do
-    activity = Activity.heard(state.activity, DateTime.utc_now())
-    state = %{state | activity: activity, resource_version: snapshot.resource_version}
-    State.change(state, &Membership.observe(&1, Atom.to_string(node()), snapshot, now()))
+  defp notify(state, answer, known_members?) do
+    state.notices |> Notices.heard(answer, state.membership.counts, known_members?, now()) |> say(state)
+  end
+
+  defp say({texts, notices}, state) do
+    Enum.each(texts, &Log.write(state.topology, {:warn, &1}))
+    %{state | notices: notices}
   end
 
   defp end_incident(state, ending) do
@@ -201,7 +219,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp ended(task, result, state) do
     {job, jobs} = Jobs.ended(state.jobs, task)
-    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.schedule(now()) |> answer_waiters()
+    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(now()) |> answer_waiters()
   end
 
   defp answer_waiters(%{waiters: []} = state), do: state
@@ -212,7 +230,7 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | waiters: Waiters.answer(state.waiters, progress)}
   end
 
-  defp tick(state), do: state |> Review.run(now()) |> schedule_tick()
+  defp tick(state), do: state.notices |> Notices.due(now()) |> say(state) |> Review.run(now()) |> schedule_tick()
 
   defp schedule_tick(state) do
     interval = state.options.values.polling_interval
@@ -227,6 +245,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   # It knows this node by the name that it was started with.
   defp refresh(%{worker: worker, node: node}) when worker == nil or node != node(), do: :outdated
+  defp refresh(%{changes: :lost}), do: :outdated
   defp refresh(state), do: Native.refresh(state.worker)
 
   # In the place of another one: what is known stays, and what that one still sends is ignored.
@@ -234,12 +253,14 @@ defmodule LibclusterKubernetes.Strategy do
     case state.options |> Options.to_native() |> Native.start(self()) do
       {:ok, {worker, ref}} ->
         if state.worker, do: :ok = Native.stop(state.worker)
-        %{state | worker: worker, ref: ref, node: node()}
+        %{state | worker: worker, ref: ref, node: node(), changes: 0}
 
       {:error, text} ->
         heard({:error, Native.library_error(text)}, state)
     end
   end
+
+  defp self_name, do: Atom.to_string(node())
 
   defp now, do: System.monotonic_time(:millisecond)
 end

@@ -42,7 +42,7 @@ defmodule LibclusterKubernetes.Telemetry do
   """
 
   alias LibclusterKubernetes.{Native, Options}
-  alias LibclusterKubernetes.Strategy.Incident
+  alias LibclusterKubernetes.Strategy.{Incident, Membership}
   alias LibclusterKubernetes.Telemetry.{DefaultLogger, Metrics}
 
   @typep context :: Options.t()
@@ -117,18 +117,12 @@ defmodule LibclusterKubernetes.Telemetry do
   end
 
   @doc false
-  @spec snapshot(context(), Native.snapshot(), {came :: non_neg_integer(), gone :: non_neg_integer()}) :: :ok
-  def snapshot(options, snapshot, {came, gone}) do
-    measurements = %{
-      ready: length(snapshot.ready),
-      not_ready: length(snapshot.not_ready),
-      draining: length(snapshot.draining),
-      dropped: snapshot.dropped |> Enum.map(& &1.count) |> Enum.sum(),
-      came: came,
-      gone: gone
-    }
-
-    execute([:snapshot], measurements, options, %{resource_version: snapshot.resource_version})
+  @spec snapshot(context(), Native.snapshot(), Membership.t(), {came :: non_neg_integer(), gone :: non_neg_integer()}) ::
+          :ok
+  def snapshot(options, answer, %{counts: counts}, {came, gone}) do
+    dropped = answer.dropped |> Enum.map(& &1.count) |> Enum.sum()
+    measurements = Map.merge(counts, %{dropped: dropped, came: came, gone: gone})
+    execute([:snapshot], measurements, options, %{resource_version: answer.resource_version})
   end
 
   @doc false

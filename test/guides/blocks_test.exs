@@ -10,7 +10,7 @@ defmodule LibclusterKubernetes.Guides.BlocksTest do
   @guides Guide.all()
 
   test "all the guides are there" do
-    for name <- ~w(from-libcluster modes-and-names deployments distribution operating how-it-works) do
+    for name <- ~w(from-libcluster modes-and-names deployments distribution operating how-it-works development) do
       assert "guides/#{name}.md" in @guides
     end
   end
@@ -33,17 +33,42 @@ defmodule LibclusterKubernetes.Guides.BlocksTest do
           check_link(unquote(path), String.split(target, "#"))
         end
       end
+
+      test "every link into the repository names a file or a folder of it" do
+        repository = Mix.Project.config()[:source_url]
+        raw = String.replace(repository, "github.com", "raw.githubusercontent.com")
+
+        for [_, file] <-
+              Regex.scan(~r"\((?:#{repository}/(?:blob|tree)|#{raw})/main/([^)#]+)", Guide.read!(unquote(path))) do
+          assert File.exists?(file), "#{unquote(path)} links to #{file}"
+        end
+      end
     end
+  end
+
+  test "the guide to options has a row for each of them" do
+    {:docs_v1, _, _, _, %{"en" => documented}, _, _} = Code.fetch_docs(Options)
+    options = Regex.scan(~r/^\* `:(\w+)`/m, documented, capture: :all_but_first)
+    assert length(options) >= 16
+    rows = Regex.scan(~r/^\| `(\w+)` \|/m, Guide.read!("guides/options.md"), capture: :all_but_first)
+    assert options -- rows == []
+    assert rows == Enum.uniq(rows)
   end
 
   # A configuration file.
   defp check(%{text: "import Config" <> _} = block, _quoted) do
-    [libcluster: [topologies: topologies]] = Config.Reader.eval!(block.at, block.text)
+    [libcluster: [topologies: topologies]] = Config.Reader.eval!(block.at, block.text, env: :prod)
 
     for {name, topology} <- topologies do
-      assert topology[:strategy] == LibclusterKubernetes.Strategy
-      assert %Options{warnings: warnings} = Options.new!(name, topology[:config], %{})
-      assert warnings == [], block.at
+      case topology[:strategy] do
+        LibclusterKubernetes.Strategy ->
+          assert %Options{warnings: warnings} = Options.new!(name, topology[:config], %{})
+          assert warnings == [], block.at
+
+        # Of libcluster, for laptops.
+        strategy ->
+          assert strategy == Cluster.Strategy.LocalEpmd
+      end
     end
   end
 
@@ -54,6 +79,8 @@ defmodule LibclusterKubernetes.Guides.BlocksTest do
 
   # A module of the reader's, with libraries of the reader's.
   defp check(%{text: "defmodule" <> _} = block, quoted) do
+    quoted = Macro.prewalk(quoted, &alone/1)
+
     warnings =
       capture_io(:stderr, fn -> for {module, _} <- Code.compile_quoted(quoted, block.at), do: purge(module) end)
 
@@ -73,6 +100,15 @@ defmodule LibclusterKubernetes.Guides.BlocksTest do
     # A block ends with what it shows, and names what the reader goes on with.
     refute warnings =~ ~r/undefined|deprecated/, "#{block.at}: #{warnings}"
   end
+
+  # A test of the reader's is none of ours.
+  defp alone({:use, meta, [{:__aliases__, _, [:ExUnit, :Case]} = ex_unit, options]}) do
+    {:use, meta, [ex_unit, Keyword.put(options, :register, false)]}
+  end
+
+  # What is used from Phoenix is not here.
+  defp alone({:use, _, [{:__aliases__, _, [:Phoenix | _]}, _options]}), do: nil
+  defp alone(quoted), do: quoted
 
   defp purge(module) do
     :code.purge(module)

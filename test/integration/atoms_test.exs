@@ -4,7 +4,7 @@ defmodule LibclusterKubernetes.AtomsTest do
 
   import ExUnit.CaptureLog
 
-  alias LibclusterKubernetes.{Native, Options}
+  alias LibclusterKubernetes.Options
   alias LibclusterKubernetes.Test.{FakeApiserver, JSON, Recorder, Topology}
   alias LibclusterKubernetes.Test.Soak.Resources
 

@@ -246,8 +246,8 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
 
     for {document, collection} <- Enum.zip(String.split(yaml, "---\n"), collections) do
       path = "/apis/rbac.authorization.k8s.io/v1/#{collection}"
-      headers = [{'authorization', 'Bearer #{context.server.admin_token}'}]
-      tls = [verify: :verify_peer, cacertfile: context.server.ca, server_name_indication: 'localhost']
+      headers = [{~c"authorization", ~c"Bearer #{context.server.admin_token}"}]
+      tls = [verify: :verify_peer, cacertfile: context.server.ca, server_name_indication: ~c"localhost"]
       request = {~c"#{context.server.url}#{path}", headers, ~c"application/yaml", document}
       assert {:ok, {{_, 201, _}, _, _}} = :httpc.request(:post, request, [ssl: tls], [])
     end

@@ -9,6 +9,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
   alias LibclusterKubernetes.Diagnosis
   alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, JSON, Topology}
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   @guide File.read!("guides/diagnose.md")
@@ -135,7 +136,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
       {:os_pid, os_pid} = Port.info(process, :os_pid)
       on_exit(fn -> System.cmd("kill", ["#{os_pid}"]) end)
       Topology.wait_until(fn -> epmd_answers?(port) end)
-      %{epmd: [{'ERL_EPMD_PORT', Integer.to_charlist(port)}]}
+      %{epmd: [{~c"ERL_EPMD_PORT", Integer.to_charlist(port)}]}
     end
 
     test "a pod with another basename, one without epmd, and one that is connected", context do

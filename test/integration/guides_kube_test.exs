@@ -292,7 +292,7 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
         [_, verb] = Regex.run(~r/verb "(\w+)"/, advice)
         {:error, kind, verb}
 
-      {:libcluster_kubernetes, ^ref, {:snapshot, %{warnings: [warning]}}} ->
+      {:libcluster_kubernetes, ^ref, {:changed, _mark, _gone, %{warnings: [warning]}}} ->
         [_, verb] = Regex.run(~r/verb "(\w+)".*Until then it polls/, warning)
         {:polls, verb}
 

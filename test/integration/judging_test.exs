@@ -7,6 +7,7 @@ defmodule LibclusterKubernetes.Judging.ImplausibleTest do
   alias LibclusterKubernetes.Strategy.Departure
   alias LibclusterKubernetes.Test.{FakeApiserver, Mesh}
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   for mode <- [:poll, :watch] do
@@ -62,6 +63,7 @@ defmodule LibclusterKubernetes.Judging.LeavingTest do
 
   alias LibclusterKubernetes.Test.{FakeApiserver, Mesh}
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   for mode <- [:poll, :watch] do
@@ -139,6 +141,7 @@ defmodule LibclusterKubernetes.Judging.LostLinksTest do
 
   alias LibclusterKubernetes.Test.Mesh
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   for {name, view} <- ["one drains": [2, {3, :draining}], "both are not ready": [{2, :not_ready}, {3, :not_ready}]],
@@ -150,8 +153,8 @@ defmodule LibclusterKubernetes.Judging.LostLinksTest do
       Mesh.assert_quiet(1_000)
 
       true = Mesh.call(mesh, 2, :erlang, :disconnect_node, [Mesh.node(3)])
-      Mesh.assert_down([2], [3])
-      Mesh.assert_up([2], [3])
+      # One end may have it back before the other has noticed.
+      Mesh.assert_back([2], [3])
       Mesh.assert_quiet(1_000)
     end
   end
@@ -162,6 +165,7 @@ defmodule LibclusterKubernetes.Judging.LateDistributionTest do
 
   alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Topology}
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   test "distribution that starts after the strategy: it is a member like others, and not its own" do

@@ -6,6 +6,7 @@ defmodule LibclusterKubernetes.NodesTest do
 
   alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Topology}
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   setup context, do: FakeApiserver.serve(context)

@@ -82,7 +82,7 @@ defmodule LibclusterKubernetes.AwaitTest do
       assert await(context.topology) == {:ok, :answered}
       assert await(context.topology, peers: 1, timeout: 100) == {:error, :timeout}
       assert_receive {:connect, :"app@10.0.0.1", false}
-      Topology.wait_until(fn -> :sys.get_state(pid).dialing.failures == %{} end)
+      Topology.wait_until(fn -> :sys.get_state(pid).dialing.missing == %{} end)
     end
 
     test "a topology that starts later, or again, is waited for", context do

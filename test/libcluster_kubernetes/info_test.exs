@@ -51,10 +51,11 @@ defmodule LibclusterKubernetes.InfoTest do
   end
 
   test "an error stays the last one after its end", context do
-    FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 403}}, times: 1}])
+    FakeApiserver.faults(context.server, [%{at: "request", do: %{status: %{code: 403}}}])
     start(context, [])
     wait_until(fn -> info(context).last_error != nil end)
     assert %{mode: :starting, since: nil, resource_version: nil, members: []} = info(context)
+    FakeApiserver.no_faults(context.server)
     wait_until(fn -> match?(%{mode: :poll, failing: nil}, info(context)) end)
     assert %{kind: :forbidden, status: 403, message: message, at: %DateTime{}} = info(context).last_error
     assert message =~ "cannot list endpoints"

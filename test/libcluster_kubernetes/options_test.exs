@@ -71,19 +71,19 @@ defmodule LibclusterKubernetes.OptionsTest do
       assert value([mode: nil, polling_interval: nil], :mode) == :ip
 
       for {key, given, value} <- [
-            {:kubernetes_node_basename, 'web', "web"},
+            {:kubernetes_node_basename, ~c"web", "web"},
             {:kubernetes_node_basename, :web, "web"},
-            {:kubernetes_node_basename, {:label, 'app.kubernetes.io/name'}, {:label, "app.kubernetes.io/name"}},
+            {:kubernetes_node_basename, {:label, ~c"app.kubernetes.io/name"}, {:label, "app.kubernetes.io/name"}},
             {:kubernetes_node_basename, {:label, :app}, {:label, "app"}},
-            {:kubernetes_selector, 'app in (web, böse)', "app in (web, böse)"},
+            {:kubernetes_selector, ~c"app in (web, böse)", "app in (web, böse)"},
             {:kubernetes_namespace, :prod, "prod"},
-            {:kubernetes_namespace, 'prod', "prod"},
+            {:kubernetes_namespace, ~c"prod", "prod"},
             {:kubernetes_namespace, :all, :all},
             {:kubernetes_namespace, "all", "all"},
-            {:kubernetes_cluster_name, 'kube', "kube"},
-            {:kubernetes_master, 'https://api:6443', "https://api:6443"},
-            {:kubernetes_field_selector, 'status.phase=Running', "status.phase=Running"},
-            {:kubernetes_service_account_path, '/account', "/account"}
+            {:kubernetes_cluster_name, ~c"kube", "kube"},
+            {:kubernetes_master, ~c"https://api:6443", "https://api:6443"},
+            {:kubernetes_field_selector, ~c"status.phase=Running", "status.phase=Running"},
+            {:kubernetes_service_account_path, ~c"/account", "/account"}
           ] do
         config = Keyword.merge([kubernetes_ip_lookup_mode: :pods] ++ @least, [{key, given}])
         assert %{warnings: [], values: %{^key => ^value}} = Options.new!(:k8s, config, %{})

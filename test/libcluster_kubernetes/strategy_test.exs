@@ -4,9 +4,11 @@ defmodule LibclusterKubernetes.StrategyTest do
 
   import ExUnit.CaptureLog
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
-  import LibclusterKubernetes.Test.Topology, only: [await_lists: 2, start: 1, start: 2, start: 3, wait_until: 1]
 
-  alias LibclusterKubernetes.Strategy.{Incident, State}
+  import LibclusterKubernetes.Test.Topology,
+    only: [await_lists: 2, start: 1, start: 2, start: 3, wait_until: 1, wait_until: 2]
+
+  alias LibclusterKubernetes.Strategy.{Dialing, Incident, State}
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
   setup context, do: Topology.alone(context)
@@ -16,6 +18,20 @@ defmodule LibclusterKubernetes.StrategyTest do
   end
 
   # A topology that has these members and is connected to all of them.
+  defp ticks_without_a_try?(server, ticks) do
+    await_lists(server, ticks)
+    tries = flush_tries(0)
+    tries == 0
+  end
+
+  defp flush_tries(count) do
+    receive do
+      {:connect, _, _} -> flush_tries(count + 1)
+    after
+      0 -> count
+    end
+  end
+
   defp connected(context, ips, config) do
     members(context, ips)
     pid = start(context, config)
@@ -35,6 +51,32 @@ defmodule LibclusterKubernetes.StrategyTest do
 
       Recorder.lose(context.recorder, :"app@10.3.0.1")
       assert_receive {:connect, :"app@10.3.0.1", true}
+      refute_received {:disconnect, _}
+    end
+
+    test "a change that does not follow the last one is not believed: it is said, and everything is asked for anew",
+         context do
+      members(context, ["10.3.0.1", "10.3.0.2"])
+      pid = start(context, kubernetes_watch: :auto)
+      for number <- 1..2, node = :"app@10.3.0.#{number}", do: assert_receive({:connect, ^node, true})
+      %{ref: ref, changes: changes, membership: known} = :sys.get_state(pid)
+      lists = FakeApiserver.summary(context.server)["lists"]
+      news = %{ready: [], not_ready: [], draining: []}
+
+      log =
+        capture_log(fn ->
+          send(pid, {:libcluster_kubernetes, ref, {:changed, {changes + 1, 2}, ["app@10.3.0.1"], news}})
+          wait_until(fn -> :sys.get_state(pid).ref != ref end)
+        end)
+
+      assert log =~
+               "change #{changes + 1}, after which there are 2 members, came where change #{changes + 1} would make it 1"
+
+      wait_until(fn -> :sys.get_state(pid).changes == 0 and FakeApiserver.summary(context.server)["lists"] > lists end)
+      assert :sys.get_state(pid).membership.present == known.present
+
+      members(context, ["10.3.0.1", "10.3.0.2", "10.3.0.3"])
+      assert_receive {:connect, :"app@10.3.0.3", true}
       refute_received {:disconnect, _}
     end
 
@@ -71,7 +113,7 @@ defmodule LibclusterKubernetes.StrategyTest do
           pid = start_supervised!(Topology.child_spec(%{state | connect: {__MODULE__, :call, [connect]}}))
           assert_receive {:connect, :"app@10.3.0.3", true}
           assert %State{} = :sys.get_state(pid, 100)
-          wait_until(fn -> map_size(:sys.get_state(pid, 100).dialing.failures) == 1 end)
+          wait_until(fn -> Dialing.tried?(:sys.get_state(pid, 100).dialing, "app@10.3.0.2") end)
         end)
 
       assert log =~ "connecting to app@10.3.0.2 failed"
@@ -83,9 +125,10 @@ defmodule LibclusterKubernetes.StrategyTest do
       members(context, ["10.3.0.1"])
       start(context)
       assert_receive {:connect, :"app@10.3.0.1", false}
-      await_lists(context.server, 5)
-      refute_received {:connect, _, _}
-      assert_receive {:connect, :"app@10.3.0.1", false}, 2_000
+      assert_receive {:connect, :"app@10.3.0.1", false}
+      # At last several ticks pass without a try, and then there is one.
+      wait_until(fn -> ticks_without_a_try?(context.server, 5) end, 20_000)
+      assert_receive {:connect, :"app@10.3.0.1", false}, 10_000
 
       Recorder.unreachable(context.recorder, [])
       assert_receive {:connect, :"app@10.3.0.1", true}, 5_000

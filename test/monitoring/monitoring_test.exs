@@ -49,10 +49,8 @@ defmodule LibclusterKubernetes.MonitoringTest do
 
   test "every query filters and groups by labels that its metrics have" do
     for {_, queries} <- queries(), {where, expr} <- queries do
-      common = for name <- used(expr), {_, labels} = series()[name], reduce: nil do
-        nil -> labels
-        common -> Enum.filter(common, &(&1 in labels))
-      end
+      [labels | more] = for name <- used(expr), {_, labels} = series()[name], do: labels
+      common = Enum.reduce(more, labels, fn labels, common -> Enum.filter(common, &(&1 in labels)) end)
 
       filters = Regex.scan(~r/(\w+) ?(?:=|!=|=~|!~) ?"/, expr, capture: :all_but_first)
       groups = for [keys] <- Regex.scan(~r/\b(?:by|without) \(([^)]*)\)/, expr, capture: :all_but_first), do: String.split(keys, ", ")

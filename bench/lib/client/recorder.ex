@@ -39,8 +39,8 @@ defmodule LibclusterKubernetes.Bench.Client.Recorder do
     :ets.lookup_element(table(topology), node, 2)
   end
 
-  @doc "When the last of the connects was: microseconds of the system's clock."
-  def last_connect(topology), do: table(topology) |> :ets.tab2list() |> Enum.map(&elem(&1, 1)) |> Enum.max()
+  @doc "When the first and the last of the connects were: microseconds of the system's clock."
+  def connects(topology), do: table(topology) |> :ets.tab2list() |> Enum.map(&elem(&1, 1)) |> Enum.min_max()
 
   defp await(left_ms, _condition) when left_ms < 0, do: raise("the connects that were waited for did not come")
 

@@ -26,10 +26,14 @@ defmodule LibclusterKubernetes.Bench.Client.Subject do
     %{blocked: blocked, began: began}
   end
 
+  @doc "Which strategy runs here, and the processes of its topologies."
+  @spec running() :: {who(), [pid()]}
+  def running, do: :persistent_term.get(__MODULE__)
+
   @doc "Polls so many times, one after the other with a pause between; how long each took, in microseconds."
   @spec polls(pos_integer(), non_neg_integer()) :: [pos_integer()]
   def polls(count, pause_ms) do
-    case :persistent_term.get(__MODULE__) do
+    case running() do
       {:ours, [pid]} -> Completion.observed(fn -> polls(:ours, pid, count, pause_ms) end)
       {:stock, [pid]} -> polls(:stock, pid, count, pause_ms)
     end

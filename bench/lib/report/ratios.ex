@@ -21,14 +21,24 @@ defmodule LibclusterKubernetes.Bench.Report.Ratios do
     to_stock = fn measure, at -> {value(figures, measure, at, :ours), value(figures, measure, at, :stock)} end
 
     [
-      {"poll, #{plan.size} pods: client CPU", {:ratio, 20}, to_stock.(:poll_client_cpu, pods)},
-      {"poll, #{plan.size} pods: server CPU", {:ratio, 4}, to_stock.(:poll_server_cpu, pods)},
-      {"poll, #{plan.size} pods: time", {:ratio, 8}, to_stock.(:poll_time, pods)},
+      {"poll, #{plan.size} pods: client CPU", {:ratio, 40}, to_stock.(:poll_client_cpu, pods)},
+      {"poll, #{plan.size} pods: server CPU", {:ratio, 2}, to_stock.(:poll_server_cpu, pods)},
+      {"poll, #{plan.size} pods: time", {:ratio, 15}, to_stock.(:poll_time, pods)},
       {"poll, #{plan.size} pods: growth of the VM's memory", {:ratio, 10}, to_stock.(:poll_memory, pods)},
-      {"poll, #{plan.size} endpoints: client CPU", {:ratio, 4}, to_stock.(:poll_client_cpu, endpoints)},
+      {"poll, #{plan.size} endpoints: client CPU", {:ratio, 8}, to_stock.(:poll_client_cpu, endpoints)},
+      {"poll, #{plan.size} endpoints: server CPU", {:ratio, 2}, to_stock.(:poll_server_cpu, endpoints)},
       {"poll, #{plan.size} endpoints: time over a bare GET's", {:over, 0.1},
        {value(figures, :poll_time, endpoints, :ours), value(figures, :poll_time, endpoints, :bare)}}
     ] ++
+      for source <- [:endpoints, :pods], {measure, which} <- [start_first: "first", start_connected: "last"] do
+        {"start, #{plan.size} #{source}: #{which} connect", {:ratio, 3}, to_stock.(measure, {source, plan.size})}
+      end ++
+      [
+        {"watch, #{plan.size} pods: reaction more than the write", {:more_us, 2_000},
+         {value(figures, :reaction, pods, :ours), value(figures, :reaction, pods, :write)}},
+        {"one change among #{Plan.largest(plan)} endpoints", {:at_most_us, 100},
+         {value(figures, :change, {:endpoints, Plan.largest(plan)}, :ours), 0}}
+      ] ++
       for source <- [:endpoints, :pods], members <- plan.sizes do
         {"watch, #{members} #{source}: reaction", {:ratio, 200}, to_stock.(:reaction, {source, members})}
       end ++
@@ -67,16 +77,19 @@ defmodule LibclusterKubernetes.Bench.Report.Ratios do
 
   defp kept?({:ratio, ratio}, {ours, stock}), do: ours * ratio <= stock
   defp kept?({:over, share}, {ours, bare}), do: ours <= bare * (1 + share)
-  defp kept?({:more_us, limit}, {ours, nobody}), do: ours - nobody <= limit
+  defp kept?({:more_us, limit}, {ours, other}), do: ours - other <= limit
+  defp kept?({:at_most_us, limit}, {ours, _nothing}), do: ours <= limit * 1_000
 
   defp say({:ratio, ratio}), do: "1/#{ratio}"
   defp say({:over, share}), do: "+#{round(share * 100)} %"
   defp say({:more_us, limit}), do: "+#{Unit.text(limit, :us)}"
+  defp say({:at_most_us, limit}), do: Unit.text(limit, :us)
 
   defp say_reached(_demanded, {ours, other}) when ours == nil or other == nil, do: "– (nothing to compare with)"
   defp say_reached({:ratio, _}, {ours, stock}), do: Unit.ratio(ours, stock)
   defp say_reached({:over, _}, {ours, bare}), do: "#{signed(round((ours / bare - 1) * 100))} %"
-  defp say_reached({:more_us, _}, {ours, nobody}), do: "#{signed(round(ours - nobody))} µs"
+  defp say_reached({:more_us, _}, {ours, other}), do: "#{signed(round(ours - other))} µs"
+  defp say_reached({:at_most_us, _}, {ours, _nothing}), do: Unit.text(ours, :ns)
 
   defp signed(value) when value >= 0, do: "+#{value}"
   defp signed(value), do: "#{value}"

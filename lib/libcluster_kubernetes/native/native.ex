@@ -43,10 +43,19 @@ defmodule LibclusterKubernetes.Native do
           truncated: boolean()
         }
 
+  @typedoc """
+  Which change it is since the last snapshot, from 1, and how many members there are after it: whoever counts otherwise has
+  missed something, and has to start another worker, which begins with a snapshot.
+  """
+  @type mark :: {number :: pos_integer(), members :: non_neg_integer()}
+
   @doc """
   Starts a thread that sends `{:libcluster_kubernetes, ref, event}` to `pid`, where `event` is
 
-    * `{:snapshot, snapshot()}`, or `:unchanged` when a list said the same as the last snapshot,
+    * `{:snapshot, snapshot()}`, the first answer,
+    * `{:changed, mark(), gone, snapshot()}`, what is another than in the answer before, by a list or a watch: `gone` are names
+      that are no longer in it, and of the snapshot's names there are those that are new or stand otherwise,
+    * `:unchanged` when a list said nothing new,
     * `:watching` when a watch is open,
     * `{:error, error()}`,
     * `{:listed, listed()}` and `{:watched, watched()}` when a list or a watch has ended, for those who measure.
@@ -57,8 +66,8 @@ defmodule LibclusterKubernetes.Native do
   def start(options, pid), do: ask(:start, options, pid)
 
   @doc """
-  Says that the last snapshot was acted on. Until then no other is sent: the latest one is kept, and comes now, to the
-  caller. `ref` is the reference of the messages. Never blocks.
+  Says that the last answer, a snapshot or a change, was acted on. Until then no other is sent: what changes meanwhile is kept,
+  and comes now, as one, to the caller. `ref` is the reference of the messages. Never blocks.
   """
   @spec acknowledge(worker(), reference()) :: :ok
   def acknowledge(worker, ref) do

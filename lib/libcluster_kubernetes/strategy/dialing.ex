@@ -1,84 +1,153 @@
 defmodule LibclusterKubernetes.Strategy.Dialing do
   @moduledoc false
-  # Which nodes to try to connect to now: not those that are being tried, and the unreachable ones ever more rarely,
-  # from one second up to a minute. Pure: `now` is monotonic milliseconds.
+  # Which nodes to try to connect to now: those whose turn it is (`LibclusterKubernetes.Strategy.Turn`), not those that
+  # are being tried, and whoever cannot be reached ever more rarely. Pure: `now` is monotonic milliseconds.
   #
-  # Only so many at once, those with the fewest failures first: a selector that matches thousands of pods without Erlang
-  # must not use up the ports of this VM, nor keep it from those that answer.
+  # A VM that is still starting refuses: it is tried again after 50, 100, 200 ... milliseconds, up to the tick. One that is
+  # out of reach for long is tried after a quarter of that time, once a minute at last.
+  #
+  # Only a few at once, those with the fewest failures first, and fewer still of those that are the other's to dial. Whoever takes longer than a healthy node does is left to it, and holds up nobody; but there is a limit to that,
+  # too: a selector that matches thousands of pods without Erlang must not use up the ports of this VM.
 
-  @first_pause 1_000
+  alias LibclusterKubernetes.Strategy.Turn
+
+  @first_pause 50
   @longest_pause 60_000
+
+  @at_once 8
+  @late_at_once 2
+  # Milliseconds within which a healthy node is connected.
+  @slow 250
   @most_in_flight 256
 
-  # Until those that had to wait for room are tried: time for more room.
-  @breath 100
-
-  defstruct in_flight: MapSet.new(), failures: %{}, crowded?: false
+  defstruct tick: 5_000, missing: %{}, in_flight: %{}, crowded?: false, begun?: false
 
   @type name :: String.t()
+  @typedoc "Since when it is wanted and not connected, how often it was tried in vain, and when it is to be tried."
+  @type missing :: %{since: integer(), failures: non_neg_integer(), due: integer()}
   @type t :: %__MODULE__{
-          in_flight: MapSet.t(name()),
-          failures: %{name() => {count :: pos_integer(), retry_at :: integer()}},
-          crowded?: boolean()
+          tick: pos_integer(),
+          missing: %{name() => missing()},
+          # Since when each is tried.
+          in_flight: %{name() => integer()},
+          # Whether somebody waits for room.
+          crowded?: boolean(),
+          # Whether a list was acted on.
+          begun?: boolean()
         }
 
-  @spec new() :: t()
-  def new, do: %__MODULE__{}
+  @spec new(tick :: pos_integer()) :: t()
+  def new(tick), do: %__MODULE__{tick: tick}
 
-  @doc "Of `names`, which are wanted and not connected, those to try now. Failures of all others are forgotten."
-  @spec due(t(), [name()], integer()) :: {[name()], t()}
-  def due(dialing, names, now) do
-    dialing = %{dialing | failures: Map.take(dialing.failures, names)}
+  @doc """
+  Of `names`, which are wanted and not connected, those to try now. All others are forgotten. `own` is this node's name,
+  where others dial it.
+  """
+  @spec due(t(), [name()], own :: name() | nil, integer()) :: {[name()], t()}
+  def due(dialing, names, own, now) do
+    turn = %Turn{own: own, first_list: if(not dialing.begun?, do: length(names))}
+    missing = Map.new(names, &{&1, Map.get_lazy(dialing.missing, &1, fn -> appeared(&1, turn, now) end)})
+    dialing = %{dialing | missing: missing, begun?: true}
+    {late, own} = dialing |> tries(now) |> Enum.split_with(fn {_failures, _random, name} -> missing[name].late? end)
+    {due, waiting} = own |> Enum.sort() |> Enum.split(room(dialing, now))
 
-    {due, waiting} =
-      names
-      |> Enum.filter(&(&1 not in dialing.in_flight and retry_at(dialing, &1, now) <= now))
-      |> Enum.sort_by(&failures(dialing, &1))
-      |> Enum.split(room(dialing))
+    {late_due, late_waiting} =
+      late |> Enum.sort() |> Enum.split(min(late_room(dialing, now), room(dialing, now) - length(due)))
 
-    {due, %{dialing | in_flight: Enum.into(due, dialing.in_flight), crowded?: waiting != []}}
+    due = for {_failures, _random, name} <- due ++ late_due, do: name
+    in_flight = for name <- due, into: dialing.in_flight, do: {name, {now, missing[name].late?}}
+    {due, %{dialing | in_flight: in_flight, crowded?: waiting != [] or late_waiting != []}}
+  end
+
+  # Each with what the order goes by.
+  defp tries(dialing, now) do
+    for {name, %{due: due, failures: failures}} <- dialing.missing,
+        due <= now,
+        not is_map_key(dialing.in_flight, name),
+        do: {failures, :rand.uniform(), name}
+  end
+
+  defp appeared(name, turn, now) do
+    patience = Turn.patience(turn, name, :rand.uniform())
+    %{since: now, failures: 0, due: now + patience, late?: patience > 0}
   end
 
   @spec connected(t(), name()) :: t()
   def connected(dialing, name) do
-    %{dialing | in_flight: MapSet.delete(dialing.in_flight, name), failures: Map.delete(dialing.failures, name)}
+    %{dialing | in_flight: Map.delete(dialing.in_flight, name), missing: Map.delete(dialing.missing, name)}
   end
 
   @spec failed(t(), name(), integer()) :: t()
   def failed(dialing, name, now) do
-    count = 1 + failures(dialing, name)
-    failures = Map.put(dialing.failures, name, {count, now + pause(count)})
-    %{dialing | in_flight: MapSet.delete(dialing.in_flight, name), failures: failures}
+    dialing = %{dialing | in_flight: Map.delete(dialing.in_flight, name)}
+
+    case dialing.missing do
+      %{^name => missing} -> %{dialing | missing: %{dialing.missing | name => failed_again(missing, dialing.tick, now)}}
+      _not_wanted_any_more -> dialing
+    end
+  end
+
+  defp failed_again(%{failures: failures} = missing, tick, now) do
+    # The exponent is bounded: the pause is at its longest long before.
+    longest = min(max(tick, div(now - missing.since, 4)), @longest_pause)
+    pause = min(longest, @first_pause * Integer.pow(2, min(failures, 12)))
+    %{missing | failures: failures + 1, due: now + round(pause * (0.75 + 0.25 * :rand.uniform()))}
   end
 
   @doc "Whether somebody was tried and nobody answered, and no other try runs."
   @spec tried?(t(), name()) :: boolean()
-  def tried?(dialing, name), do: is_map_key(dialing.failures, name) and name not in dialing.in_flight
+  def tried?(dialing, name),
+    do:
+      match?(%{^name => %{failures: failures}} when failures > 0, dialing.missing) and
+        not is_map_key(dialing.in_flight, name)
+
+  @doc "For how long this one is wanted and not connected."
+  @spec missed_for(t(), name(), integer()) :: non_neg_integer()
+  def missed_for(dialing, name, now), do: now - dialing.missing[name].since
+
+  @doc "Whether this one is wanted and not connected."
+  @spec missed?(t(), name()) :: boolean()
+  def missed?(dialing, name), do: is_map_key(dialing.missing, name)
+
+  @doc "Whether this one is being tried."
+  @spec in_flight?(t(), name()) :: boolean()
+  def in_flight?(dialing, name), do: is_map_key(dialing.in_flight, name)
+
+  @doc "Those that were tried in vain, and for how long they have been missed."
+  @spec tried(t(), integer()) :: [{name(), non_neg_integer()}]
+  def tried(dialing, now) do
+    for {name, %{failures: failures, since: since}} <- dialing.missing, failures > 0, do: {name, now - since}
+  end
 
   @doc "Whether nobody is being tried, nor waits to be."
   @spec idle?(t()) :: boolean()
-  def idle?(%{in_flight: in_flight, failures: failures, crowded?: crowded?}) do
-    Enum.empty?(in_flight) and failures == %{} and not crowded?
-  end
+  def idle?(dialing), do: dialing.in_flight == %{} and dialing.missing == %{}
+
+  @doc "Whether there is room for half of those that can be tried at once, and somebody waits for it."
+  @spec refill?(t(), integer()) :: boolean()
+  def refill?(dialing, now),
+    do: dialing.crowded? and 2 * room(dialing, now) >= @at_once
 
   @doc "When somebody is to be tried next, if that is known."
-  @spec next_retry(t(), integer()) :: integer() | nil
-  def next_retry(dialing, now) do
-    waiting = if dialing.crowded? and room(dialing) > 0, do: [now + @breath], else: []
+  @spec next_try(t(), integer()) :: integer() | nil
+  def next_try(dialing, now) do
+    tries = for {_name, %{due: due}} <- dialing.missing, due > now, do: due
 
-    dialing.failures
-    |> Enum.map(fn {_name, {_count, retry_at}} -> retry_at end)
-    |> Enum.filter(&(&1 > now))
-    |> Enum.concat(waiting)
-    |> Enum.min(fn -> nil end)
+    room =
+      if dialing.crowded?,
+        do: for({_name, {since, _late?}} <- dialing.in_flight, since + @slow > now, do: since + @slow),
+        else: []
+
+    Enum.min(tries ++ room, fn -> nil end)
   end
 
-  defp room(dialing), do: @most_in_flight - MapSet.size(dialing.in_flight)
+  defp room(%{in_flight: in_flight}, now) do
+    quick = Enum.count(in_flight, fn {_name, {since, _late?}} -> now - since < @slow end)
+    max(0, min(@at_once - quick, @most_in_flight - map_size(in_flight)))
+  end
 
-  defp retry_at(dialing, name, now), do: elem(Map.get(dialing.failures, name, {0, now}), 1)
-
-  defp failures(dialing, name), do: elem(Map.get(dialing.failures, name, {0, nil}), 0)
-
-  # The exponent is bounded: the pause is at its longest long before.
-  defp pause(count), do: min(@longest_pause, @first_pause * Integer.pow(2, min(count, 10) - 1))
+  defp late_room(%{in_flight: in_flight}, now) do
+    quick = Enum.count(in_flight, fn {_name, {since, late?}} -> late? and now - since < @slow end)
+    max(0, @late_at_once - quick)
+  end
 end

@@ -95,7 +95,7 @@ defmodule LibclusterKubernetes.Strategy.Judging do
   defp carry_out(state, {:ask, names}, _connected, askers) do
     state = answer(state, askers, :stays)
 
-    case Enum.reject(names, &(&1 in Topologies.held_by_others())) do
+    case Enum.reject(names, &Topologies.held_by_others?/1) do
       [] -> state
       names -> State.start(state, {:ask, names})
     end

@@ -5,6 +5,7 @@ defmodule LibclusterKubernetes.Strategy.Log do
 
   alias Cluster.Logger
   alias Cluster.Strategy.State, as: Topology
+  alias LibclusterKubernetes.Native
   alias LibclusterKubernetes.Strategy.Judgement
 
   @type entry :: {:error | :warn | :info | :debug, String.t()}
@@ -28,7 +29,35 @@ defmodule LibclusterKubernetes.Strategy.Log do
     })
   end
 
+  def undistributed(%{connect: @default_connect} = topology) do
+    unless :net_kernel.longnames() == true do
+      write(topology, {
+        :warn,
+        "this node has the short name #{node()}, so it cannot connect to others, whose names are long: start it with a " <>
+          "long name, in a release by RELEASE_DISTRIBUTION=name and RELEASE_NODE"
+      })
+    end
+
+    :ok
+  end
+
   def undistributed(_topology), do: :ok
+
+  @doc "These cannot be connected to, and why, most likely."
+  @spec unreached(Topology.t(), [String.t()], reason :: String.t() | nil) :: :ok
+  def unreached(topology, names, reason) do
+    reason = if reason, do: "Most likely: #{reason}. ", else: ""
+
+    write(topology, {
+      :warn,
+      "still not connected to: #{some(names)}. #{reason}LibclusterKubernetes.diagnose(#{inspect(topology.topology)}) " <>
+        "says what to do about it"
+    })
+  end
+
+  @doc "It was said that this one is out of reach, and it has connected to this node."
+  @spec found(Topology.t(), String.t()) :: :ok
+  def found(topology, name), do: write(topology, {:info, "connected to #{name}, from its side"})
 
   @spec atom_table_half_full(Topology.t()) :: :ok
   def atom_table_half_full(topology) do
@@ -40,17 +69,30 @@ defmodule LibclusterKubernetes.Strategy.Log do
     })
   end
 
+  @doc "Changes were missed. Nothing is known to do that."
+  @spec out_of_step(Topology.t(), expected :: Native.mark(), Native.mark()) :: :ok
+  def out_of_step(topology, {number, members}, {came, members_there}) do
+    write(topology, {
+      :error,
+      "change #{came}, after which there are #{members_there} members, came where change #{number} would make it " <>
+        "#{members}: something was missed. The next tick lists anew, until then nobody comes or goes. This is a bug in " <>
+        "libcluster_kubernetes: please report it with this line"
+    })
+  end
+
   @doc "Why nobody is let go of, though some have been absent for long enough."
   @spec held_back(Topology.t(), Judgement.reason() | {:failed, atom()}, String.t(), [String.t()]) :: :ok
   def held_back(topology, reason, text, suspects) do
-    {names, more} = Enum.split(suspects, 3)
-    names = Enum.join(names, ", ") <> if(more == [], do: "", else: " and #{length(more)} more")
-
     write(topology, {
       :warn,
-      "no longer in the answers: #{names}. But #{implausible(reason, text)}. So it decides nothing, everybody stays " <>
+      "no longer in the answers: #{some(suspects)}. But #{implausible(reason, text)}. So it decides nothing, everybody stays " <>
         "connected, and it is asked for again later"
     })
+  end
+
+  defp some(names) do
+    {names, more} = Enum.split(names, 3)
+    Enum.join(names, ", ") <> if(more == [], do: "", else: " and #{length(more)} more")
   end
 
   defp implausible({:failed, kind}, text), do: "the list that is to confirm it failed: #{text} (#{kind})"

@@ -12,16 +12,24 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   # This node itself goes the same way, but is not forgotten. `LibclusterKubernetes.Strategy.Judgement` has the rule by which
   # a suspect is judged.
 
+  # An answer comes whole at first, and then as what has changed. Only those are looked at: the changed, and whoever is not
+  # connected.
+
   @enforce_keys [:disconnect_after]
   defstruct [
     :disconnect_after,
     :self,
-    ready: MapSet.new(),
-    draining: MapSet.new(),
-    present: MapSet.new(),
+    # Who is in the answer, and how many of them stand so.
+    present: %{},
+    counts: %{ready: 0, not_ready: 0, draining: 0},
     absent: %{},
     # Members that were connected: their links are made again when they are lost.
     met: MapSet.new(),
+    # Members that were not connected when that was last looked at, and those that have come since.
+    apart: MapSet.new(),
+    # How many have come into the answers and gone from them since the start.
+    came: 0,
+    went: 0,
     # Whether this node was judged to be gone, and whether it has left; until an answer names it.
     gone?: false,
     left?: false,
@@ -32,15 +40,18 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @type t :: %__MODULE__{
           disconnect_after: non_neg_integer() | :never,
           self: name() | nil,
-          ready: MapSet.t(name()),
-          draining: MapSet.t(name()),
-          present: MapSet.t(name()),
+          present: %{name() => :ready | :not_ready | :draining},
+          counts: counts(),
           absent: %{name() => absence()},
           met: MapSet.t(name()),
+          apart: MapSet.t(name()),
+          came: non_neg_integer(),
+          went: non_neg_integer(),
           gone?: boolean(),
           left?: boolean(),
           answered?: boolean()
         }
+  @type counts :: %{ready: non_neg_integer(), not_ready: non_neg_integer(), draining: non_neg_integer()}
   @typedoc "Since when, how often it was judged and stayed, and when it is to be judged (again)."
   @type absence :: %{since: integer(), judged: non_neg_integer(), due: integer() | :never}
   @type standing :: :ready | :not_ready | :draining | :absent
@@ -58,71 +69,117 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @doc "Takes in a complete answer, as seen by the node called `self`."
   @spec observe(t(), name(), LibclusterKubernetes.Native.snapshot(), integer()) :: t()
   def observe(membership, self, snapshot, now) do
-    ready = MapSet.new(snapshot.ready)
-    draining = MapSet.new(snapshot.draining)
-    present = ready |> MapSet.union(MapSet.new(snapshot.not_ready)) |> MapSet.union(draining)
-    gone = for name <- membership.present, name not in present, into: %{}, do: {name, absence(membership, now)}
-    absent = for {name, _} = entry <- membership.absent, name not in present, into: gone, do: entry
+    named = for {_standing, names} <- lists(snapshot), name <- names, into: MapSet.new(), do: name
+    gone = for {name, _standing} <- membership.present, name not in named, do: name
+    change(membership, self, gone, snapshot, now)
+  end
 
-    %{
-      membership
-      | self: self,
-        ready: ready,
-        draining: draining,
-        present: present,
-        absent: absent,
-        answered?: true
-    }
+  @doc "Takes in what has changed since: who is `gone`, and who is new or stands otherwise."
+  @spec change(t(), name(), gone :: [name()], news :: LibclusterKubernetes.Native.snapshot(), integer()) :: t()
+  def change(membership, self, gone, news, now) do
+    membership = Enum.reduce(gone, %{membership | self: self, answered?: true}, &lose(&2, &1, now))
+
+    for({standing, names} <- lists(news), name <- names, do: {name, standing})
+    |> Enum.reduce(membership, &find/2)
     |> confirm()
   end
+
+  defp lists(snapshot), do: [ready: snapshot.ready, not_ready: snapshot.not_ready, draining: snapshot.draining]
+
+  defp lose(membership, name, now) do
+    case Map.pop(membership.present, name) do
+      {nil, _present} ->
+        membership
+
+      {standing, present} ->
+        absent = Map.put(membership.absent, name, absence(membership, now))
+        counts = count(membership.counts, standing, -1)
+        %{membership | present: present, counts: counts, absent: absent, went: membership.went + 1}
+    end
+  end
+
+  defp find({name, standing}, membership) do
+    present = Map.put(membership.present, name, standing)
+    counts = count(membership.counts, standing, 1)
+
+    case membership.present do
+      %{^name => before} ->
+        %{membership | present: present, counts: count(counts, before, -1)}
+
+      _new ->
+        absent = Map.delete(membership.absent, name)
+        apart = MapSet.put(membership.apart, name)
+        %{membership | present: present, counts: counts, absent: absent, apart: apart, came: membership.came + 1}
+    end
+  end
+
+  defp count(counts, standing, more), do: %{counts | standing => Map.fetch!(counts, standing) + more}
 
   @doc "Takes in an answer that says the same as the last one."
   @spec confirm(t()) :: t()
   def confirm(membership) do
-    named? = membership.self in membership.present
+    named? = is_map_key(membership.present, membership.self)
     %{membership | gone?: membership.gone? and not named?, left?: membership.left? and not named?}
   end
 
   @doc """
-  Takes in whom this node is connected to: members of these are met, and absent ones that are not are forgotten. A dial
-  that is in flight may yet succeed.
+  Takes in whom this node is connected to, and who of those before is `lost`: members of these are met, and absent ones that
+  are not are forgotten. A dial that is in flight may yet succeed.
   """
-  @spec meet(t(), connected :: MapSet.t(name()), in_flight :: MapSet.t(name())) :: t()
-  def meet(membership, connected, in_flight) do
-    absent =
-      for {name, absence} <- membership.absent,
-          name == membership.self or name in connected or name in in_flight,
-          into: %{},
-          do: {name, absence}
+  @spec meet(t(), connected :: MapSet.t(name()), lost :: [name()], in_flight :: %{name() => term()}) :: t()
+  def meet(membership, connected, lost, in_flight) do
+    apart = for name <- lost, known?(membership, name), into: membership.apart, do: name
 
-    membership = %{membership | absent: absent}
-    met = for name <- membership.met, known?(membership, name), into: members(membership, connected), do: name
-    %{membership | met: met}
+    Enum.reduce(apart, %{membership | apart: apart}, fn name, membership ->
+      cond do
+        name == membership.self -> membership
+        name in connected -> meet(membership, name)
+        is_map_key(membership.absent, name) and not is_map_key(in_flight, name) -> forget(membership, name)
+        true -> membership
+      end
+    end)
+  end
+
+  defp meet(membership, name) do
+    %{membership | apart: MapSet.delete(membership.apart, name), met: MapSet.put(membership.met, name)}
+  end
+
+  defp forget(membership, name) do
+    [apart, met] = for names <- [membership.apart, membership.met], do: MapSet.delete(names, name)
+    %{membership | apart: apart, met: met, absent: Map.delete(membership.absent, name)}
   end
 
   @doc """
-  Whom to be connected to. A node that drains or is absent meets nobody new, but its lost links are made again, and so are
-  those to whoever drains or is not ready. Nobody, once this node is gone.
+  Whom to connect to, of those that are not connected. A node that drains or is absent meets nobody new, but its lost links are
+  made again, and so are those to whoever drains or is not ready. Nobody, once this node is gone.
 
   `not_ready?`: whoever is not ready as well. Pods that wait for each other before they become ready would wait in vain.
   """
-  @spec wanted(t(), not_ready? :: boolean()) :: MapSet.t(name())
-  def wanted(membership, not_ready? \\ false)
-  def wanted(%{gone?: true}, _not_ready?), do: MapSet.new()
+  @spec missing(t(), not_ready? :: boolean()) :: [name()]
+  def missing(membership, not_ready? \\ false)
+  def missing(%{gone?: true}, _not_ready?), do: []
 
-  def wanted(%{self: self} = membership, not_ready?) do
-    known = MapSet.intersection(membership.met, membership.present)
-    retiring? = self in membership.draining or is_map_key(membership.absent, self)
-
+  def missing(%{self: self} = membership, not_ready?) do
     new =
       cond do
-        retiring? -> MapSet.new()
-        not_ready? -> MapSet.difference(membership.present, membership.draining)
-        true -> membership.ready
+        standing(membership, self) in [:draining, :absent] -> []
+        not_ready? -> [:ready, :not_ready]
+        true -> [:ready]
       end
 
-    new |> MapSet.union(known) |> MapSet.delete(self)
+    for name <- membership.apart, name != self, wanted?(membership, name, new), do: name
   end
+
+  defp wanted?(membership, name, new) do
+    case standing(membership, name) do
+      standing when standing in [:absent, nil] -> false
+      standing -> standing in new or name in membership.met
+    end
+  end
+
+  @doc "This node's name, where others that see the same want to be connected to it."
+  @spec dialled_as(t()) :: name() | nil
+  def dialled_as(%{self: self} = membership), do: if(standing(membership, self) == :ready, do: self)
 
   @doc "Those of `names` that are members, absent ones included, without this node."
   @spec members(t(), MapSet.t(name())) :: MapSet.t(name())
@@ -130,7 +187,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     for name <- names, known?(membership, name), name != membership.self, into: MapSet.new(), do: name
   end
 
-  defp known?(membership, name), do: name in membership.present or is_map_key(membership.absent, name)
+  defp known?(membership, name), do: standing(membership, name) != nil
 
   @doc """
   Whom to judge: who has been absent for long enough. This node itself only where it is connected to a member, and not once
@@ -180,38 +237,32 @@ defmodule LibclusterKubernetes.Strategy.Membership do
 
   @doc "How many members have come and gone from the earlier of two to the later."
   @spec changes(t(), t()) :: {came :: non_neg_integer(), gone :: non_neg_integer()}
-  def changes(%{present: earlier}, %{present: later}) do
-    came = later |> MapSet.difference(earlier) |> MapSet.size()
-    {came, MapSet.size(earlier) + came - MapSet.size(later)}
-  end
+  def changes(earlier, later), do: {later.came - earlier.came, later.went - earlier.went}
+
+  @doc "How many are in the answer, this node included."
+  @spec size(t()) :: non_neg_integer()
+  def size(membership), do: map_size(membership.present)
 
   @doc "Every member but this node, with what the answers say of it."
   @spec standings(t()) :: [{name(), standing()}]
   def standings(membership) do
-    present = for name <- membership.present, do: {name, standing(membership, name)}
     absent = for {name, _absence} <- membership.absent, do: {name, :absent}
-    Enum.reject(present ++ absent, fn {name, _standing} -> name == membership.self end)
+    for {name, _standing} = member <- Map.to_list(membership.present) ++ absent, name != membership.self, do: member
   end
 
   @doc "What the answers say of this node; `nil` where none ever named it, or where that is forgotten."
   @spec standing(t()) :: standing() | nil
-  def standing(%{self: self} = membership) do
-    cond do
-      self in membership.present -> standing(membership, self)
-      is_map_key(membership.absent, self) -> :absent
-      true -> nil
-    end
-  end
+  def standing(%{self: self} = membership), do: standing(membership, self)
 
-  defp standing(membership, name) do
-    cond do
-      name in membership.ready -> :ready
-      name in membership.draining -> :draining
-      true -> :not_ready
-    end
-  end
+  defp standing(%{present: present}, name) when is_map_key(present, name), do: Map.fetch!(present, name)
+  defp standing(%{absent: absent}, name) when is_map_key(absent, name), do: :absent
+  defp standing(_membership, _name), do: nil
 
-  @doc "Whom another topology of this VM must not disconnect."
-  @spec held(t()) :: MapSet.t(name())
-  def held(membership), do: membership.absent |> Map.keys() |> MapSet.new() |> MapSet.union(membership.present)
+  @doc "Whether this topology knows anybody, whom another one of this VM must not disconnect."
+  @spec anybody?(t()) :: boolean()
+  def anybody?(membership), do: membership.present != %{} or membership.absent != %{}
+
+  @doc "Whom the later of two no longer knows."
+  @spec forgotten(t(), t()) :: [name()]
+  def forgotten(earlier, later), do: for({name, _absence} <- earlier.absent, not known?(later, name), do: name)
 end

@@ -3,7 +3,18 @@ defmodule LibclusterKubernetes.Strategy.Review do
   # What the known members mean for the connections of this moment: whom to connect to, whom to let go of, and when to
   # look again. Nearly every review finds all as the last one left it.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies, Waiters}
+  alias LibclusterKubernetes.Strategy.{
+    Dialing,
+    Incident,
+    Jobs,
+    Judging,
+    Log,
+    Membership,
+    State,
+    Topologies,
+    Unreached,
+    Waiters
+  }
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
@@ -11,11 +22,17 @@ defmodule LibclusterKubernetes.Strategy.Review do
     if at_rest?(state), do: state, else: act(state, now)
   end
 
+  @doc "A job has ended: whoever waits for room may have it."
+  @spec go_on(State.t(), now :: integer()) :: State.t()
+  def go_on(state, now) do
+    if Dialing.refill?(state.dialing, now), do: run(state, now), else: schedule(state, now)
+  end
+
   @doc "Sees to it that the process hears `:review` when something is due."
   @spec schedule(State.t(), now :: integer()) :: State.t()
   def schedule(state, now) do
     if state.review_timer, do: Process.cancel_timer(state.review_timer)
-    times = [Membership.next_due(state.membership, now), Dialing.next_retry(state.dialing, now)]
+    times = [Membership.next_due(state.membership, now), Dialing.next_try(state.dialing, now)]
     %{state | review_timer: times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end) |> review_at(now)}
   end
 
@@ -23,7 +40,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
   defp review_at(time, now), do: Process.send_after(self(), :review, time - now)
 
   defp act(state, now) do
-    state = state |> meet() |> dial(now) |> let_go(now) |> schedule(now)
+    state = state |> meet() |> dial(now) |> tell(now) |> let_go(now) |> schedule(now)
     %{state | at_rest: if(nothing_to_do?(state), do: {state.connections, state.membership})}
   end
 
@@ -34,22 +51,42 @@ defmodule LibclusterKubernetes.Strategy.Review do
   end
 
   defp meet(state) do
-    State.change(state, &Membership.meet(&1, state.connections.names, state.dialing.in_flight))
+    %{names: connected, lost: lost} = state.connections
+    State.change(state, &Membership.meet(&1, connected, lost, state.dialing.in_flight))
   end
 
+  defp dial(%{membership: %{answered?: false}} = state, _now), do: state
+
   defp dial(state, now) do
-    wanted = Membership.wanted(state.membership, Waiters.for_peers?(state.waiters))
-    missing = wanted |> MapSet.difference(state.connections.names) |> MapSet.to_list()
-    {due, dialing} = Dialing.due(state.dialing, missing, now)
-    Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1}))
+    missing = Membership.missing(state.membership, Waiters.for_peers?(state.waiters))
+    {due, dialing} = Dialing.due(state.dialing, missing, Membership.dialled_as(state.membership), now)
+    Enum.reduce(due, %{state | dialing: dialing}, &connect(&2, &1, now))
   end
+
+  defp connect(state, name, now) do
+    aloud? = Unreached.aloud?(state.unreached, state.dialing, name, fn -> alone?(state) end, now)
+    State.start(state, {:connect, name, aloud?})
+  end
+
+  # Who was said to be out of reach and is not, and who is, and why.
+  defp tell(state, now) do
+    {found, unreached} = Unreached.found(state.unreached, state.connections.names, state.dialing)
+    Enum.each(found, &Log.found(state.topology, &1))
+    unreached = Unreached.keep(unreached, state.dialing)
+    {names, unreached} = Unreached.to_name(unreached, state.dialing, fn -> alone?(state) end, now)
+    state = %{state | unreached: unreached}
+    if names == [], do: state, else: State.start(state, {:explain, names})
+  end
+
+  # Whether this node is connected to no member.
+  defp alone?(state), do: Enum.empty?(Membership.members(state.membership, state.connections.names))
 
   # What the stock strategy does: whoever is not in the answer is disconnected.
   defp let_go(%{membership: %{disconnect_after: 0}} = state, _now) do
     gone =
       for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
 
-    case Enum.reject(gone, &(&1 in Topologies.held_by_others())) do
+    case Enum.reject(gone, &Topologies.held_by_others?/1) do
       [] -> state
       names -> if Jobs.letting_go?(state.jobs), do: state, else: State.start(state, {:disconnect, names})
     end

@@ -13,15 +13,18 @@ defmodule LibclusterKubernetes.Strategy.State do
     Membership,
     Notices,
     Topologies,
+    Unreached,
     Waiters
   }
 
-  @enforce_keys [:topology, :options, :membership]
+  @enforce_keys [:topology, :options, :membership, :held]
   defstruct [
     # The topology as libcluster describes it: name, connect, disconnect and list_nodes.
     :topology,
     :options,
     :membership,
+    # Whom it holds, for the other topologies of this VM.
+    :held,
     # The NIF's thread, the reference in its messages, and the name of this node that it was started with.
     :worker,
     :ref,
@@ -30,17 +33,19 @@ defmodule LibclusterKubernetes.Strategy.State do
     :judging,
     :held_back,
     :review_timer,
-    # The server's mark of the last snapshot.
+    # The server's mark of the last answer.
     :resource_version,
     # What the last review saw, if it left nothing to do.
     :at_rest,
+    # How many changes have come since the last snapshot; `:lost` where some are missing.
+    changes: 0,
     # The failure that lasts, if one does. While it does, the membership is what it was before.
     incident: Incident.new(),
     activity: %Activity{},
     connections: Connections.new(),
-    dialing: Dialing.new(),
-    # The notices that are true and were logged.
-    said: MapSet.new(),
+    dialing: Dialing.new(5_000),
+    unreached: Unreached.new(),
+    notices: Notices.new(),
     # Whether it was said that there is no room for more names.
     full?: false,
     jobs: %{},
@@ -55,6 +60,7 @@ defmodule LibclusterKubernetes.Strategy.State do
           topology: Cluster.Strategy.State.t(),
           options: Options.t(),
           membership: Membership.t(),
+          held: :ets.table(),
           worker: Native.worker() | nil,
           ref: reference() | nil,
           node: node() | nil,
@@ -62,21 +68,26 @@ defmodule LibclusterKubernetes.Strategy.State do
           held_back: map() | nil,
           review_timer: reference() | nil,
           resource_version: String.t() | nil,
+          changes: non_neg_integer() | :lost,
           at_rest: {Connections.t(), Membership.t()} | nil,
           incident: Incident.t(),
           activity: Activity.t(),
           connections: Connections.t(),
           dialing: Dialing.t(),
-          said: MapSet.t(Notices.key()),
+          unreached: Unreached.t(),
+          notices: Notices.t(),
           full?: boolean(),
           jobs: Jobs.t(),
           waiters: Waiters.t()
         }
 
+  @doc "That of a process that starts. From now on its topology can be found, and asked to leave."
   @spec new(Cluster.Strategy.State.t(), Options.t()) :: t()
   def new(topology, options) do
     membership = Membership.new(options.values.kubernetes_disconnect_after)
-    %__MODULE__{topology: topology, options: options, membership: membership}
+    dialing = Dialing.new(options.values.polling_interval)
+    held = Topologies.enter(topology.topology)
+    %__MODULE__{topology: topology, options: options, membership: membership, held: held, dialing: dialing}
   end
 
   @doc "The state of another version of this package: what is new in it gets its default."
@@ -96,12 +107,24 @@ defmodule LibclusterKubernetes.Strategy.State do
   @spec connected(t()) :: MapSet.t(String.t())
   def connected(state), do: connections(state).names
 
-  @doc "Changes the membership, and tells the other topologies of this VM what this one holds then."
+  @doc "Takes in who was found: other topologies of this VM do not disconnect them."
+  @spec hold(t(), Native.snapshot()) :: t()
+  def hold(state, found) do
+    :ok = Topologies.hold(state.held, found.ready ++ found.not_ready ++ found.draining)
+    state
+  end
+
+  @doc "Changes the membership, and tells the other topologies of this VM what this one no longer holds then."
   @spec change(t(), (Membership.t() -> Membership.t())) :: t()
   def change(%{membership: membership} = state, change) do
     case change.(membership) do
-      ^membership -> state
-      changed -> publish(%{state | membership: changed, held_back: held_back(state.held_back, changed)})
+      ^membership ->
+        state
+
+      changed ->
+        :ok = Topologies.release(state.held, Membership.forgotten(membership, changed))
+        if changed.gone? != membership.gone?, do: :ok = Topologies.gone(changed.gone?)
+        %{state | membership: changed, held_back: held_back(state.held_back, changed)}
     end
   end
 
@@ -110,13 +133,6 @@ defmodule LibclusterKubernetes.Strategy.State do
 
   defp held_back(held_back, %{absent: absent}),
     do: if(Enum.any?(held_back.members, &is_map_key(absent, &1)), do: held_back)
-
-  @doc "Tells the other topologies of this VM what this one holds."
-  @spec publish(t()) :: t()
-  def publish(%{topology: topology, membership: membership} = state) do
-    :ok = Topologies.publish(topology.topology, Membership.held(membership), membership.gone?)
-    state
-  end
 
   @doc "Starts what is done to connections."
   @spec start(t(), LibclusterKubernetes.Strategy.Job.t()) :: t()

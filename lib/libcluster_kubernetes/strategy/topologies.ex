@@ -1,23 +1,37 @@
 defmodule LibclusterKubernetes.Strategy.Topologies do
   @moduledoc false
   # The registry of the topologies of this VM: their processes, and which nodes each holds, so that none disconnects what
-  # another one still wants. An entry goes with the process that made it.
+  # another one still wants. An entry goes with the process that made it, and so does its table, of which it changes the rows
+  # that change.
 
   @typedoc "`gone?`: its answers have not named this node for so long that it keeps nobody from leaving."
-  @type entry :: %{topology: atom(), names: MapSet.t(String.t()), gone?: boolean()}
+  @type entry :: %{topology: atom(), held: :ets.table(), gone?: boolean()}
 
   def child_spec(_opts), do: Registry.child_spec(keys: :unique, name: __MODULE__)
 
-  @doc "Makes this the entry of the calling process."
-  @spec publish(atom(), MapSet.t(String.t()), gone? :: boolean()) :: :ok
-  def publish(topology, names, gone?) do
-    entry = %{topology: topology, names: names, gone?: gone?}
+  @doc "Makes an entry for the calling process; gives the table of whom it holds."
+  @spec enter(atom()) :: :ets.table()
+  def enter(topology) do
+    held = :ets.new(__MODULE__, [:set, :protected])
+    {:ok, _} = Registry.register(__MODULE__, self(), %{topology: topology, held: held, gone?: false})
+    held
+  end
 
-    case Registry.register(__MODULE__, self(), entry) do
-      {:ok, _} -> :ok
-      {:error, {:already_registered, _}} -> Registry.update_value(__MODULE__, self(), fn _ -> entry end)
-    end
+  @doc "The calling process holds these, too."
+  @spec hold(:ets.table(), [String.t()]) :: :ok
+  def hold(held, names) do
+    true = :ets.insert(held, for(name <- names, do: {name}))
+    :ok
+  end
 
+  @doc "The calling process no longer holds these."
+  @spec release(:ets.table(), [String.t()]) :: :ok
+  def release(held, names), do: Enum.each(names, &:ets.delete(held, &1))
+
+  @doc "Whether the calling process keeps anybody from leaving."
+  @spec gone(boolean()) :: :ok
+  def gone(gone?) do
+    {_, _} = Registry.update_value(__MODULE__, self(), &%{&1 | gone?: gone?})
     :ok
   end
 
@@ -33,16 +47,23 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
   @spec others() :: [entry()]
   def others, do: for({pid, entry} <- all(), pid != self(), do: entry)
 
-  @doc "What they hold."
-  @spec held_by_others() :: MapSet.t(String.t())
-  def held_by_others, do: Enum.reduce(others(), MapSet.new(), &MapSet.union(&2, &1.names))
+  @doc "Whether one of them holds this node."
+  @spec held_by_others?(String.t()) :: boolean()
+  def held_by_others?(name), do: Enum.any?(others(), &holds?(&1, name))
+
+  defp holds?(entry, name) do
+    :ets.member(entry.held, name)
+  rescue
+    # Its process has ended.
+    ArgumentError -> false
+  end
 
   @doc """
   Whether any of these wants this node to stay: in a full mesh, leaving the nodes of one topology only would be the
   overlapping partition that OTP ends by cutting more.
   """
   @spec stay?([entry()]) :: boolean()
-  def stay?(entries), do: Enum.any?(entries, &(not &1.gone? and not Enum.empty?(&1.names)))
+  def stay?(entries), do: Enum.any?(entries, &(not &1.gone? and :ets.info(&1.held, :size) not in [0, :undefined]))
 
   @doc "The names of the topologies of this VM."
   @spec names() :: [atom()]

@@ -24,8 +24,7 @@ defmodule LibclusterKubernetes.Strategy.Waiters do
           progress()
   def progress(membership, dialing, connected, hidden) do
     guests = MapSet.difference(hidden, Membership.members(membership, hidden))
-    missing = membership |> Membership.wanted() |> MapSet.difference(connected)
-    tried? = Enum.all?(missing, &Dialing.tried?(dialing, &1))
+    tried? = Enum.all?(Membership.missing(membership), &(&1 in connected or Dialing.tried?(dialing, &1)))
     %{answered?: membership.answered? and tried?, peers: connected |> MapSet.difference(guests) |> MapSet.size()}
   end
 

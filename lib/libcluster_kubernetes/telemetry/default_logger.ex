@@ -28,7 +28,8 @@ defmodule LibclusterKubernetes.Telemetry.DefaultLogger do
 
   @doc false
   def handle_event([:libcluster_kubernetes | event], measurements, metadata, level) do
-    Logger.log(level(event, metadata, level), fn -> line(event, measurements, metadata) end, topology: metadata.topology)
+    line = fn -> line(event, measurements, metadata) end
+    Logger.log(level(event, metadata, level), line, topology: metadata.topology)
   end
 
   # Where nothing watches, each tick is one.

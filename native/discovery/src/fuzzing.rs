@@ -83,7 +83,7 @@ impl<'c> Offline<'c> {
 
     fn step(&mut self, input: Input) -> Option<Event> {
         Some(match self.watcher.step(input, Instant::now()).tell? {
-            Tell::Snapshot => Event::Snapshot(self.snapshot()),
+            Tell::News => self.watcher.tell().into(),
             Tell::Unchanged => Event::Unchanged,
             Tell::Error(error) => Event::Error(error),
         })

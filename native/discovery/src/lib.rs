@@ -31,6 +31,6 @@ pub mod watch;
 
 pub use config::{ApiAddress, Basename, Config, IpFamily, Mode, Names, Namespace, Rollout, Source};
 pub use error::{Error, Kind};
-pub use names::snapshot::Snapshot;
+pub use names::snapshot::{Changes, Snapshot};
 pub use watch::discovery::{Discovery, Event};
 pub use watch::report::Report;

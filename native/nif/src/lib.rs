@@ -1,9 +1,9 @@
 //! The NIF of `libcluster_kubernetes`: decodes options, owns threads, sends messages; nothing else.
 //!
 //! `start` runs a [`discovery::Discovery`] for a process. Its events reach that process as
-//! `{:libcluster_kubernetes, ref, event}`, where `event` is `{:snapshot, map}`, `:unchanged`, `:watching`,
-//! `{:error, map}`, `{:listed, map}` or `{:watched, map}`; a snapshot that is not acknowledged holds back the next. `list` and
-//! `probe` ask once, and are answered by one such message. All of it ends when `stop` is called, when the process dies,
+//! `{:libcluster_kubernetes, ref, event}`, where `event` is `{:snapshot, map}`, `{:changed, {number, size}, gone, map}`,
+//! `:unchanged`, `:watching`, `{:error, map}`, `{:listed, map}` or `{:watched, map}`; one of the first two that is not
+//! acknowledged holds back the next. `list` and `probe` ask once, and are answered by one such message. All of it ends when `stop` is called, when the process dies,
 //! however it dies, or when the resource is collected. No scheduler waits for any of it.
 
 mod facts;
@@ -101,7 +101,11 @@ fn start(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc
     let address = Address::new(owner, reference);
     let outbox: Arc<Outbox> = Arc::default();
     let worker_outbox = Arc::clone(&outbox);
-    let sink = move |event| outbox.push(event, |event| address.send(|env| messages::event(env, event)));
+    let sink = move |event| {
+        outbox.push(event, |event, number| {
+            address.send(|env| messages::event(env, event, number))
+        })
+    };
     let worker = ResourceArc::new(Worker {
         discovery: Discovery::start(config, sink).map_err(|error| no_thread(&error))?,
         outbox: worker_outbox,
@@ -152,13 +156,14 @@ fn ask(
     Ok((question, reference))
 }
 
-/// The last snapshot has been acted on: sends the owner, who calls this, the one that was held meanwhile.
+/// The last answer has been acted on: sends the owner, who calls this, the one that was held meanwhile.
 #[rustler::nif]
 #[expect(clippy::needless_pass_by_value, reason = "rustler hands arguments over by value")]
 fn acknowledge<'a>(env: Env<'a>, worker: ResourceArc<Worker>, reference: Reference<'a>) -> Atom {
-    worker.outbox.acknowledge(|event| {
+    worker.outbox.acknowledge(|event, number| {
         // Nobody but the caller is spoken to, and it is alive.
-        let _ = env.send(&env.pid(), message(env, reference.into(), messages::event(env, event)));
+        let event = messages::event(env, event, number);
+        let _ = env.send(&env.pid(), message(env, reference.into(), event));
     });
     atoms::ok()
 }

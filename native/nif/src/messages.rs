@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use discovery::names::entry::Dropped;
+use discovery::watch::outbox::Number;
 use discovery::{Error, Event, Kind, Report, Snapshot};
 use rustler::{Atom, Encoder, Env, NifMap, Term};
 
@@ -10,6 +11,7 @@ mod atoms {
     rustler::atoms! {
         ok,
         snapshot,
+        changed,
         unchanged,
         watching,
         error,
@@ -18,9 +20,13 @@ mod atoms {
     }
 }
 
-pub(crate) fn event<'a>(env: Env<'a>, event: &Event) -> Term<'a> {
+pub(crate) fn event<'a>(env: Env<'a>, event: &Event, number: Number) -> Term<'a> {
     match event {
         Event::Snapshot(found) => (atoms::snapshot(), snapshot(env, found)).encode(env),
+        Event::Changed(changes) => {
+            let mark = (number, changes.size);
+            (atoms::changed(), mark, &changes.gone, snapshot(env, &changes.news)).encode(env)
+        }
         Event::Unchanged => atoms::unchanged().encode(env),
         Event::Watching => atoms::watching().encode(env),
         Event::Error(why) => (atoms::error(), error(env, why)).encode(env),

@@ -6,10 +6,10 @@ defmodule LibclusterKubernetes.Diagnosis.PeerTest do
 
   defmodule Epmd do
     # `ANSWER@HOST`: the basename says what is answered.
-    def address_please(_name, 'nowhere.example', _family), do: {:error, :nxdomain}
-    def address_please(_name, 'fd00--7.default.pod.cluster.local', :inet), do: {:error, :nxdomain}
-    def address_please(_name, 'fd00--7.default.pod.cluster.local', :inet6), do: {:ok, {0xFD00, 0, 0, 0, 0, 0, 0, 7}}
-    def address_please(_name, '10.9.9.9', :inet6), do: {:error, :nxdomain}
+    def address_please(_name, ~c"nowhere.example", _family), do: {:error, :nxdomain}
+    def address_please(_name, ~c"fd00--7.default.pod.cluster.local", :inet), do: {:error, :nxdomain}
+    def address_please(_name, ~c"fd00--7.default.pod.cluster.local", :inet6), do: {:ok, {0xFD00, 0, 0, 0, 0, 0, 0, 7}}
+    def address_please(_name, ~c"10.9.9.9", :inet6), do: {:error, :nxdomain}
     def address_please(_name, _host, _family), do: {:ok, {127, 0, 0, 1}}
 
     def port_please(~c"none", _address), do: :noport

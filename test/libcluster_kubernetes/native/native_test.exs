@@ -9,6 +9,8 @@ defmodule LibclusterKubernetes.NativeTest do
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
   alias LibclusterKubernetes.Test.Soak.Resources
 
+  @moduletag :linux
+
   setup context, do: FakeApiserver.serve(context)
 
   setup %{server: server} do
@@ -78,23 +80,28 @@ defmodule LibclusterKubernetes.NativeTest do
     refute_received {:libcluster_kubernetes, _, _}
   end
 
-  test "a snapshot that is not acknowledged holds back the next, of which only the latest comes", %{server: server} do
+  test "an answer that is not acknowledged holds back what changes, which comes as one", %{server: server} do
     {:ok, {worker, ref}} = Native.start(options(server), self())
     assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.1"]}}}
 
     for number <- 2..4 do
-      FakeApiserver.put(server, "endpoints", "app", FakeApiserver.endpoints(["10.0.0.#{number}"]))
+      FakeApiserver.put(server, "endpoints", "app", FakeApiserver.endpoints(["10.0.0.#{number}", "10.0.0.9"]))
       # When the second is asked for, the first has been answered and sent, if it was to be.
       list_twice_more(worker, server)
     end
 
-    refute_received {:libcluster_kubernetes, _, {:snapshot, _}}
+    refute_received {:libcluster_kubernetes, _, {:changed, _, _, _}}
     refute_received {:libcluster_kubernetes, _, {:unchanged, _}}
     :ok = Native.acknowledge(worker, ref)
-    assert_receive {:libcluster_kubernetes, ^ref, {:snapshot, %{ready: ["app@10.0.0.4"]}}}
+    assert_receive {:libcluster_kubernetes, ^ref, {:changed, {1, 2}, gone, %{ready: ["app@10.0.0.4", "app@10.0.0.9"]}}}
+    assert "app@10.0.0.1" in gone
     assert_receive {:libcluster_kubernetes, ^ref, :unchanged}
-    refute_receive {:libcluster_kubernetes, _, {:snapshot, _}}, 50
+    refute_receive {:libcluster_kubernetes, _, {:changed, _, _, _}}, 50
     :ok = Native.acknowledge(worker, ref)
+
+    FakeApiserver.put(server, "endpoints", "app", FakeApiserver.endpoints(["10.0.0.4"]))
+    list_twice_more(worker, server)
+    assert_receive {:libcluster_kubernetes, ^ref, {:changed, {2, 1}, ["app@10.0.0.9"], %{ready: [], draining: []}}}
   end
 
   test "start/2 refuses an address that is none", %{server: server} do

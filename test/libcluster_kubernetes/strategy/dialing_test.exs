@@ -3,49 +3,81 @@ defmodule LibclusterKubernetes.Strategy.DialingTest do
 
   alias LibclusterKubernetes.Strategy.Dialing
 
+  @tick 5_000
+
+  # No list is the first any more, and nobody dials this node.
+  defp new, do: Dialing.new(@tick) |> Dialing.due([], nil, 0) |> elem(1)
+
+  defp due(dialing, names, now), do: Dialing.due(dialing, names, nil, now)
+
   test "a name is tried once at a time" do
-    {["app@2"], dialing} = Dialing.due(Dialing.new(), ["app@2"], 0)
-    assert {[], _} = Dialing.due(dialing, ["app@2"], 1_000_000)
-    assert {["app@2"], _} = dialing |> Dialing.connected("app@2") |> Dialing.due(["app@2"], 0)
+    {["app@2"], dialing} = due(new(), ["app@2"], 0)
+    assert {[], _} = due(dialing, ["app@2"], 1_000_000)
+    assert {["app@2"], _} = dialing |> Dialing.connected("app@2") |> due(["app@2"], 0)
   end
 
-  test "an unreachable name is tried ever more rarely, up to once a minute" do
+  test "a VM that is still starting is tried again soon, one that stays unreachable ever more rarely" do
     {pauses, _} =
-      Enum.map_reduce(1..9, {0, Dialing.new()}, fn _, {now, dialing} ->
-        {["app@2"], dialing} = Dialing.due(dialing, ["app@2"], now)
+      Enum.map_reduce(1..40, {0, new()}, fn _, {now, dialing} ->
+        {["app@2"], dialing} = due(dialing, ["app@2"], now)
         dialing = Dialing.failed(dialing, "app@2", now)
-        retry_at = Dialing.next_retry(dialing, now)
-        {[], dialing} = Dialing.due(dialing, ["app@2"], retry_at - 1)
-        {retry_at - now, {retry_at, dialing}}
+        next = Dialing.next_try(dialing, now)
+        {[], dialing} = due(dialing, ["app@2"], next - 1)
+        {next - now, {next, dialing}}
       end)
 
-    assert pauses == [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]
+    for {pause, longest} <- Enum.zip(pauses, [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]) do
+      assert pause in div(longest * 3, 4)..longest
+    end
+
+    assert List.last(pauses) in 45_000..60_000
   end
 
   test "failures are forgotten once connected, or no longer wanted" do
-    {_, dialing} = Dialing.due(Dialing.new(), ["app@2"], 0)
+    {_, dialing} = due(new(), ["app@2"], 0)
     failed = Dialing.failed(dialing, "app@2", 0)
-    assert Dialing.connected(failed, "app@2").failures == %{}
-    assert {[], %{failures: failures}} = Dialing.due(failed, [], 0)
-    assert failures == %{}
-    assert Dialing.next_retry(failed, 1_000) == nil
+    assert Dialing.tried?(failed, "app@2")
+    refute failed |> Dialing.connected("app@2") |> Dialing.tried?("app@2")
+    {[], dialing} = due(failed, [], 0)
+    refute Dialing.tried?(dialing, "app@2")
+    assert Dialing.idle?(dialing)
+    assert Dialing.next_try(dialing, 0) == nil
   end
 
-  test "only so many are tried at once, those that never failed first, and the others when there is room" do
-    {["app@0"], dialing} = Dialing.due(Dialing.new(), ["app@0"], 0)
+  test "a failure of whoever is not wanted any more is no news" do
+    {["app@2"], dialing} = due(new(), ["app@2"], 0)
+    {[], dialing} = due(dialing, [], 10)
+    refute Dialing.idle?(dialing)
+    assert dialing |> Dialing.failed("app@2", 20) |> Dialing.idle?()
+  end
+
+  test "only a few are tried at once, those that never failed first, and the others as soon as there is room" do
+    {["app@0"], dialing} = due(new(), ["app@0"], 0)
     dialing = Dialing.failed(dialing, "app@0", 0)
-    names = for number <- 0..256, do: "app@#{number}"
+    names = for number <- 0..40, do: "app@#{number}"
 
-    {due, dialing} = Dialing.due(dialing, names, 1_000)
-    assert length(due) == 256
-    refute "app@0" in due
-    assert {[], dialing} = Dialing.due(dialing, names, 1_000)
-    assert Dialing.next_retry(dialing, 1_000) == nil
+    {some, dialing} = due(dialing, names, 1_000)
+    assert length(some) in 2..40
+    refute "app@0" in some
+    assert {[], dialing} = due(dialing, names, 1_000)
+    refute Dialing.refill?(dialing, 1_000)
 
-    dialing = Dialing.connected(dialing, "app@256")
-    soon = Dialing.next_retry(dialing, 1_000)
-    assert soon in 1_001..1_999
-    assert {["app@0"], dialing} = Dialing.due(dialing, names -- ["app@256"], soon)
-    assert Dialing.next_retry(dialing, soon) == nil
+    dialing = Enum.reduce(some, dialing, &Dialing.connected(&2, &1))
+    assert Dialing.refill?(dialing, 1_001)
+    {more, _} = due(dialing, names -- some, 1_001)
+    assert length(more) == length(some)
+    assert more -- some == more
+  end
+
+  test "those that take long hold up nobody, up to a limit" do
+    names = for number <- 1..1_000, do: "app@#{number}"
+
+    {tried, _} =
+      Enum.flat_map_reduce(0..100, {0, new()}, fn _, {now, dialing} ->
+        {due, dialing} = due(dialing, names, now)
+        {due, {Dialing.next_try(dialing, now) || now + 1_000, dialing}}
+      end)
+
+    assert length(tried) == 256
   end
 end

@@ -17,15 +17,18 @@ defmodule LibclusterKubernetes.Strategy.MembershipTest do
   end
 
   defp meet(membership, connected, in_flight \\ []) do
-    Membership.meet(membership, MapSet.new(connected), MapSet.new(in_flight))
+    lost = Enum.to_list(membership.met) -- connected
+    Membership.meet(membership, MapSet.new(connected), lost, Map.new(in_flight, &{&1, 0}))
   end
 
-  defp wanted(membership, not_ready? \\ false), do: membership |> Membership.wanted(not_ready?) |> Enum.sort()
+  # Once all links are lost.
+  defp wanted(membership, not_ready? \\ false),
+    do: membership |> meet([], Map.keys(membership.absent)) |> Membership.missing(not_ready?) |> Enum.sort()
 
   defp suspects(membership, connected, now),
     do: membership |> Membership.suspects(MapSet.new(connected), now) |> Enum.sort()
 
-  describe "wanted/2" do
+  describe "missing/2" do
     test "is what is ready, without this node" do
       assert wanted(membership([{0, snapshot([@self, "app@2", "app@3"], ["app@4"], ["app@5"])}])) == ["app@2", "app@3"]
     end
@@ -132,13 +135,13 @@ defmodule LibclusterKubernetes.Strategy.MembershipTest do
     end
   end
 
-  describe "meet/3" do
+  describe "meet/4" do
     test "forgets the absent whose connections are closed, but not this node, nor whom a dial may reach" do
       absent = membership([{0, snapshot([@self, "app@2", "app@3", "app@4"])}, {0, snapshot([])}])
       assert absent.absent |> Map.keys() |> Enum.sort() == [@self, "app@2", "app@3", "app@4"]
       met = meet(absent, ["app@2"], ["app@3"])
       assert met.absent |> Map.keys() |> Enum.sort() == [@self, "app@2", "app@3"]
-      assert Membership.held(met) == MapSet.new([@self, "app@2", "app@3"])
+      assert Membership.forgotten(absent, met) == ["app@4"]
     end
 
     test "meets members only" do

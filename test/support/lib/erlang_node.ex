@@ -50,11 +50,22 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
   @doc "The arguments of a node with this name on the port that all nodes have."
   def without_epmd(name), do: name ++ ~w(-start_epmd false -epmd_module Elixir.HelloCluster.Epmd)
 
-  def await_started(ip) do
+  def await_started(ip, limit \\ 20_000) do
     receive do
       {:node, ^ip, "started"} -> :ok
     after
-      20_000 -> raise "the node app@#{ip} did not start"
+      limit -> raise "the node app@#{ip} did not start"
+    end
+  end
+
+  @doc "The operating system's id of a node that has started."
+  def os_pid(owner) do
+    send(owner, {:os_pid, self()})
+
+    receive do
+      {^owner, {:os_pid, pid}} -> pid
+    after
+      5_000 -> raise "the node's process did not answer"
     end
   end
 
@@ -168,6 +179,10 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
   # The node answers in turn.
   defp forward(port, ip, test, callers \\ :queue.new()) do
     receive do
+      {:os_pid, caller} ->
+        send(caller, {self(), Port.info(port, :os_pid)})
+        forward(port, ip, test, callers)
+
       {:call, caller, call} ->
         Port.command(port, [call |> :erlang.term_to_binary() |> Base.encode64(), ?\n])
         forward(port, ip, test, :queue.in(caller, callers))

@@ -109,6 +109,9 @@ defmodule LibclusterKubernetes.Test.Mesh do
   @doc "Each of `some` and each of `others` see each other go down, and nothing else happens until then."
   def assert_down(some, others), do: assert_events("nodedown", links(some, others), @down)
 
+  @doc "Each of `some` and each of `others` see each other go down and come back, and nothing else happens until then."
+  def assert_back(some, others), do: assert_events(["nodedown", "nodeup"], links(some, others), @down + @up)
+
   @doc "Each of `others` sees this node go down; it is no longer there to tell what it sees."
   def assert_gone(number, others), do: assert_events("nodedown", for(other <- others, do: {other, number}), @down)
 
@@ -186,8 +189,13 @@ defmodule LibclusterKubernetes.Test.Mesh do
         do: {a, b}
   end
 
-  defp assert_events(event, links, limit) do
-    awaited = for {one, other} <- links, into: MapSet.new(), do: {ip(one), "#{event} app@#{ip(other)}"}
+  defp assert_events(events, links, limit) do
+    awaited =
+      for {one, other} <- links,
+          event <- List.wrap(events),
+          into: MapSet.new(),
+          do: {ip(one), "#{event} app@#{ip(other)}"}
+
     await(awaited, now() + limit)
   end
 

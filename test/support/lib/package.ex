@@ -62,15 +62,17 @@ defmodule LibclusterKubernetes.Test.Package do
   end
 
   @doc """
-  Runs mix for the project in a folder, with the libcluster of this test run, be it the stand-in, and with the `apps`.
-  Answers what it says, and its status.
+  Runs mix for the project in a folder, with the libcluster of this test run, be it the stand-in, and what else it depends on,
+  where that is there. Answers what it says, and its status.
   """
-  def mix(folder, args, env \\ [], apps \\ []) do
+  def mix(folder, args, env \\ []) do
     libs = Path.join(folder, "erl_libs")
     File.rm_rf!(libs)
     File.mkdir_p!(libs)
 
-    for app <- [:libcluster, :telemetry | apps], source = :code.lib_dir(app), is_list(source) do
+    for app <- [:libcluster, :telemetry, :jason, :rustler_precompiled, :castore],
+        source = :code.lib_dir(app),
+        is_list(source) do
       File.ln_s!(Path.expand(source), Path.join(libs, "#{app}"))
     end
 

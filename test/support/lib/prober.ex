@@ -60,11 +60,14 @@ defmodule LibclusterKubernetes.Test.Prober do
     System.monotonic_time(:millisecond) - started
   end
 
-  # The files in which Linux keeps how long a scheduler waited for a processor, in nanoseconds.
+  # The files in which Linux keeps how long a scheduler waited for a processor, in nanoseconds. They are of threads
+  # called 1_scheduler, and erts_sched_1 since OTP 26.
   defp schedulers do
-    for path <- Path.wildcard("/proc/self/task/*/comm"),
-        match?({:ok, <<_, "_scheduler", _::binary>>}, File.read(path)),
-        do: Path.join(Path.dirname(path), "schedstat")
+    [_ | _] =
+      for path <- Path.wildcard("/proc/self/task/*/comm"),
+          {:ok, name} <- [File.read(path)],
+          name =~ ~r/\A(\d+_scheduler|erts_sched_\d+)$/,
+          do: Path.join(Path.dirname(path), "schedstat")
   end
 
   defp starved(schedulers) do

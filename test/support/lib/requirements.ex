@@ -23,6 +23,7 @@ defmodule LibclusterKubernetes.Test.Requirements do
     [
       {:kube_apiserver, System.get_env("KUBEBUILDER_ASSETS"), "the real kube-apiserver",
        "set KUBEBUILDER_ASSETS to a folder with kube-apiserver and etcd"},
+      {:linux, linux(), "nodes with loopback addresses of their own, and what is seen in /proc", "needs Linux"},
       {:network_namespace, network_namespace(), "a cut cable between network namespaces",
        "needs root and the ip command of iproute2"},
       {:clock, Clock.library(), "a wall clock that jumps", "needs libfaketime, Debian: libfaketime"},
@@ -43,6 +44,8 @@ defmodule LibclusterKubernetes.Test.Requirements do
     |> then(fn {tags, lines} -> {Enum.concat(tags), lines} end)
   end
 
+  defp linux, do: if(:os.type() == {:unix, :linux}, do: "Linux")
+
   defp network_namespace do
     ip = System.find_executable("ip")
     if ip && match?({"0\n", 0}, System.cmd("id", ["-u"])), do: ip
@@ -59,7 +62,7 @@ defmodule LibclusterKubernetes.Test.Requirements do
     end
   end
 
-  defp hex, do: if(Code.ensure_loaded?(Hex), do: to_string(Application.spec(:hex, :vsn)))
+  defp hex, do: if(Code.ensure_loaded?(Hex), do: apply(Hex, :version, []))
 
   defp in_erl_libs?(folder) do
     "ERL_LIBS"

@@ -55,15 +55,30 @@ defmodule LibclusterKubernetes.Test.Topology do
     end
   end
 
-  @doc "Waits for the next snapshot of a worker that `Native.start/2` gave, and lets the one after it come."
+  @doc """
+  Waits for the next answer of a worker that `Native.start/2` gave, and lets the one after it come. What has changed is given as
+  the snapshot that it comes to.
+  """
   def next_snapshot({worker, ref}, timeout \\ 5_000) do
     receive do
-      {:libcluster_kubernetes, ^ref, {:snapshot, snapshot}} ->
+      {:libcluster_kubernetes, ^ref, answer} when elem(answer, 0) in [:snapshot, :changed] ->
         :ok = Native.acknowledge(worker, ref)
+        snapshot = snapshot(answer, Process.get(ref))
+        Process.put(ref, snapshot)
         snapshot
     after
-      timeout -> raise "no snapshot came"
+      timeout -> raise "no answer came"
     end
+  end
+
+  defp snapshot({:snapshot, snapshot}, _before), do: snapshot
+
+  defp snapshot({:changed, {_number, members}, gone, news}, before) do
+    lists = [:ready, :not_ready, :draining]
+    changed = gone ++ Enum.flat_map(lists, &Map.fetch!(news, &1))
+    snapshot = for list <- lists, into: news, do: {list, Enum.sort(Map.fetch!(news, list) ++ (before[list] -- changed))}
+    ^members = lists |> Enum.map(&length(Map.fetch!(snapshot, &1))) |> Enum.sum()
+    snapshot
   end
 
   @doc "Waits for the first snapshot with these ready members: others may come before it."
@@ -87,8 +102,9 @@ defmodule LibclusterKubernetes.Test.Topology do
       {:libcluster_kubernetes, ^ref, :watching} ->
         :ok
 
-      {:libcluster_kubernetes, ^ref, {:snapshot, _}} ->
-        :ok = Native.acknowledge(worker, ref)
+      {:libcluster_kubernetes, ^ref, answer} when elem(answer, 0) in [:snapshot, :changed] ->
+        send(self(), {:libcluster_kubernetes, ref, answer})
+        next_snapshot(started)
         refresh_until(started, until)
     after
       100 -> refresh_until(started, until)

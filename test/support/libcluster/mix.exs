@@ -10,6 +10,7 @@ defmodule Cluster.StandIn.MixProject do
       start_permanent: false,
       # Not "*_test.exs": `mix test` in the package walks all of test/ and must not pick these up.
       test_pattern: "*_contract.exs",
+      test_load_filters: [&String.ends_with?(&1, "_contract.exs")],
       deps: []
     ]
   end

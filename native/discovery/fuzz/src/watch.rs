@@ -33,7 +33,8 @@ pub fn check(data: &[u8]) {
         reads: &reads,
     };
     let mut watch = offline.watch(chunks, in_protobuf);
-    let mut before = first;
+    let mut before = first.clone();
+    let mut owner = first;
     let (pieces, rest) = if in_protobuf { blocks(stream) } else { lines(stream) };
     for piece in &pieces {
         let event = read(&mut watch, &reads);
@@ -48,7 +49,10 @@ pub fn check(data: &[u8]) {
             return;
         }
         match event {
-            Some(Event::Snapshot(told)) => assert_eq!(told, now),
+            Some(Event::Changed(changes)) => {
+                owner.update(&changes);
+                assert_eq!(owner, now, "the changes do not come to what is known");
+            }
             None => {
                 let resource_version = now.resource_version.clone();
                 assert_eq!(

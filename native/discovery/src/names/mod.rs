@@ -5,4 +5,5 @@ pub mod entry;
 pub mod longname;
 pub(crate) mod reflector;
 mod rollout;
+mod roster;
 pub mod snapshot;

@@ -11,9 +11,9 @@ use crate::names::entry::Entry;
 use crate::objects::candidate::Standing;
 
 /// What the answer says of the rollout of this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Own<'e> {
-    Of(&'e str),
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Own {
+    Of(String),
     /// Its pod has no such label.
     Unlabelled,
     /// Its pod is not in the answer.
@@ -21,36 +21,37 @@ enum Own<'e> {
 }
 
 impl Rollout {
-    /// Whether an object is of the same rollout, and what to say where that cannot be known.
-    pub(crate) fn of<'e>(
-        &'e self,
-        entries: impl Iterator<Item = &'e Entry>,
-    ) -> (impl Fn(&Entry) -> bool + Clone, Option<String>) {
-        let own = self.own(entries);
-        let is_member = move |entry: &Entry| match own {
-            Own::Of(value) => entry.rollout.as_deref() == Some(value),
-            // It sees itself, and so does not leave.
-            Own::Unlabelled => self.standing_as_own(entry).is_some(),
-            Own::Missing => false,
-        };
-        (is_member, self.warning(own))
-    }
-
-    fn own<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Own<'e> {
+    pub(crate) fn own<'e>(&self, entries: impl Iterator<Item = &'e Entry>) -> Own {
         let named_so = entries.filter_map(|entry| Some((self.standing_as_own(entry)?, entry)));
         match named_so.min_by_key(|(standing, _)| *standing) {
-            Some((_, own)) => own.rollout.as_deref().map_or(Own::Unlabelled, Own::Of),
+            Some((_, own)) => own.rollout.clone().map_or(Own::Unlabelled, Own::Of),
             None => Own::Missing,
         }
     }
 
-    /// The standing of the pod, if it is named like this node.
+    /// Whether an object is of the same rollout.
+    pub(crate) fn is_member(&self, own: &Own, entry: &Entry) -> bool {
+        match own {
+            Own::Of(value) => entry.rollout.as_ref() == Some(value),
+            // It sees itself, and so does not leave.
+            Own::Unlabelled => self.is_own(entry),
+            Own::Missing => false,
+        }
+    }
+
+    /// Whether an object is named like this node.
+    pub(crate) fn is_own(&self, entry: &Entry) -> bool {
+        self.standing_as_own(entry).is_some()
+    }
+
+    /// The standing of the pod, if it is.
     fn standing_as_own(&self, entry: &Entry) -> Option<Standing> {
         let own = entry.named.iter().filter(|named| named.name == self.node);
         own.map(|named| named.standing).min()
     }
 
-    fn warning(&self, own: Own<'_>) -> Option<String> {
+    /// What to say where it cannot be known who is of the same rollout.
+    pub(crate) fn warning(&self, own: &Own) -> Option<String> {
         let Self { label, node } = self;
         match own {
             Own::Of(_) => None,
@@ -94,11 +95,11 @@ mod tests {
             label: "hash".to_owned(),
             node: "app@1".to_owned(),
         };
-        let (is_member, warning) = rollout.of(entries.iter());
-        let members = entries.iter().filter(|entry| is_member(entry));
+        let own = rollout.own(entries.iter());
+        let members = entries.iter().filter(|entry| rollout.is_member(&own, entry));
         (
             members.map(|entry| entry.named[0].name.as_str()).collect(),
-            warning.is_some(),
+            rollout.warning(&own).is_some(),
         )
     }
 

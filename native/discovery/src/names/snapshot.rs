@@ -1,10 +1,8 @@
-//! All names of one complete answer.
+//! All names of one complete answer, and what has changed of them since.
 
-use std::collections::BTreeMap;
+use std::mem;
 
-use crate::config::IpFamily;
-use crate::names::entry::{Dropped, Entry};
-use crate::names::longname::Unnameable;
+use crate::names::entry::Dropped;
 use crate::objects::candidate::Standing;
 
 /// The names of one complete, well-formed state of the API, each sorted and in one list only.
@@ -26,50 +24,72 @@ pub struct Snapshot {
     pub truncated: bool,
 }
 
-impl Snapshot {
-    /// Merges the entries of all objects: of two standings for one name the better counts. With `prefer_v4`,
-    /// objects of IPv6 addresses count only where there are none of IPv4 addresses, even if those are empty.
-    pub(crate) fn merge<'e>(entries: impl Iterator<Item = &'e Entry> + Clone, prefer_v4: bool) -> Self {
-        let skip_v6 = prefer_v4 && entries.clone().any(|entry| entry.family == Some(IpFamily::V4));
-        let mut found: Vec<(&str, Standing)> = Vec::new();
-        let mut dropped: BTreeMap<Unnameable, Dropped> = BTreeMap::new();
-        let mut warnings = Vec::new();
-        for entry in entries.filter(|entry| !(skip_v6 && entry.family == Some(IpFamily::V6))) {
-            found.extend(entry.named.iter().map(|named| (named.name.as_str(), named.standing)));
-            for one in &entry.dropped {
-                dropped
-                    .entry(one.reason)
-                    .and_modify(|known| known.count += one.count)
-                    .or_insert_with(|| one.clone());
-            }
-            warnings.extend(entry.truncated.clone());
-        }
-        // In a dual-stack cluster the other family is no news, only its standing alone is.
-        if !found.is_empty() {
-            dropped.remove(&Unnameable::Family);
-        }
-        let mut snapshot = Self {
-            dropped: dropped.into_values().collect(),
-            truncated: !warnings.is_empty(),
-            warnings,
-            ..Self::default()
-        };
-        // Of each name the best standing comes first, and stays.
-        found.sort_unstable();
-        found.dedup_by_key(|(name, _)| *name);
-        for (name, standing) in found {
-            snapshot.list(standing).push(name.to_owned());
-        }
-        snapshot
-    }
+/// What has changed since the last that was told, snapshot or changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Who is no longer in the answer.
+    pub gone: Vec<String>,
+    /// Of the names those that are new or stand otherwise; all else as it is now.
+    pub news: Snapshot,
+    /// How many names there are now.
+    pub size: usize,
+}
 
-    fn list(&mut self, standing: Standing) -> &mut Vec<String> {
+/// What to tell an owner: everything at first, then what changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum News {
+    Snapshot(Snapshot),
+    Changes(Changes),
+}
+
+impl Snapshot {
+    pub(crate) fn list(&mut self, standing: Standing) -> &mut Vec<String> {
         match standing {
             Standing::Ready => &mut self.ready,
             Standing::NotReady => &mut self.not_ready,
             Standing::Draining => &mut self.draining,
         }
     }
+
+    /// Makes of the state before the changes the one after them.
+    pub fn update(&mut self, changes: &Changes) {
+        let news = changes.news.clone();
+        let before = mem::replace(self, news);
+        let lists = [
+            (before.ready, &mut self.ready),
+            (before.not_ready, &mut self.not_ready),
+            (before.draining, &mut self.draining),
+        ];
+        for (before, list) in lists {
+            list.extend(before.into_iter().filter(|name| !changes.name(name)));
+            list.sort_unstable();
+        }
+    }
+
+    pub(crate) fn names(&self, name: &str) -> bool {
+        let lists = [&self.ready, &self.not_ready, &self.draining];
+        lists.into_iter().any(|list| contains(list, name))
+    }
+}
+
+impl Changes {
+    /// Makes of two changes, one after the other, one.
+    pub(crate) fn update(&mut self, later: &Self) {
+        self.gone.retain(|name| !later.name(name));
+        self.gone.extend_from_slice(&later.gone);
+        self.gone.sort_unstable();
+        self.news.update(later);
+        self.size = later.size;
+    }
+
+    /// Whether something has changed of this name.
+    fn name(&self, name: &str) -> bool {
+        contains(&self.gone, name) || self.news.names(name)
+    }
+}
+
+fn contains(sorted: &[String], name: &str) -> bool {
+    sorted.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::error::{Error, Kind};
-use crate::names::snapshot::Snapshot;
+use crate::names::snapshot::{Changes, News, Snapshot};
 use crate::server::signals::{Signals, Wake};
 use crate::watch::backoff::{Backoff, SHORT, random_up_to};
 use crate::watch::report::{Ending, Listing, Report, Session};
@@ -19,16 +19,27 @@ use crate::watch::watcher::{Input, Request, Step, Tell, Then, Watcher};
 /// What the thread has to say.
 #[derive(Debug)]
 pub enum Event {
-    /// A complete state of the API: from a list, or from a watch that follows one.
+    /// A complete state of the API: what comes first.
     Snapshot(Snapshot),
-    /// A complete list has said the same as the last snapshot, but for its version.
+    /// What has changed since the last snapshot, or the last changes.
+    Changed(Changes),
+    /// A complete list has said what was known, but for its version.
     Unchanged,
-    /// A watch is open: what changes from now on comes as snapshots by itself.
+    /// A watch is open: what changes from now on comes by itself.
     Watching,
-    /// Why there is none. The last snapshot stays in force.
+    /// Why there is no answer. What was known stays in force.
     Error(Error),
     /// What a list or a watch has cost. It stands in no order with the others.
     Report(Report),
+}
+
+impl From<News> for Event {
+    fn from(news: News) -> Self {
+        match news {
+            News::Snapshot(snapshot) => Self::Snapshot(snapshot),
+            News::Changes(changes) => Self::Changed(changes),
+        }
+    }
 }
 
 /// Whether anybody still listens.
@@ -108,7 +119,7 @@ struct Worker<'c, S> {
     watch: Option<Watch>,
     listing: Option<Listing>,
     session: Option<Session>,
-    /// A snapshot has changed, and the next frame, which is there already, may change it again.
+    /// There is news, and the next frame, which is there already, may have more of it.
     untold: bool,
     backoff: Backoff,
 }
@@ -232,20 +243,20 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
 
     /// Tells the owner; whether it still listens.
     fn tell(&mut self, step: Step) -> bool {
-        self.untold |= step.tell == Some(Tell::Snapshot);
+        self.untold |= step.tell == Some(Tell::News);
         let reading = self.watcher.request() == Request::Read;
         let more_to_come = reading && self.watch.as_mut().is_some_and(Watch::has_next);
         let told = self.untold && !more_to_come;
         if told {
             self.untold = false;
-            if !(self.sink)(Event::Snapshot(self.watcher.snapshot())) {
+            if !(self.sink)(self.watcher.tell().into()) {
                 return false;
             }
         }
         let listening = match step.tell {
             Some(Tell::Error(error)) => (self.sink)(Event::Error(error)),
             Some(Tell::Unchanged) if !told => (self.sink)(Event::Unchanged),
-            Some(Tell::Snapshot | Tell::Unchanged) | None => true,
+            Some(Tell::News | Tell::Unchanged) | None => true,
         };
         listening && (!step.watching || (self.sink)(Event::Watching))
     }

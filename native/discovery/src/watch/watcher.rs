@@ -43,7 +43,7 @@ use crate::config::Config;
 use crate::error::{CHECK_SELECTOR, Error, Kind};
 use crate::names::entry::Entry;
 use crate::names::reflector::{Reflector, check_size, size};
-use crate::names::snapshot::Snapshot;
+use crate::names::snapshot::{Changes, News, Snapshot};
 pub(crate) use crate::watch::watcher::ending::WORKING;
 use crate::watch::watcher::ending::{End, Refused, Stream};
 pub(crate) use crate::watch::watcher::step::{Input, Position, Request, Step, Tell, Then};
@@ -88,7 +88,7 @@ enum State {
 pub(crate) struct Watcher<'c> {
     config: &'c Config,
     state: State,
-    reflector: Reflector,
+    reflector: Reflector<'c>,
     /// Up to where the reflector is complete; empty before the first list.
     version: String,
     /// Whether a watch may go on from there.
@@ -113,7 +113,7 @@ impl<'c> Watcher<'c> {
         Self {
             config,
             state: State::Unlisted { present: false },
-            reflector: Reflector::default(),
+            reflector: Reflector::new(config),
             version: String::new(),
             believed: false,
             listed_at: None,
@@ -147,10 +147,24 @@ impl<'c> Watcher<'c> {
 
     /// What is known, whole.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut snapshot = self.reflector.snapshot(self.config);
-        snapshot
-            .warnings
-            .extend(self.refused.as_ref().map(|refused| refused.warning.clone()));
+        self.complete(self.reflector.snapshot())
+    }
+
+    /// What the owner is to be told of it, which is then taken as told.
+    pub(crate) fn tell(&mut self) -> News {
+        match self.reflector.tell() {
+            News::Snapshot(snapshot) => News::Snapshot(self.complete(snapshot)),
+            News::Changes(changes) => News::Changes(Changes {
+                news: self.complete(changes.news),
+                ..changes
+            }),
+        }
+    }
+
+    /// With what objects do not say.
+    fn complete(&self, mut snapshot: Snapshot) -> Snapshot {
+        let refused = self.refused.as_ref();
+        snapshot.warnings.extend(refused.map(|refused| refused.warning.clone()));
         snapshot.resource_version.clone_from(&self.version);
         snapshot
     }
@@ -174,7 +188,7 @@ impl<'c> Watcher<'c> {
                     self.refused = None;
                 }
                 Step {
-                    tell: self.tell_of_refusal().then_some(Tell::Snapshot),
+                    tell: self.tell_of_refusal().then_some(Tell::News),
                     watching: !self.doubted,
                     ..Step::default()
                 }
@@ -317,10 +331,10 @@ impl<'c> Watcher<'c> {
                 Err(error) => self.not_listed(error, now),
             };
         }
-        self.complete(objects, page.version, now)
+        self.listed(objects, page.version, now)
     }
 
-    fn complete(&mut self, objects: Vec<(String, Entry)>, version: String, now: Instant) -> Step {
+    fn listed(&mut self, objects: Vec<(String, Entry)>, version: String, now: Instant) -> Step {
         // Events name the object that they change: one without a name would stay for ever.
         let watchable = self.config.watch && !objects.iter().any(|(key, _)| key.starts_with('#'));
         let changed = match self.reflector.replace(objects) {
@@ -338,7 +352,7 @@ impl<'c> Watcher<'c> {
         Step {
             // A list that each stream costs is none.
             progress: !watch || self.useless_since.is_none() && !self.lossy,
-            ..Step::tell(if news { Tell::Snapshot } else { Tell::Unchanged })
+            ..Step::tell(if news { Tell::News } else { Tell::Unchanged })
         }
     }
 
@@ -348,7 +362,7 @@ impl<'c> Watcher<'c> {
             return self.exit(Some(stream), End::Lost(None), now);
         }
         let (changed, version) = match frame {
-            Frame::Upsert { key, kept, version } => (self.reflector.upsert(key, kept), version),
+            Frame::Upsert { key, kept, version } => (self.reflector.upsert(&key, kept), version),
             Frame::Delete { key, version } => (Ok(self.reflector.delete(&key)), version),
             Frame::Bookmark { version } => (Ok(false), version),
         };
@@ -363,7 +377,7 @@ impl<'c> Watcher<'c> {
         self.state = State::Watching(Stream { told: true, ..stream });
         let news = self.tell_of_refusal() || changed;
         Step {
-            tell: news.then_some(Tell::Snapshot),
+            tell: news.then_some(Tell::News),
             watching: mem::take(&mut self.doubted),
             progress: stream.is_old(now),
             ..Step::default()

@@ -8,7 +8,8 @@ use fake_apiserver::Server;
 
 use super::{LIMIT, SOON, wait_up_to};
 
-/// A discovery, what it said, what it reported, and the end of its thread.
+/// A discovery, what it said, what it reported, and the end of its thread. What has changed is said as the snapshot that it
+/// comes to.
 pub struct Running {
     pub discovery: Discovery,
     pub events: Receiver<Event>,
@@ -36,8 +37,22 @@ impl Running {
         let (report_sender, reports) = channel();
         let (end, ended) = channel();
         let end = SaysEnd(end);
+        let mut known = Snapshot::default();
         let sink = move |event| {
             let _ = &end;
+            let event = match event {
+                Event::Snapshot(snapshot) => {
+                    known.clone_from(&snapshot);
+                    Event::Snapshot(snapshot)
+                }
+                Event::Changed(changes) => {
+                    known.update(&changes);
+                    let size = known.ready.len() + known.not_ready.len() + known.draining.len();
+                    assert_eq!(changes.size, size, "{changes:?}");
+                    Event::Snapshot(known.clone())
+                }
+                other => other,
+            };
             if let Event::Report(report) = event {
                 // Nobody reads them in most tests.
                 let _ = report_sender.send(report);

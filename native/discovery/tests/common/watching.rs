@@ -55,12 +55,13 @@ pub fn on_watch(action: Action) -> Fault {
     Fault::on_request(action).verb("watch")
 }
 
-/// A watch that breaks off now has been heard, once this returns.
+/// A watch that breaks off now has been heard, once this returns: an object came and went.
 #[track_caller]
 pub fn let_it_hear(server: &Server, running: &Running, name: &str) {
-    put(server, name, "10.0.0.2");
-    // It names nothing new, but it is a new object.
-    running.snapshot();
+    put(server, name, "10.6.6.6");
+    assert!(running.snapshot().ready.contains(&"app@10.6.6.6".to_owned()));
+    server.delete_object("endpoints", "default", name);
+    assert!(!running.snapshot().ready.contains(&"app@10.6.6.6".to_owned()));
 }
 
 /// Fails unless a change still arrives by itself.

@@ -17,6 +17,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
+pub mod watch;
+
 /// No test waits longer than this for anything.
 pub const LIMIT: Duration = Duration::from_secs(5);
 

@@ -66,7 +66,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     * `:limit` - how many seconds it may take
     * `:waits_for` - issues by source
   """
-  @spec step(t(), String.t(), keyword(), (() -> term())) :: t()
+  @spec step(t(), String.t(), keyword(), (... -> term())) :: t()
   def step(scenario, what, opts \\ [], fun) do
     scenario = %{scenario | pods: Keyword.get(opts, :pods, scenario.pods)}
     began = now()

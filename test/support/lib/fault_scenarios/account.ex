@@ -23,15 +23,21 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Account do
   defp damages do
     [
       {"missing", &File.rm!/1},
-      {"empty", &File.write!(&1, "")},
-      {"of white space", &File.write!(&1, "\n \n")},
-      {"of noise", &File.write!(&1, for(byte <- 0..1_023, into: <<>>, do: <<rem(byte, 256)>>))},
-      {"of NUL bytes, as after a power cut", &File.write!(&1, <<0::8192>>)},
-      {"of 2 MB", &File.write!(&1, String.duplicate("x", 2_000_000))},
+      {"empty", &replace(&1, "")},
+      {"of white space", &replace(&1, "\n \n")},
+      {"of noise", &replace(&1, for(byte <- 0..1_023, into: <<>>, do: <<rem(byte, 256)>>))},
+      {"of NUL bytes, as after a power cut", &replace(&1, <<0::8192>>)},
+      {"of 2 MB", &replace(&1, String.duplicate("x", 2_000_000))},
       {"a folder", fn path -> [File.rm!(path), File.mkdir!(path)] end},
       {"a symlink to nowhere", fn path -> [File.rm!(path), File.ln_s!("nowhere", path)] end},
       {"a symlink to itself", fn path -> [File.rm!(path), File.ln_s!(path, path)] end}
     ]
+  end
+
+  # In one step: of a file that is still being written a reader may see less, which is another fault.
+  defp replace(path, text) do
+    File.write!(path <> ".new", text)
+    File.rename!(path <> ".new", path)
   end
 
   # Well-formed, and not the right ones.

@@ -179,7 +179,7 @@ defmodule Cluster.StrategyContract do
   defp assert_raise_any(function) do
     function.()
   rescue
-    exception -> assert is_exception(exception)
+    _exception -> :ok
   else
     _ -> flunk("expected an exception")
   end

@@ -7,6 +7,7 @@ use crate::testing;
 use crate::testing::entries::listed;
 use serde_json::{Value, json};
 
+mod changes;
 mod list_and_watch;
 mod slices;
 
@@ -26,23 +27,29 @@ fn crowd(names: usize) -> Entry {
     entry(&names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+/// One that knows nothing yet, and lives as long as its test, for which it may leak.
+fn reflector() -> Reflector<'static> {
+    Reflector::new(Box::leak(Box::new(testing::config(Source::Endpoints))))
+}
+
 /// One that knows the objects of this list.
-fn reflector_of(list: &[u8], config: &Config) -> Reflector {
-    let mut reflector = Reflector::default();
+fn reflector_of<'c>(list: &[u8], config: &'c Config) -> Reflector<'c> {
+    let mut reflector = Reflector::new(config);
     reflector.replace(listed(list, config)).unwrap();
     reflector
 }
 
-fn ready(reflector: &Reflector) -> Vec<String> {
-    reflector.snapshot(&testing::config(Source::Endpoints)).ready
+fn ready(reflector: &Reflector<'_>) -> Vec<String> {
+    reflector.snapshot().ready
 }
 
 #[test]
 fn a_list_takes_the_place_of_everything() {
-    let mut reflector = Reflector::default();
+    let mut reflector = reflector();
     let mut replace = |names: &[&str]| {
         let objects = names.iter().map(|name| ((*name).to_owned(), entry(&[name])));
         let changed = reflector.replace(objects).unwrap();
+        reflector.tell();
         assert_eq!(ready(&reflector), names);
         changed
     };
@@ -56,18 +63,27 @@ fn a_list_takes_the_place_of_everything() {
 
 #[test]
 fn only_what_counts_is_a_change() {
-    let mut reflector = Reflector::default();
-    assert!(reflector.upsert("a".to_owned(), entry(&[])).unwrap(), "a new object");
-    assert!(!reflector.upsert("a".to_owned(), entry(&[])).unwrap());
-    assert!(reflector.upsert("a".to_owned(), entry(&["a"])).unwrap());
-    assert!(!reflector.upsert("a".to_owned(), entry(&["a"])).unwrap());
-    assert!(reflector.delete("a"));
+    let mut reflector = reflector();
+    reflector.tell();
+    let mut upsert = |key: &str, names: &[&str]| {
+        let changed = reflector.upsert(key, entry(names)).unwrap();
+        reflector.tell();
+        changed
+    };
+    assert!(!upsert("a", &[]), "a new object without names");
+    assert!(upsert("a", &["a"]));
+    assert!(!upsert("a", &["a"]));
+    assert!(!upsert("b", &["a"]), "known of another object");
+    assert!(upsert("b", &["a", "b"]));
     assert!(!reflector.delete("a"));
+    assert!(reflector.delete("b"));
+    reflector.tell();
+    assert!(!reflector.delete("b"));
 }
 
 #[test]
 fn too_many_names_of_a_list_change_nothing() {
-    let mut reflector = Reflector::default();
+    let mut reflector = reflector();
     reflector.replace([("a".to_owned(), entry(&["a"]))]).unwrap();
     let halves = [("b".to_owned(), crowd(10_000)), ("c".to_owned(), crowd(10_001))];
     assert_eq!(reflector.replace(halves).unwrap_err().kind, Kind::TooLarge);
@@ -76,18 +92,18 @@ fn too_many_names_of_a_list_change_nothing() {
 
 #[test]
 fn too_many_names_of_an_event_change_nothing() {
-    let mut reflector = Reflector::default();
+    let mut reflector = reflector();
     reflector.replace([("a".to_owned(), entry(&["a"]))]).unwrap();
-    let error = reflector.upsert("b".to_owned(), crowd(20_000)).unwrap_err();
+    let error = reflector.upsert("b", crowd(20_000)).unwrap_err();
     assert_eq!(error.kind, Kind::TooLarge);
     assert_eq!(ready(&reflector).len(), 1);
 }
 
 #[test]
 fn too_many_names_of_an_event_are_an_error() {
-    let mut reflector = Reflector::default();
-    assert!(reflector.upsert("a".to_owned(), crowd(20_000)).is_ok());
-    let error = reflector.upsert("b".to_owned(), entry(&["b"])).unwrap_err();
+    let mut reflector = reflector();
+    assert!(reflector.upsert("a", crowd(20_000)).is_ok());
+    let error = reflector.upsert("b", entry(&["b"])).unwrap_err();
     assert_eq!(error.kind, Kind::TooLarge);
     assert!(error.advice.unwrap().contains("kubernetes_selector"));
 }
@@ -96,7 +112,7 @@ fn too_many_names_of_an_event_are_an_error() {
 fn of_pods(pods: &Value, config: &Config) -> Snapshot {
     let list = json!({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": pods});
     let [json, protobuf] = [list.to_string().into_bytes(), testing::protobuf::list(&list)]
-        .map(|body| reflector_of(&body, config).snapshot(config));
+        .map(|body| reflector_of(&body, config).snapshot());
     assert_eq!(json, protobuf);
     json
 }

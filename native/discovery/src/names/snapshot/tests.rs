@@ -1,6 +1,9 @@
 use super::*;
+use crate::config::IpFamily;
 use crate::config::{Config, Names, Source};
-use crate::names::entry::Named;
+use crate::names::entry::{Entry, Named};
+use crate::names::longname::Unnameable;
+use crate::names::reflector::Reflector;
 use crate::testing::config;
 use crate::testing::entries::listed;
 
@@ -22,8 +25,19 @@ fn snapshot(body: &str, source: Source, options: &Options) -> Snapshot {
         include_not_ready: options.include_not_ready,
         ..config(source)
     };
-    let objects = listed(body.as_bytes(), &config);
-    Snapshot::merge(objects.iter().map(|(_, entry)| entry), false)
+    let mut reflector = Reflector::new(&config);
+    reflector.replace(listed(body.as_bytes(), &config)).unwrap();
+    reflector.snapshot()
+}
+
+/// What these objects come to.
+fn merged(entries: &[Entry], source: Source) -> Snapshot {
+    let config = config(source);
+    let mut reflector = Reflector::new(&config);
+    let keyed = entries.iter().enumerate();
+    let keyed = keyed.map(|(number, entry)| (number.to_string(), entry.clone()));
+    reflector.replace(keyed).unwrap();
+    reflector.snapshot()
 }
 
 fn entry(named: &[(&str, Standing)]) -> Entry {
@@ -49,10 +63,7 @@ fn the_better_standing_of_one_name_counts_in_any_order() {
     ] {
         let apart = standings.map(|standing| entry(&[("app@10.0.0.1", standing)]));
         let together = [entry(&standings.map(|standing| ("app@10.0.0.1", standing)))];
-        for snapshot in [
-            Snapshot::merge(apart.iter(), false),
-            Snapshot::merge(together.iter(), false),
-        ] {
+        for snapshot in [merged(&apart, Source::Pods), merged(&together, Source::Pods)] {
             let counts = (snapshot.ready.len(), snapshot.not_ready.len(), snapshot.draining.len());
             assert_eq!(counts, (ready, not_ready, 1 - ready - not_ready), "{standings:?}");
         }
@@ -111,9 +122,9 @@ fn ipv6_objects_count_only_without_others_where_ipv4_is_preferred() {
         of(IpFamily::V6, entry(&[("app@fd00::1", Standing::Ready)])),
         of(IpFamily::V4, entry(&[])),
     ];
-    assert_eq!(Snapshot::merge(both.iter(), false).ready, ["app@fd00::1"]);
-    assert!(Snapshot::merge(both.iter(), true).ready.is_empty());
-    assert_eq!(Snapshot::merge(both[..1].iter(), true).ready, ["app@fd00::1"]);
+    assert_eq!(merged(&both, Source::Pods).ready, ["app@fd00::1"]);
+    assert!(merged(&both, Source::EndpointSlices).ready.is_empty());
+    assert_eq!(merged(&both[..1], Source::EndpointSlices).ready, ["app@fd00::1"]);
 }
 
 fn plain() -> Options {

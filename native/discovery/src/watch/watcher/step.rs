@@ -62,8 +62,8 @@ pub(crate) struct Step {
 /// What the owner is to be told.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Tell {
-    /// The snapshot has changed.
-    Snapshot,
+    /// There is news for it.
+    News,
     /// A complete list has confirmed it as it was, but for its version.
     Unchanged,
     /// Something failed.

@@ -135,7 +135,7 @@ fn heard() -> Step {
 }
 
 fn published() -> Step {
-    Step::tell(Tell::Snapshot)
+    Step::tell(Tell::News)
 }
 
 /// A list is complete.

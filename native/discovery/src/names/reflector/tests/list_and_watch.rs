@@ -109,7 +109,7 @@ fn check(changes: &[Change], watched: usize, kind: &str, config: &Config) -> Res
     };
     let (first, rest) = changes.split_at(changes.len() - watched.min(changes.len()));
     let mut frames = Vec::new();
-    let mut listed = Reflector::default();
+    let mut listed = Reflector::new(config);
     for (index, (number, object)) in first.iter().chain(rest).enumerate() {
         if index == first.len() {
             listed = list(&objects);
@@ -138,15 +138,16 @@ fn check(changes: &[Change], watched: usize, kind: &str, config: &Config) -> Res
         listed = list(&objects);
     }
     for frame in frames {
-        let before = listed.snapshot(config);
+        let before = listed.snapshot();
+        listed.tell();
         let news = match event(&frame, config) {
-            Some((key, Some(entry))) => listed.upsert(key, entry).unwrap(),
+            Some((key, Some(entry))) => listed.upsert(&key, entry).unwrap(),
             Some((key, None)) => listed.delete(&key),
             None => false,
         };
-        prop_assert!(news || listed.snapshot(config) == before);
+        prop_assert!(news || listed.snapshot() == before);
     }
-    prop_assert_eq!(listed.snapshot(config), list(&objects).snapshot(config));
+    prop_assert_eq!(listed.snapshot(), list(&objects).snapshot());
     Ok(())
 }
 

@@ -17,7 +17,7 @@ fn config() -> Config {
 /// What a list of these slices comes to.
 fn snapshot(items: &Value, config: &Config) -> Snapshot {
     let body = json!({"kind": "EndpointSliceList", "metadata": {"resourceVersion": "1"}, "items": items});
-    reflector_of(body.to_string().as_bytes(), config).snapshot(config)
+    reflector_of(body.to_string().as_bytes(), config).snapshot()
 }
 
 /// A slice with these ready addresses.

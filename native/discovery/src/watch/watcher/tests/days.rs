@@ -83,7 +83,7 @@ impl Server {
             let step = watcher.step(input, now);
             match step.tell {
                 Some(Tell::Error(_)) => did.errors.push(now - start),
-                Some(Tell::Snapshot) => did.snapshots += 1,
+                Some(Tell::News) => did.snapshots += 1,
                 _ => {}
             }
             if step.progress {

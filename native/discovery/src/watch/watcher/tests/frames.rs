@@ -137,7 +137,7 @@ fn an_expired_version_is_listed_anew_and_nobody_is_forgotten() {
         assert_eq!(watcher.warnings(), 0);
         watcher.feed(page(&["b"], "20", Some("two")));
         assert_eq!(watcher.ready(), ["a", "b"]);
-        assert_eq!(watcher.feed(page(&["c"], "20", None)).tell, Some(Tell::Snapshot));
+        assert_eq!(watcher.feed(page(&["c"], "20", None)).tell, Some(Tell::News));
         assert_eq!(watcher.ready(), ["b", "c"]);
     }
 }

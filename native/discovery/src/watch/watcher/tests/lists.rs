@@ -114,7 +114,7 @@ fn a_list_that_fails_while_the_version_is_believed_is_followed_by_a_watch() {
     assert_eq!(watcher.request(), Request::Watch("10"));
     assert_eq!(watcher.warnings(), 0, "it was not watching that failed");
     let step = watcher.feed(opened());
-    assert_eq!((step.tell, step.watching), (Some(Tell::Snapshot), true));
+    assert_eq!((step.tell, step.watching), (Some(Tell::News), true));
     assert_eq!(watcher.feed(upsert("c", "c", "12")), published());
     assert_eq!(watcher.ready(), ["a", "b", "c"]);
 }

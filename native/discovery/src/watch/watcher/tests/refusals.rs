@@ -58,7 +58,7 @@ fn a_warning_is_news_when_it_comes_and_when_it_goes_though_the_list_is_the_same(
     watcher.feed(Input::RefreshWanted);
     watcher.feed(not_listed(with_status(403)));
     watcher.feed(not_opened(410));
-    assert_eq!(watcher.feed(page(&["a", "b"], "22", None)).tell, Some(Tell::Snapshot));
+    assert_eq!(watcher.feed(page(&["a", "b"], "22", None)).tell, Some(Tell::News));
     assert_eq!(watcher.warnings(), 0);
 }
 
@@ -67,7 +67,7 @@ fn each_new_reason_is_news() {
     let start = Instant::now();
     let mut watcher = listed();
     let mut now = start;
-    for (code, tell) in [(403, Tell::Snapshot), (403, Tell::Unchanged), (501, Tell::Snapshot)] {
+    for (code, tell) in [(403, Tell::News), (403, Tell::Unchanged), (501, Tell::News)] {
         watcher.step(not_opened(code), now);
         now += watcher.config.watch_retry;
         assert_eq!(watcher.step(page(&["a", "b"], "20", None), now).tell, Some(tell));
@@ -94,7 +94,7 @@ fn refusals_are_tried_again_ever_more_rarely() {
     }
     // Granted.
     let step = watcher.step(opened(), now);
-    assert_eq!((step.tell, step.watching), (Some(Tell::Snapshot), true));
+    assert_eq!((step.tell, step.watching), (Some(Tell::News), true));
     assert_eq!(watcher.warnings(), 0);
     // And what was refused once does not count any more.
     watcher.step(bookmark("21"), now);
@@ -130,6 +130,6 @@ fn streams_of_no_use_are_tried_again_ever_more_rarely_too() {
     assert_eq!(watcher.step(opened(), now), heard());
     assert_eq!(watcher.warnings(), 1);
     let step = watcher.step(bookmark("21"), now);
-    assert_eq!((step.tell, step.watching), (Some(Tell::Snapshot), true));
+    assert_eq!((step.tell, step.watching), (Some(Tell::News), true));
     assert_eq!(watcher.warnings(), 0);
 }

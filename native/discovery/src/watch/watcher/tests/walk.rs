@@ -141,13 +141,14 @@ fn input(happening: &Happening, version: &str) -> Input {
 
 proptest! {
     /// Whatever happens: only a complete list and a frame change what is known, all of that is told at once, and
-    /// a watch goes on exactly where they ended, unless something is lost.
+    /// a watch goes on exactly where they ended, unless something is lost. An owner who is told all of it knows all.
     #[test]
     fn only_complete_lists_and_frames_change_the_snapshot(happenings in prop::collection::vec(happening(), 0..80)) {
         let mut watcher = watcher();
         let mut model = Model::default();
         let mut now = Instant::now();
         let mut warnings = Vec::new();
+        let News::Snapshot(mut owner) = watcher.tell() else { panic!("changes of nothing") };
         // Lower than any version is 0.
         for (number, happening) in (1..).zip(&happenings) {
             if let Happening::TimePasses(time) = happening {
@@ -159,8 +160,11 @@ proptest! {
             let step = watcher.step(input(happening, &version), now);
             prop_assert_eq!(watcher.ready(), model.names());
             match step.tell {
-                Some(Tell::Snapshot) => {
-                    let news = watcher.snapshot().warnings;
+                Some(Tell::News) => {
+                    let News::Changes(changes) = watcher.tell() else { panic!("everything again") };
+                    owner.update(&changes);
+                    prop_assert_eq!(&owner, &watcher.snapshot());
+                    let news = owner.warnings.clone();
                     prop_assert!(told == Told::Change || news != warnings, "{:?}", told);
                     warnings = news;
                 }

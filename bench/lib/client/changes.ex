@@ -1,0 +1,68 @@
+defmodule LibclusterKubernetes.Bench.Client.Changes do
+  @moduledoc """
+  What one change costs in the process of a topology of ours: this process handles its messages, with the state of one that
+  runs. The list of connected nodes is at hand: what `nodes/0` takes is not in it.
+  """
+
+  alias LibclusterKubernetes.Bench.Client.Subject
+  alias LibclusterKubernetes.Strategy
+  alias LibclusterKubernetes.Strategy.Membership
+
+  @doc """
+  So many times a member comes, is connected, and goes. How long the process works for each of these two changes, until
+  nothing is left to do, in nanoseconds.
+  """
+  @spec measure(pos_integer()) :: [pos_integer()]
+  def measure(times) do
+    {:ours, [pid]} = Subject.running()
+    state = :sys.get_state(pid)
+    connected(state.connections.nodes)
+    here = %{state.topology | list_nodes: {Process, :get, [__MODULE__]}, connect: {__MODULE__, :connect, []}}
+    {_time, state} = handle(:tick, %{state | topology: here})
+    {times, _state} = Enum.flat_map_reduce(1..times, state, &come_and_go/2)
+    times
+  end
+
+  @doc false
+  def connect(_node), do: true
+
+  defp come_and_go(number, state) do
+    nodes = Process.get(__MODULE__)
+    # Nobody else has it.
+    name = "app@10.251.#{div(number, 250)}.#{rem(number, 250)}"
+    members = Membership.size(state.membership)
+
+    {came, state} = handle(change(state, members + 1, [], [name]), state)
+    connected([String.to_atom(name) | nodes])
+    {tick, state} = handle(:tick, state)
+    {gone, state} = handle(change(state, members, [name], []), state)
+    connected(nodes)
+    {last_tick, state} = handle(:tick, state)
+
+    {[came + tick, gone + last_tick], state}
+  end
+
+  defp connected(nodes), do: Process.put(__MODULE__, nodes)
+
+  defp change(state, members, gone, ready) do
+    news = %{ready: ready, not_ready: [], draining: []}
+    news = Map.merge(news, %{dropped: [], warnings: [], resource_version: "1", truncated: false})
+    {:libcluster_kubernetes, state.ref, {:changed, {state.changes + 1, members}, gone, news}}
+  end
+
+  # And the end of each job that follows from it.
+  defp handle(message, state) do
+    began = System.monotonic_time(:nanosecond)
+    {:noreply, state} = Strategy.handle_info(message, state)
+    time = System.monotonic_time(:nanosecond) - began
+    if state.jobs == %{}, do: {time, state}, else: add(time, handle(next_end(state.jobs), state))
+  end
+
+  defp add(time, {more, state}), do: {time + more, state}
+
+  defp next_end(jobs) do
+    receive do
+      {task, _result} = message when is_map_key(jobs, task) -> message
+    end
+  end
+end
