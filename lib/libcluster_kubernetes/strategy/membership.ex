@@ -254,6 +254,10 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     for {name, _standing} = member <- Map.to_list(membership.present) ++ absent, name != membership.self, do: member
   end
 
+  @doc "What the answers say of this node; `nil` where none ever named it, or where that is forgotten."
+  @spec standing(t()) :: standing() | nil
+  def standing(%{self: self} = membership), do: standing(membership, self)
+
   defp standing(%{present: present}, name) when is_map_key(present, name), do: Map.fetch!(present, name)
   defp standing(%{absent: absent}, name) when is_map_key(absent, name), do: :absent
   defp standing(_membership, _name), do: nil
