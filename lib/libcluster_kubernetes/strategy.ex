@@ -219,7 +219,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp ended(task, result, state) do
     {job, jobs} = Jobs.ended(state.jobs, task)
-    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(now()) |> answer_waiters()
+    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(job, now()) |> answer_waiters()
   end
 
   defp answer_waiters(%{waiters: []} = state), do: state

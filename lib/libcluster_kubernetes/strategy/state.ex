@@ -67,7 +67,7 @@ defmodule LibclusterKubernetes.Strategy.State do
           node: node() | nil,
           judging: struct() | nil,
           held_back: map() | nil,
-          review_timer: reference() | nil,
+          review_timer: {reference(), at :: integer()} | nil,
           resource_version: String.t() | nil,
           changes: non_neg_integer() | :lost,
           at_rest: {Connections.t(), Membership.t()} | nil,
