@@ -102,8 +102,8 @@ defmodule LibclusterKubernetes.Guides.BlocksTest do
   end
 
   # A test of the reader's is none of ours.
-  defp alone({:use, meta, [{:__aliases__, _, [:ExUnit, :Case]} = ex_unit, options]}) do
-    {:use, meta, [ex_unit, Keyword.put(options, :register, false)]}
+  defp alone({:use, meta, [{:__aliases__, _, [:ExUnit, :Case]} = ex_unit | options]}) do
+    {:use, meta, [ex_unit, options |> List.flatten() |> Keyword.put(:register, false)]}
   end
 
   # What is used from Phoenix is not here.
