@@ -13,8 +13,7 @@ defmodule LibclusterKubernetes.Cluster.RollingUpdateTest do
       spec = %{terminationGracePeriodSeconds: 60, containers: [container]}
       Scenario.patch(scenario, "deployments", App.name(source), %{spec: %{template: %{spec: spec}}})
     end)
-    # Endpoints do not name pods that terminate, so that these are let go of after 30 s.
-    |> replace_all("all are replaced, with preStop", [waits_for: [endpoints: 15]], &Scenario.restart(scenario, &1))
+    |> replace_all("all are replaced, with preStop", [], &Scenario.restart(scenario, &1))
   end
 
   defp replace_all(scenario, what, opts, replace) do
