@@ -22,6 +22,14 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
 
   defp replicas(scenario), do: Kubectl.get!(Scenario.path(scenario, "deployments", "pods"))["spec"]["replicas"]
 
+  # Whatever becomes of a test, the next finds an API.
+  setup do
+    on_exit(fn ->
+      if Abilities.has?(:resume), do: Abilities.run!(:resume, ["kube-apiserver"])
+      if Abilities.has?(:start), do: Enum.each(["etcd", "kube-apiserver"], &start/1)
+    end)
+  end
+
   defp stop(component), do: Abilities.run!(:stop, [component])
 
   defp start(component) do
@@ -93,7 +101,6 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
   @tag :needs_restore
   test "with an etcd of two minutes before", context do
     %{scenario: scenario, copy: copy, copied: copied} = context
-    waits_for = for source <- App.sources(), do: {source, 15}
     scenario = %{scenario | pods: replicas(scenario)}
     replaced = Scenario.some(scenario, 1)
 
@@ -105,7 +112,7 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
     end)
 
     # Whoever is unseen for longer than the silence of a stream and a list is found to be.
-    Scenario.step(scenario, "etcd of before", [pods: 4, limit: 150, waits_for: waits_for], fn ->
+    Scenario.step(scenario, "etcd of before", [pods: 4, limit: 150], fn ->
       Abilities.run!(:restore, [copy])
       await_ready()
     end)

@@ -22,7 +22,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   # The longest that a step may take, unless it says otherwise: a machine that has a lot to do.
   @limit 240
   # Each look costs the API server and the kubelets something.
-  @pause 700
+  @pause 1_500
 
   @doc """
   Starts the applications and waits until each is whole. Options as for `App.objects/2`, and
