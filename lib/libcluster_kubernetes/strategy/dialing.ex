@@ -80,6 +80,9 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
       %{^name => %{late?: late?}} ->
         dialing = %{dialing | waiting: waiting, in_flight: Map.put(dialing.in_flight, name, {now, late?})}
         take(dialing, room - 1, if(late?, do: late_room - 1, else: late_room), [name | taken], now)
+
+      _not_wanted_any_more ->
+        take(%{dialing | waiting: waiting}, room, late_room, taken, now)
     end
   end
 
