@@ -6,7 +6,7 @@ defmodule LibclusterKubernetes.Bench.Client.Changes do
 
   alias LibclusterKubernetes.Bench.Client.Subject
   alias LibclusterKubernetes.Strategy
-  alias LibclusterKubernetes.Strategy.Membership
+  alias LibclusterKubernetes.Strategy.{Membership, Topologies}
 
   @doc """
   So many times a member comes, is connected, and goes. How long the process works for each of these two changes, until
@@ -17,8 +17,10 @@ defmodule LibclusterKubernetes.Bench.Client.Changes do
     {:ours, [pid]} = Subject.running()
     state = :sys.get_state(pid)
     connected(state.connections.nodes)
-    here = %{state.topology | list_nodes: {Process, :get, [__MODULE__]}, connect: {__MODULE__, :connect, []}}
-    {_time, state} = handle(:tick, %{state | topology: here})
+    topology = %{state.topology | list_nodes: {Process, :get, [__MODULE__]}, connect: {__MODULE__, :connect, []}}
+    held = Topologies.enter(topology.topology)
+    :ok = Topologies.hold(held, Map.keys(state.membership.present))
+    {_time, state} = handle(:tick, %{state | topology: topology, held: held})
     {times, _state} = Enum.flat_map_reduce(1..times, state, &come_and_go/2)
     times
   end
