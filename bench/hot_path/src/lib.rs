@@ -65,9 +65,8 @@ fn watch_pods() -> Run {
     let mut offline = Offline::new(config, token);
     offline.page(&list);
     Box::new(move || {
-        let stream: Vec<u8> = (0..EVENTS)
-            .flat_map(|number| protobuf::pod_event("MODIFIED", number, version + number, ready))
-            .collect();
+        let events = (0..EVENTS).map(|number| protobuf::pod_event("MODIFIED", number, version + number, ready));
+        let stream = events.collect::<Vec<_>>().concat();
         version += EVENTS;
         ready = !ready;
         let mut watch = offline.watch(&stream[..], true);
@@ -89,10 +88,9 @@ fn change_among_5000() -> Run {
         Some(Event::Snapshot(_))
     ));
     Box::new(move || {
-        let events = (0..50).flat_map(|_| ["ADDED", "DELETED"]).zip(version..);
-        let stream: Vec<u8> = events
-            .flat_map(|(event, version)| protobuf::pod_event(event, MANY, version, true))
-            .collect();
+        let events = ["ADDED", "DELETED"].into_iter().cycle().zip(version..version + 100);
+        let events = events.map(|(event, version)| protobuf::pod_event(event, MANY, version, true));
+        let stream = events.collect::<Vec<_>>().concat();
         version += 100;
         let mut watch = offline.watch(&stream[..], true);
         for _ in 0..50 {
