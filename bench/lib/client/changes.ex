@@ -9,8 +9,8 @@ defmodule LibclusterKubernetes.Bench.Client.Changes do
   alias LibclusterKubernetes.Strategy.{Membership, Topologies}
 
   @doc """
-  So many times a member comes, is connected, and goes. How long the process works for each of these two changes, until
-  nothing is left to do, in nanoseconds.
+  So many times a member comes, is connected, and goes. How long the process works for each of these two changes, with
+  the end of the connect that follows, in nanoseconds.
   """
   @spec measure(pos_integer()) :: [pos_integer()]
   def measure(times) do
@@ -36,12 +36,12 @@ defmodule LibclusterKubernetes.Bench.Client.Changes do
 
     {came, state} = handle(change(state, members + 1, [], [name]), state)
     connected([String.to_atom(name) | nodes])
-    {tick, state} = handle(:tick, state)
+    {_tick, state} = handle(:tick, state)
     {gone, state} = handle(change(state, members, [name], []), state)
     connected(nodes)
-    {last_tick, state} = handle(:tick, state)
+    {_tick, state} = handle(:tick, state)
 
-    {[came + tick, gone + last_tick], state}
+    {[came, gone], state}
   end
 
   defp connected(nodes), do: Process.put(__MODULE__, nodes)
