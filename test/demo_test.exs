@@ -5,6 +5,8 @@ defmodule LibclusterKubernetes.DemoTest do
 
   alias LibclusterKubernetes.Test.Demo.{Cluster, Line, Pod, Requests, Screen, Summary}
 
+  @moduletag :linux
+
   @two "127.0.0.2"
   @three "127.0.0.3"
 

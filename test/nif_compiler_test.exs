@@ -5,6 +5,8 @@ defmodule LibclusterKubernetes.NifCompilerTest do
 
   alias Mix.Tasks.Compile.LibclusterKubernetesNif
 
+  @moduletag :linux
+
   defmodule Project do
     def project, do: [app: :elsewhere, version: "1.2.3", build_path: System.fetch_env!("TEST_BUILD_PATH")]
   end

@@ -10,6 +10,7 @@ defmodule LibclusterKubernetes.PrecompiledTest do
 
   @compile {:no_warn_undefined, RustlerPrecompiled}
 
+  @moduletag :linux
   @moduletag :rustler_precompiled
   @moduletag timeout: 600_000
 

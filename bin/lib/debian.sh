@@ -2,8 +2,9 @@
 # Debians in folders, with the Elixir and OTP that they have, for bin/test-matrix and bin/docs. Sourced after setup.sh, with
 # `root` set to the repository; needs root, debootstrap, and Rust from rustup.
 #
-#   debian_setup SUITE              makes it where it is missing, from the mirror that this machine's apt uses: `trixie` is
-#                                   Debian 13 with Elixir 1.18 on OTP 27, `sid` what is newest
+#   debian_setup SUITE [bare]       makes it where it is missing, from the mirror that this machine's apt uses: `trixie` is
+#                                   Debian 13 with Elixir 1.18 on OTP 27, `sid` what is newest; bare: without anything,
+#                                   in a folder of its own
 #   debian_copy SUITE               copies the repository into it, as /repo, without what was built
 #   debian_run SUITE COMMAND...     runs COMMAND there in /repo, with the Rust toolchain, crates and KUBEBUILDER_ASSETS of here
 
@@ -12,8 +13,9 @@ debian_packages=elixir,erlang-dev,erlang-nox,gcc,libc6-dev,curl,ca-certificates,
 debian_folder() { echo "${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libcluster_kubernetes/debian-$1"; }
 
 debian_setup() {
-  local suite="$1" debian mirror
-  debian="$(debian_folder "$suite")"
+  local suite="$1" debian mirror include=("--include=$debian_packages")
+  debian="$(debian_folder "$suite${2:+-$2}")"
+  if [ -n "${2:-}" ]; then include=(); fi
   [ "$(id -u)" = 0 ] || setup_fail "chroot and mount need root"
   setup_has debootstrap || setup_install debootstrap
   if [ -d "$debian" ]; then return; fi
@@ -22,7 +24,7 @@ debian_setup() {
   echo "making a Debian $suite in $debian"
   rm -rf "$debian.part"
   mkdir -p "$debian.part"
-  if ! debootstrap --variant=minbase --include="$debian_packages" "$suite" "$debian.part" "$mirror" >"$debian.log" 2>&1; then
+  if ! debootstrap --variant=minbase "${include[@]}" "$suite" "$debian.part" "$mirror" >"$debian.log" 2>&1; then
     tail -n 20 "$debian.log" >&2
     setup_fail "debootstrap failed, see above and $debian.log"
   fi

@@ -5,6 +5,7 @@ defmodule LibclusterKubernetes.FaultsTest do
 
   alias LibclusterKubernetes.Test.{FakeApiserver, FaultRun, FaultScenarios, LogRecorder, Recorder, Topology}
 
+  @moduletag :linux
   # What is wrong is said in the failure; the lines of all runs would bury it.
   @moduletag capture_log: [level: :emergency]
   @moduletag timeout: 600_000

@@ -10,6 +10,7 @@ defmodule LibclusterKubernetes.HotUpgradeTest do
   alias LibclusterKubernetes.Strategy.Topologies
   alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Package, Recorder, Topology}
 
+  @moduletag :linux
   @moduletag timeout: 300_000
 
   setup context, do: FakeApiserver.serve(context)

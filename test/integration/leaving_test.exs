@@ -6,6 +6,7 @@ defmodule LibclusterKubernetes.Leaving.ErrorsTest do
 
   alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Mesh}
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   # What the API does to one node, and what kind of error that is.
@@ -56,6 +57,7 @@ defmodule LibclusterKubernetes.Leaving.AnswersTest do
 
   alias LibclusterKubernetes.Test.Mesh
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   for mode <- [:poll, :watch] do
@@ -106,6 +108,7 @@ defmodule LibclusterKubernetes.Leaving.ConditionsTest do
 
   alias LibclusterKubernetes.Test.Mesh
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   for mode <- [:poll, :watch] do
@@ -141,6 +144,7 @@ defmodule LibclusterKubernetes.Leaving.AbsenceTest do
 
   alias LibclusterKubernetes.Test.{Api, ErlangNode, Mesh}
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   for mode <- [:poll, :watch] do
@@ -223,6 +227,7 @@ defmodule LibclusterKubernetes.Leaving.RestartsTest do
 
   alias LibclusterKubernetes.Test.{Api, Mesh}
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   for mode <- [:poll, :watch] do
@@ -290,6 +295,7 @@ defmodule LibclusterKubernetes.Leaving.RollingUpdateTest do
 
   alias LibclusterKubernetes.Test.Mesh
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   for mode <- [:poll, :watch] do

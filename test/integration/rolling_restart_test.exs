@@ -64,5 +64,6 @@ defmodule LibclusterKubernetes.RollingRestartTest do
   defp old(number), do: "10.4.1.#{number}"
   defp new(number), do: "10.4.2.#{number}"
 
-  defp present(pid), do: :sys.get_state(pid).membership.present
+  defp present(pid),
+    do: pid |> :sys.get_state() |> Map.fetch!(:membership) |> Map.fetch!(:present) |> Map.keys() |> MapSet.new()
 end

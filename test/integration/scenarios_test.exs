@@ -6,6 +6,7 @@ defmodule LibclusterKubernetes.FakeScenariosTest do
   alias LibclusterKubernetes.Test.{FakeApiserver, Topology}
 
   # Before the tests, as it counts for those that follow.
+  @moduletag :linux
   @moduletag timeout: 60_000
 
   use LibclusterKubernetes.Test.Scenarios
@@ -104,6 +105,7 @@ defmodule LibclusterKubernetes.KubeScenariosTest do
 
   alias LibclusterKubernetes.Test.KubeApiserver
 
+  @moduletag :linux
   @moduletag :kube_apiserver
   @moduletag timeout: 120_000
 

@@ -4,6 +4,7 @@ defmodule LibclusterKubernetes.SoakTest do
 
   alias LibclusterKubernetes.Test.Soak
 
+  @moduletag :linux
   @moduletag timeout: 120_000
 
   test "under random changes and faults the cluster is right at every quiet moment, and the VM stays level" do

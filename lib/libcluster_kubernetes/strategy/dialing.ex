@@ -6,9 +6,10 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   # A VM that is still starting refuses: it is tried again after 50, 100, 200 ... milliseconds, up to the tick. One that is
   # out of reach for long is tried after a quarter of that time, once a minute at last.
   #
-  # Only so many at once, those with the fewest failures first: what many nodes do to each other at once is done faster in
-  # turn. Whoever takes longer than a healthy node does is left to it, and holds up nobody; but there is a limit to that,
-  # too: a selector that matches thousands of pods without Erlang must not use up the ports of this VM.
+  # Only a few at once, those with the fewest failures first, and fewer still of those whom the other is to dial: what does
+  # not happen at once needs no order. Whoever takes longer than a healthy node does is left to it, and holds up nobody; but
+  # there is a limit to that, too: a selector that matches thousands of pods without Erlang must not use up the ports of this
+  # VM.
 
   alias LibclusterKubernetes.Strategy.Turn
 
@@ -16,22 +17,23 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   @longest_pause 60_000
 
   @at_once 8
+  @late_at_once 2
   # Milliseconds within which a healthy node is connected.
   @slow 250
   @most_in_flight 256
 
-  defstruct tick: 5_000, missing: %{}, in_flight: %{}, crowded?: false, begun?: false
+  defstruct tick: 5_000, missing: %{}, in_flight: %{}, waiting: [], begun?: false
 
   @type name :: String.t()
   @typedoc "Since when it is wanted and not connected, how often it was tried in vain, and when it is to be tried."
-  @type missing :: %{since: integer(), failures: non_neg_integer(), due: integer()}
+  @type missing :: %{since: integer(), failures: non_neg_integer(), due: integer(), late?: boolean()}
   @type t :: %__MODULE__{
           tick: pos_integer(),
           missing: %{name() => missing()},
-          # Since when each is tried.
-          in_flight: %{name() => integer()},
-          # Whether somebody waits for room.
-          crowded?: boolean(),
+          # Since when each is tried, and whether it was the other's turn.
+          in_flight: %{name() => {integer(), late? :: boolean()}},
+          # Who is due and waits for room, in this order.
+          waiting: [name()],
           # Whether a list was acted on.
           begun?: boolean()
         }
@@ -47,23 +49,49 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   def due(dialing, names, own, now) do
     turn = %Turn{own: own, first_list: if(not dialing.begun?, do: length(names))}
     missing = Map.new(names, &{&1, Map.get_lazy(dialing.missing, &1, fn -> appeared(&1, turn, now) end)})
-
-    {due, waiting} =
-      for(
-        {name, %{due: due, failures: failures}} <- missing,
-        due <= now,
-        not is_map_key(dialing.in_flight, name),
-        do: {failures, :rand.uniform(), name}
-      )
-      |> Enum.sort()
-      |> Enum.split(room(dialing, now))
-
-    due = for {_failures, _random, name} <- due, do: name
-    in_flight = for name <- due, into: dialing.in_flight, do: {name, now}
-    {due, %{dialing | missing: missing, in_flight: in_flight, crowded?: waiting != [], begun?: true}}
+    %{dialing | missing: missing, begun?: true} |> queue(now) |> refill(now)
   end
 
-  defp appeared(name, turn, now), do: %{since: now, failures: 0, due: now + Turn.patience(turn, name, :rand.uniform())}
+  # Those that nobody has tried first, and those whose turn it is before those that are late, at random: many nodes that do the
+  # same do not all begin with the same one.
+  defp queue(dialing, now) do
+    waiting =
+      for {name, %{due: due, failures: failures, late?: late?}} <- dialing.missing,
+          due <= now,
+          not is_map_key(dialing.in_flight, name),
+          do: {failures, late?, :rand.uniform(), name}
+
+    %{dialing | waiting: for({_failures, _late?, _random, name} <- Enum.sort(waiting), do: name)}
+  end
+
+  @doc "Of those that wait, those for whom there is room. Costs the same however many wait."
+  @spec refill(t(), integer()) :: {[name()], t()}
+  def refill(dialing, now) do
+    quick = for {_name, {since, late?}} <- dialing.in_flight, now - since < @slow, do: late?
+    room = min(@at_once - length(quick), @most_in_flight - map_size(dialing.in_flight))
+    take(dialing, room, @late_at_once - Enum.count(quick, & &1), [], now)
+  end
+
+  defp take(%{waiting: [name | waiting]} = dialing, room, late_room, taken, now) when room > 0 do
+    case dialing.missing do
+      %{^name => %{late?: true}} when late_room <= 0 ->
+        {taken, dialing}
+
+      %{^name => %{late?: late?}} ->
+        dialing = %{dialing | waiting: waiting, in_flight: Map.put(dialing.in_flight, name, {now, late?})}
+        take(dialing, room - 1, if(late?, do: late_room - 1, else: late_room), [name | taken], now)
+
+      _not_wanted_any_more ->
+        take(%{dialing | waiting: waiting}, room, late_room, taken, now)
+    end
+  end
+
+  defp take(dialing, _room, _late_room, taken, _now), do: {taken, dialing}
+
+  defp appeared(name, turn, now) do
+    patience = Turn.patience(turn, name, :rand.uniform())
+    %{since: now, failures: 0, due: now + patience, late?: patience > 0}
+  end
 
   @spec connected(t(), name()) :: t()
   def connected(dialing, name) do
@@ -94,29 +122,41 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
       match?(%{^name => %{failures: failures}} when failures > 0, dialing.missing) and
         not is_map_key(dialing.in_flight, name)
 
+  @doc "For how long this one is wanted and not connected."
+  @spec missed_for(t(), name(), integer()) :: non_neg_integer()
+  def missed_for(dialing, name, now), do: now - dialing.missing[name].since
+
+  @doc "Whether this one is wanted and not connected."
+  @spec missed?(t(), name()) :: boolean()
+  def missed?(dialing, name), do: is_map_key(dialing.missing, name)
+
+  @doc "Whether this one is being tried."
+  @spec in_flight?(t(), name()) :: boolean()
+  def in_flight?(dialing, name), do: is_map_key(dialing.in_flight, name)
+
+  @doc "Those that were tried in vain, and for how long they have been missed."
+  @spec tried(t(), integer()) :: [{name(), non_neg_integer()}]
+  def tried(dialing, now) do
+    for {name, %{failures: failures, since: since}} <- dialing.missing, failures > 0, do: {name, now - since}
+  end
+
   @doc "Whether nobody is being tried, nor waits to be."
   @spec idle?(t()) :: boolean()
   def idle?(dialing), do: dialing.in_flight == %{} and dialing.missing == %{}
 
-  @doc "Whether there is room for half of those that can be tried at once, and somebody waits for it."
-  @spec refill?(t(), integer()) :: boolean()
-  def refill?(dialing, now), do: dialing.crowded? and 2 * room(dialing, now) >= @at_once
+  @doc "Whether somebody waits for room."
+  @spec crowded?(t()) :: boolean()
+  def crowded?(dialing), do: dialing.waiting != []
+
+  @doc "When this one is to be tried again, if it is still wanted."
+  @spec due_at(t(), name()) :: integer() | nil
+  def due_at(%{missing: missing}, name), do: with(%{due: due} <- missing[name], do: due)
 
   @doc "When somebody is to be tried next, if that is known."
   @spec next_try(t(), integer()) :: integer() | nil
   def next_try(dialing, now) do
     tries = for {_name, %{due: due}} <- dialing.missing, due > now, do: due
-
-    room =
-      if dialing.crowded?,
-        do: for({_name, since} <- dialing.in_flight, since + @slow > now, do: since + @slow),
-        else: []
-
+    room = for {_name, {since, _late?}} <- dialing.in_flight, crowded?(dialing), since + @slow > now, do: since + @slow
     Enum.min(tries ++ room, fn -> nil end)
-  end
-
-  defp room(%{in_flight: in_flight}, now) do
-    quick = Enum.count(in_flight, fn {_name, since} -> now - since < @slow end)
-    max(0, min(@at_once - quick, @most_in_flight - map_size(in_flight)))
   end
 end

@@ -6,10 +6,12 @@ defmodule LibclusterKubernetes.Strategy.Job do
   alias LibclusterKubernetes.Options
   alias LibclusterKubernetes.Strategy.{Departure, Log, NodeName}
 
+  @default_connect {:net_kernel, :connect_node, []}
   @default_disconnect {:erlang, :disconnect_node, []}
 
   @type name :: String.t()
-  @type t :: {:connect, name()} | {:ask | :leave | :disconnect, [name()]}
+  @typedoc "A failure to connect is said by libcluster where `aloud?`. `:explain` finds out why these cannot be connected to."
+  @type t :: {:connect, name(), aloud? :: boolean()} | {:ask | :leave | :disconnect | :explain, [name()]}
   @type result :: :ok | {:error, term()} | {:crashed, String.t()}
 
   @doc "Starts it. The task is linked, so that it ends with its topology, and catches, so that it cannot end it."
@@ -28,9 +30,38 @@ defmodule LibclusterKubernetes.Strategy.Job do
   @spec nobody() :: []
   def nobody, do: []
 
-  defp perform({:connect, name}, topology, _options) do
+  @doc """
+  The `connect` of a topology, after which this process logs nothing where it fails: libcluster has a warning for that, which is
+  not always due.
+  """
+  @spec connect_quietly({module(), atom(), [term()]}, node()) :: boolean() | :ignored
+  def connect_quietly({module, function, args}, node) do
+    result = apply(module, function, args ++ [node])
+    if result != true, do: log_nothing()
+    result
+  end
+
+  # Elixir 1.15
+  if function_exported?(Logger, :put_process_level, 2),
+    do: defp(log_nothing, do: Logger.put_process_level(self(), :none)),
+    else: defp(log_nothing, do: Logger.disable(self()))
+
+  @doc "What finds out the likeliest reason why nodes cannot be connected to."
+  @spec explain_by({module(), atom(), []}) :: :ok
+  def explain_by(mfa), do: Application.put_env(:libcluster_kubernetes, :explain_by, mfa)
+
+  defp perform({:connect, name, aloud?}, topology, _options) do
+    connect = if aloud?, do: topology.connect, else: {__MODULE__, :connect_quietly, [topology.connect]}
+
     with {:ok, node} <- NodeName.to_node(name),
-         do: Cluster.Strategy.connect_nodes(topology.topology, topology.connect, {__MODULE__, :nobody, []}, [node])
+         do: Cluster.Strategy.connect_nodes(topology.topology, connect, {__MODULE__, :nobody, []}, [node])
+  end
+
+  # Where somebody connects in a way of their own, the distribution has no say.
+  defp perform({:explain, names}, topology, _options) do
+    {module, function, []} = Application.fetch_env!(:libcluster_kubernetes, :explain_by)
+    reason = if topology.connect == @default_connect, do: apply(module, function, [names])
+    Log.unreached(topology, names, reason)
   end
 
   defp perform({:disconnect, names}, topology, _options), do: disconnect(topology, to_nodes(names))
@@ -43,6 +74,7 @@ defmodule LibclusterKubernetes.Strategy.Job do
   defp perform({:ask, names}, topology, options) do
     verdicts = names |> to_nodes() |> Departure.ask(topology.topology)
     for {node, :left} <- verdicts, do: Log.left(topology, node, options)
+    for {node, :gone} <- verdicts, do: Log.gone(topology, node)
     result = disconnect(topology, for({node, :unknown} <- verdicts, do: node))
 
     case for {node, :stays} <- verdicts, do: {node, :stays} do

@@ -19,9 +19,9 @@ defmodule LibclusterKubernetes.Strategy.Jobs do
 
   @doc "Whether one of them disconnects."
   @spec letting_go?(t()) :: boolean()
-  def letting_go?(jobs), do: Enum.any?(jobs, fn {_task, job} -> not match?({:connect, _}, job) end)
+  def letting_go?(jobs), do: Enum.any?(jobs, fn {_task, job} -> elem(job, 0) in [:ask, :disconnect, :leave] end)
 
   @doc "Whether one of this kind runs."
   @spec running?(t(), atom()) :: boolean()
-  def running?(jobs, kind), do: Enum.any?(jobs, fn {_task, {running, _}} -> running == kind end)
+  def running?(jobs, kind), do: Enum.any?(jobs, fn {_task, job} -> elem(job, 0) == kind end)
 end

@@ -29,7 +29,35 @@ defmodule LibclusterKubernetes.Strategy.Log do
     })
   end
 
+  def undistributed(%{connect: @default_connect} = topology) do
+    unless :net_kernel.longnames() == true do
+      write(topology, {
+        :warn,
+        "this node has the short name #{node()}, so it cannot connect to others, whose names are long: start it with a " <>
+          "long name, in a release by RELEASE_DISTRIBUTION=name and RELEASE_NODE"
+      })
+    end
+
+    :ok
+  end
+
   def undistributed(_topology), do: :ok
+
+  @doc "These cannot be connected to, and why, most likely."
+  @spec unreached(Topology.t(), [String.t()], reason :: String.t() | nil) :: :ok
+  def unreached(topology, names, reason) do
+    reason = if reason, do: "Most likely: #{reason}. ", else: ""
+
+    write(topology, {
+      :warn,
+      "still not connected to: #{some(names)}. #{reason}LibclusterKubernetes.diagnose(#{inspect(topology.topology)}) " <>
+        "says what to do about it"
+    })
+  end
+
+  @doc "It was said that this one is out of reach, and it has connected to this node."
+  @spec found(Topology.t(), String.t()) :: :ok
+  def found(topology, name), do: write(topology, {:info, "connected to #{name}, from its side"})
 
   @spec atom_table_half_full(Topology.t()) :: :ok
   def atom_table_half_full(topology) do
@@ -55,14 +83,16 @@ defmodule LibclusterKubernetes.Strategy.Log do
   @doc "Why nobody is let go of, though some have been absent for long enough."
   @spec held_back(Topology.t(), Judgement.reason() | {:failed, atom()}, String.t(), [String.t()]) :: :ok
   def held_back(topology, reason, text, suspects) do
-    {names, more} = Enum.split(suspects, 3)
-    names = Enum.join(names, ", ") <> if(more == [], do: "", else: " and #{length(more)} more")
-
     write(topology, {
       :warn,
-      "no longer in the answers: #{names}. But #{implausible(reason, text)}. So it decides nothing, everybody stays " <>
+      "no longer in the answers: #{some(suspects)}. But #{implausible(reason, text)}. So it decides nothing, everybody stays " <>
         "connected, and it is asked for again later"
     })
+  end
+
+  defp some(names) do
+    {names, more} = Enum.split(names, 3)
+    Enum.join(names, ", ") <> if(more == [], do: "", else: " and #{length(more)} more")
   end
 
   defp implausible({:failed, kind}, text), do: "the list that is to confirm it failed: #{text} (#{kind})"
@@ -87,8 +117,23 @@ defmodule LibclusterKubernetes.Strategy.Log do
       "restored from a backup"
   end
 
+  @doc "A member is gone, whether it left or ended."
+  @spec gone(Topology.t(), String.t() | node()) :: :ok
+  def gone(topology, member) do
+    write(topology, {:info, "#{member} is gone: it is no longer in the answers, and no longer connected"})
+    disconnected(topology, :"#{member}")
+  end
+
   @doc "This node leaves these."
   @spec leaving(Topology.t(), [String.t()], LibclusterKubernetes.Options.t()) :: :ok
+  def leaving(topology, names, %{idle: reason}) when reason != nil do
+    write(topology, {
+      :warn,
+      "another node no longer finds this one in its answers and asks it to leave. #{reason}: this node leaves the cluster " <>
+        "(#{length(names)} nodes)"
+    })
+  end
+
   def leaving(topology, names, options) do
     write(topology, {
       :warn,

@@ -1,22 +1,48 @@
 defmodule LibclusterKubernetes.Strategy.Notices do
   @moduledoc false
-  # What a user should know of an answer, said when it becomes true and not again while it stays so.
+  # What a user should know of an answer, said when it becomes true and not again while it stays so. What is true of every
+  # first start for a moment is said when that has lasted. Pure: `now` is monotonic milliseconds.
 
   alias LibclusterKubernetes.Strategy.Membership
 
+  @start 15_000
+
+  # What is true and was said, and what is to be said when it stays true: the text, and since when it is true.
+  defstruct said: MapSet.new(), doubtful: %{}
+
   @type key :: term()
+  @type t :: %__MODULE__{said: MapSet.t(key()), doubtful: %{key() => {String.t(), integer()}}}
+
+  @spec new() :: t()
+  def new, do: %__MODULE__{}
 
   @doc """
-  The texts to log now, and the keys of all that is true, to hand in next time. `answer` is a snapshot or what has changed,
-  `counts` are of all that is known then, and `known_members?` is whether anybody was known before.
+  The texts to log now. `answer` is a snapshot or what has changed, `counts` are of all that is known then, and
+  `known_members?` is whether anybody was known before.
   """
-  @spec new_ones(MapSet.t(key()), LibclusterKubernetes.Native.snapshot(), Membership.counts(), boolean()) ::
-          {[String.t()], MapSet.t(key())}
-  def new_ones(said, answer, counts, known_members?) do
-    notices = dropped(answer) ++ Enum.map(answer.warnings, &{&1, &1}) ++ empty(counts, known_members?)
-    texts = for {key, text} <- notices, key not in said, do: text
-    {texts, MapSet.new(notices, &elem(&1, 0))}
+  @spec heard(t(), LibclusterKubernetes.Native.snapshot(), Membership.counts(), boolean(), integer()) ::
+          {[String.t()], t()}
+  def heard(%{said: said} = notices, answer, counts, known_members?, now) do
+    certain = dropped(answer) ++ Enum.map(answer.warnings, &{&1, &1}) ++ empty(counts, known_members?)
+    texts = for {key, text} <- certain, key not in said, do: text
+    doubtful = none_ready(counts)
+    still_said = for {key, _text} <- doubtful, key in said, do: key
+    due = for {key, text} <- doubtful, key not in said, into: %{}, do: {key, {text, since(notices, key, now)}}
+    {later, notices} = due(%{notices | said: MapSet.new(still_said), doubtful: due}, now)
+    {texts ++ later, %{notices | said: MapSet.union(notices.said, MapSet.new(certain, &elem(&1, 0)))}}
   end
+
+  @doc "The texts of what has been true for long enough by now."
+  @spec due(t(), integer()) :: {[String.t()], t()}
+  def due(%{doubtful: doubtful} = notices, _now) when doubtful == %{}, do: {[], notices}
+
+  def due(notices, now) do
+    {due, doubtful} = Enum.split_with(notices.doubtful, fn {_key, {_text, since}} -> now - since >= @start end)
+    said = for {key, _} <- due, into: notices.said, do: key
+    {for({_key, {text, _since}} <- due, do: text), %{notices | said: said, doubtful: Map.new(doubtful)}}
+  end
+
+  defp since(%{doubtful: doubtful}, key, now), do: elem(Map.get(doubtful, key, {nil, now}), 1)
 
   defp dropped(snapshot) do
     for %{reason: reason, count: count, example: example} <- snapshot.dropped do
@@ -28,7 +54,7 @@ defmodule LibclusterKubernetes.Strategy.Notices do
     [
       {:empty,
        "the answer is empty, though members are known: most often the labels have changed and " <>
-         "kubernetes_selector no longer matches. They stay connected, for kubernetes_disconnect_after at least"}
+         "kubernetes_selector no longer matches. They stay connected, unless kubernetes_disconnect_after is 0"}
     ]
   end
 
@@ -36,7 +62,9 @@ defmodule LibclusterKubernetes.Strategy.Notices do
     [{:empty, "nothing matches kubernetes_selector in this namespace"}]
   end
 
-  defp empty(%{ready: 0, not_ready: not_ready}, _known_members?) when not_ready > 0 do
+  defp empty(_counts, _known_members?), do: []
+
+  defp none_ready(%{ready: 0, not_ready: not_ready}) when not_ready > 0 do
     [
       {:none_ready,
        "#{not_ready} found, but none of them is ready, so there is nobody to connect to yet. If they become " <>
@@ -44,5 +72,5 @@ defmodule LibclusterKubernetes.Strategy.Notices do
     ]
   end
 
-  defp empty(_counts, _known_members?), do: []
+  defp none_ready(_counts), do: []
 end

@@ -2,20 +2,28 @@ defmodule LibclusterKubernetes.Strategy.Outcome do
   @moduledoc false
   # What it means how a job ended.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, State}
+  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, State, Unreached}
 
   @spec take_in(State.t(), Job.t(), Job.result(), now :: integer()) :: State.t()
-  def take_in(state, {:connect, name}, :ok, _now), do: %{state | dialing: Dialing.connected(state.dialing, name)}
+  def take_in(state, {:connect, name, _aloud?}, :ok, _now) do
+    %{state | dialing: Dialing.connected(state.dialing, name), unreached: Unreached.forget(state.unreached, name)}
+  end
 
-  def take_in(state, {:connect, name}, failure, now) do
+  def take_in(state, {:connect, name, aloud?}, failure, now) do
     Log.crash(state.topology, "connecting to #{name}", failure)
-    %{say_if_full(state, failure) | dialing: Dialing.failed(state.dialing, name, now)}
+    state = %{say_if_full(state, failure) | dialing: Dialing.failed(state.dialing, name, now)}
+    if aloud?, do: %{state | unreached: Unreached.warned(state.unreached, name)}, else: tell_quietly(state, name)
   end
 
   # Whoever is still connected, stays or failed to be disconnected stays an absent member, and is judged again.
   def take_in(state, {job, _names}, result, _now) do
     Log.crash(state.topology, "#{job}", result)
     unless result == :ok, do: Log.write(state.topology, {:debug, "#{job}: #{inspect(result)}"})
+    state
+  end
+
+  defp tell_quietly(state, name) do
+    Log.write(state.topology, {:debug, "#{name} cannot be connected to yet, and is tried again"})
     state
   end
 

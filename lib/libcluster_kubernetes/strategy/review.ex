@@ -3,7 +3,22 @@ defmodule LibclusterKubernetes.Strategy.Review do
   # What the known members mean for the connections of this moment: whom to connect to, whom to let go of, and when to
   # look again. Nearly every review finds all as the last one left it.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Incident, Jobs, Judging, Membership, State, Topologies, Waiters}
+  alias LibclusterKubernetes.Strategy.{
+    Dialing,
+    Incident,
+    Job,
+    Jobs,
+    Judging,
+    Log,
+    Membership,
+    State,
+    Topologies,
+    Unreached,
+    Waiters
+  }
+
+  # Milliseconds between two reviews: a thousand members that are due at a thousand moments are no thousand reviews.
+  @breath 10
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
@@ -11,25 +26,41 @@ defmodule LibclusterKubernetes.Strategy.Review do
     if at_rest?(state), do: state, else: act(state, now)
   end
 
-  @doc "A job has ended: whoever waits for room may have it."
-  @spec go_on(State.t(), now :: integer()) :: State.t()
-  def go_on(state, now) do
-    if Dialing.refill?(state.dialing, now), do: run(state, now), else: schedule(state, now)
+  @doc "This job has ended. Of a thousand that do, each costs the same; whoever waits for room may have it."
+  @spec go_on(State.t(), Job.t(), now :: integer()) :: State.t()
+  def go_on(state, {:connect, name, _aloud?}, now) do
+    {due, dialing} = Dialing.refill(state.dialing, now)
+    state = Enum.reduce(due, %{state | dialing: dialing}, &connect(&2, &1, now))
+    remind(state, Dialing.due_at(state.dialing, name), now)
   end
+
+  def go_on(state, _job, now), do: schedule(state, now)
 
   @doc "Sees to it that the process hears `:review` when something is due."
   @spec schedule(State.t(), now :: integer()) :: State.t()
   def schedule(state, now) do
-    if state.review_timer, do: Process.cancel_timer(state.review_timer)
     times = [Membership.next_due(state.membership, now), Dialing.next_try(state.dialing, now)]
-    %{state | review_timer: times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end) |> review_at(now)}
+    state |> cancel() |> remind(times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end), now)
   end
 
-  defp review_at(nil, _now), do: nil
-  defp review_at(time, now), do: Process.send_after(self(), :review, time - now)
+  defp cancel(%{review_timer: nil} = state), do: state
+
+  defp cancel(%{review_timer: {timer, _at}} = state) do
+    Process.cancel_timer(timer)
+    %{state | review_timer: nil}
+  end
+
+  # At that time, or earlier if that is to be anyway.
+  defp remind(state, nil, _now), do: state
+  defp remind(%{review_timer: {_timer, earlier}} = state, at, now) when earlier > now and earlier <= at, do: state
+
+  defp remind(state, at, now) do
+    at = max(at, now + @breath)
+    %{cancel(state) | review_timer: {Process.send_after(self(), :review, at - now), at}}
+  end
 
   defp act(state, now) do
-    state = state |> meet() |> dial(now) |> let_go(now) |> schedule(now)
+    state = state |> meet() |> dial(now) |> tell(now) |> let_go(now) |> schedule(now)
     %{state | at_rest: if(nothing_to_do?(state), do: {state.connections, state.membership})}
   end
 
@@ -49,13 +80,34 @@ defmodule LibclusterKubernetes.Strategy.Review do
   defp dial(state, now) do
     missing = Membership.missing(state.membership, Waiters.for_peers?(state.waiters))
     {due, dialing} = Dialing.due(state.dialing, missing, Membership.dialled_as(state.membership), now)
-    Enum.reduce(due, %{state | dialing: dialing}, &State.start(&2, {:connect, &1}))
+    Enum.reduce(due, %{state | dialing: dialing}, &connect(&2, &1, now))
   end
+
+  defp connect(state, name, now) do
+    aloud? = Unreached.aloud?(state.unreached, state.dialing, name, fn -> alone?(state) end, now)
+    State.start(state, {:connect, name, aloud?})
+  end
+
+  # Who was said to be out of reach and is not, and who is, and why.
+  defp tell(state, now) do
+    {found, unreached} = Unreached.found(state.unreached, state.connections.names, state.dialing)
+    Enum.each(found, &Log.found(state.topology, &1))
+    unreached = Unreached.keep(unreached, state.dialing)
+    {names, unreached} = Unreached.to_name(unreached, state.dialing, fn -> alone?(state) end, now)
+    state = %{state | unreached: unreached}
+    if names == [], do: state, else: State.start(state, {:explain, names})
+  end
+
+  # Whether this node is connected to no member.
+  defp alone?(state), do: Enum.empty?(Membership.members(state.membership, state.connections.names))
 
   # What the stock strategy does: whoever is not in the answer is disconnected.
   defp let_go(%{membership: %{disconnect_after: 0}} = state, _now) do
     gone =
       for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
+
+    # Else each of two topologies would keep what the other one keeps.
+    :ok = Topologies.release(state.held, gone)
 
     case Enum.reject(gone, &Topologies.held_by_others?/1) do
       [] -> state

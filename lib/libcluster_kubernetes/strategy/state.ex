@@ -10,9 +10,11 @@ defmodule LibclusterKubernetes.Strategy.State do
     Dialing,
     Incident,
     Jobs,
+    Log,
     Membership,
     Notices,
     Topologies,
+    Unreached,
     Waiters
   }
 
@@ -43,8 +45,8 @@ defmodule LibclusterKubernetes.Strategy.State do
     activity: %Activity{},
     connections: Connections.new(),
     dialing: Dialing.new(5_000),
-    # The notices that are true and were logged.
-    said: MapSet.new(),
+    unreached: Unreached.new(),
+    notices: Notices.new(),
     # Whether it was said that there is no room for more names.
     full?: false,
     jobs: %{},
@@ -53,7 +55,7 @@ defmodule LibclusterKubernetes.Strategy.State do
   ]
 
   # What another version of this package may know less of.
-  @parts [Activity, Connections, Dialing, Incident, Membership]
+  @parts [Activity, Connections, Dialing, Incident, Membership, Notices, Options, Unreached]
 
   @type t :: %__MODULE__{
           topology: Cluster.Strategy.State.t(),
@@ -65,7 +67,7 @@ defmodule LibclusterKubernetes.Strategy.State do
           node: node() | nil,
           judging: struct() | nil,
           held_back: map() | nil,
-          review_timer: reference() | nil,
+          review_timer: {reference(), at :: integer()} | nil,
           resource_version: String.t() | nil,
           changes: non_neg_integer() | :lost,
           at_rest: {Connections.t(), Membership.t()} | nil,
@@ -73,7 +75,8 @@ defmodule LibclusterKubernetes.Strategy.State do
           activity: Activity.t(),
           connections: Connections.t(),
           dialing: Dialing.t(),
-          said: MapSet.t(Notices.key()),
+          unreached: Unreached.t(),
+          notices: Notices.t(),
           full?: boolean(),
           jobs: Jobs.t(),
           waiters: Waiters.t()
@@ -105,10 +108,14 @@ defmodule LibclusterKubernetes.Strategy.State do
   @spec connected(t()) :: MapSet.t(String.t())
   def connected(state), do: connections(state).names
 
-  @doc "Takes in who was found: other topologies of this VM do not disconnect them."
+  @doc """
+  Takes in who was found: other topologies of this VM do not disconnect them. This node itself is nobody to stay for.
+  """
   @spec hold(t(), Native.snapshot()) :: t()
   def hold(state, found) do
-    :ok = Topologies.hold(state.held, found.ready ++ found.not_ready ++ found.draining)
+    :ok =
+      Topologies.hold(state.held, List.delete(found.ready ++ found.not_ready ++ found.draining, Atom.to_string(node())))
+
     state
   end
 
@@ -121,6 +128,7 @@ defmodule LibclusterKubernetes.Strategy.State do
 
       changed ->
         :ok = Topologies.release(state.held, Membership.forgotten(membership, changed))
+        Enum.each(Membership.parted(membership, changed), &Log.gone(state.topology, &1))
         if changed.gone? != membership.gone?, do: :ok = Topologies.gone(changed.gone?)
         %{state | membership: changed, held_back: held_back(state.held_back, changed)}
     end

@@ -108,7 +108,10 @@ fn an_endpoint_that_is_in_two_slices_stays_while_it_is_in_one() {
     let (running, _) = Running::watching(slices(&server));
     put(&server, "web-a", "IPv4", &[("10.0.0.1", ready())]);
     put(&server, "web-d", "IPv4", &[("10.0.0.5", ready())]);
-    assert_eq!(running.snapshot().ready, ["app@10.0.0.1", "app@10.0.0.2", "app@10.0.0.5"]);
+    assert_eq!(
+        running.snapshot().ready,
+        ["app@10.0.0.1", "app@10.0.0.2", "app@10.0.0.5"]
+    );
     put(&server, "web-b", "IPv4", &[("10.0.0.3", unready())]);
     assert_eq!(running.snapshot().ready, ["app@10.0.0.1", "app@10.0.0.5"]);
 }

@@ -101,7 +101,11 @@ fn start(env: Env<'_>, options: Options, owner: LocalPid) -> Result<(ResourceArc
     let address = Address::new(owner, reference);
     let outbox: Arc<Outbox> = Arc::default();
     let worker_outbox = Arc::clone(&outbox);
-    let sink = move |event| outbox.push(event, |event, number| address.send(|env| messages::event(env, event, number)));
+    let sink = move |event| {
+        outbox.push(event, |event, number| {
+            address.send(|env| messages::event(env, event, number))
+        })
+    };
     let worker = ResourceArc::new(Worker {
         discovery: Discovery::start(config, sink).map_err(|error| no_thread(&error))?,
         outbox: worker_outbox,

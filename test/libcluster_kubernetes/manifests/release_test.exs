@@ -5,6 +5,8 @@ defmodule LibclusterKubernetes.Manifests.ReleaseTest do
   alias LibclusterKubernetes.{Manifests, Options}
   alias LibclusterKubernetes.Test.{ErlangNode, Guide, Topology}
 
+  @moduletag :linux
+
   defp files(config, options \\ []) do
     config = Keyword.merge([kubernetes_node_basename: "myapp", kubernetes_selector: "app=myapp"], config)
     text = Manifests.release([Options.new!(:k8s, config, %{})], [app: "my-app"] ++ options)

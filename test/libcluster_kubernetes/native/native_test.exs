@@ -9,6 +9,8 @@ defmodule LibclusterKubernetes.NativeTest do
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
   alias LibclusterKubernetes.Test.Soak.Resources
 
+  @moduletag :linux
+
   setup context, do: FakeApiserver.serve(context)
 
   setup %{server: server} do

@@ -5,34 +5,50 @@ defmodule LibclusterKubernetes.Strategy.NoticesTest do
 
   @counts %{ready: 1, not_ready: 0, draining: 0}
 
-  defp new_ones(said \\ MapSet.new(), changes, known_members? \\ false) do
+  defp heard(notices \\ Notices.new(), changes, known_members? \\ false, now \\ 0) do
     answer = Map.merge(%{dropped: [], warnings: []}, Map.drop(changes, Map.keys(@counts)))
     counts = Map.merge(@counts, Map.take(changes, Map.keys(@counts)))
-    Notices.new_ones(said, answer, counts, known_members?)
+    Notices.heard(notices, answer, counts, known_members?, now)
   end
 
   test "what cannot be named is said once, not again when only its count changes" do
     dropped = &%{dropped: [%{reason: "no valid IP address", count: &1, example: "address none"}]}
-    {[text], said} = new_ones(dropped.(3))
+    {[text], said} = heard(dropped.(3))
     assert text =~ "3 of the addresses"
     assert text =~ "no valid IP address"
-    assert {[], said} = new_ones(said, dropped.(4))
-    assert {[], said} = new_ones(said, %{})
-    assert {[_], _} = new_ones(said, dropped.(1))
+    assert {[], said} = heard(said, dropped.(4))
+    assert {[], said} = heard(said, %{})
+    assert {[_], _} = heard(said, dropped.(1))
   end
 
   test "an empty answer is explained by what it most often is" do
-    assert {[text], _} = new_ones(MapSet.new(), %{ready: 0}, true)
+    assert {[text], _} = heard(Notices.new(), %{ready: 0}, true)
     assert text =~ "kubernetes_selector no longer matches"
-    assert {["nothing matches" <> _], _} = new_ones(%{ready: 0})
+    assert {["nothing matches" <> _], _} = heard(%{ready: 0})
   end
 
-  test "an answer in which nobody is ready points to the option" do
-    assert {[text], _} = new_ones(%{ready: 0, not_ready: 1})
+  test "an answer in which nobody is ready points to the option, once that has lasted for longer than a start" do
+    none_ready = %{ready: 0, not_ready: 1}
+    {[], notices} = heard(none_ready)
+    assert {[], notices} = heard(notices, %{none_ready | not_ready: 2}, false, 10_000)
+    assert {[], notices} = Notices.due(notices, 14_999)
+    assert {[text], notices} = Notices.due(notices, 15_000)
+    assert text =~ "2 found"
     assert text =~ "kubernetes_include_not_ready: true"
+    assert {[], notices} = Notices.due(notices, 60_000)
+    assert {[], _} = heard(notices, none_ready, false, 61_000)
+  end
+
+  test "a start in which somebody becomes ready in time is no news, and the next one begins anew" do
+    {[], notices} = heard(%{ready: 0, not_ready: 1})
+    assert {[], notices} = heard(notices, %{}, false, 5_000)
+    assert {[], notices} = Notices.due(notices, 20_000)
+    assert {[], notices} = heard(notices, %{ready: 0, not_ready: 1}, false, 21_000)
+    assert {[], notices} = Notices.due(notices, 30_000)
+    assert {[_], _} = Notices.due(notices, 36_000)
   end
 
   test "warnings of the objects are passed on" do
-    assert {["over capacity"], _} = new_ones(%{warnings: ["over capacity"]})
+    assert {["over capacity"], _} = heard(%{warnings: ["over capacity"]})
   end
 end

@@ -23,6 +23,7 @@ defmodule LibclusterKubernetes.Test.Requirements do
     [
       {:kube_apiserver, System.get_env("KUBEBUILDER_ASSETS"), "the real kube-apiserver",
        "set KUBEBUILDER_ASSETS to a folder with kube-apiserver and etcd"},
+      {:linux, linux(), "nodes with loopback addresses of their own, and what is seen in /proc", "needs Linux"},
       {:network_namespace, network_namespace(), "a cut cable between network namespaces",
        "needs root and the ip command of iproute2"},
       {:clock, Clock.library(), "a wall clock that jumps", "needs libfaketime, Debian: libfaketime"},
@@ -42,6 +43,8 @@ defmodule LibclusterKubernetes.Test.Requirements do
     |> Enum.unzip()
     |> then(fn {tags, lines} -> {Enum.concat(tags), lines} end)
   end
+
+  defp linux, do: if(:os.type() == {:unix, :linux}, do: "Linux")
 
   defp network_namespace do
     ip = System.find_executable("ip")

@@ -73,14 +73,14 @@ impl<'c> Reflector<'c> {
     }
 
     /// Applies ADDED or MODIFIED; whether there is something to tell.
-    pub(crate) fn upsert(&mut self, key: String, entry: Entry) -> Result<bool, Error> {
-        let known = self.objects.get(&key);
+    pub(crate) fn upsert(&mut self, key: &str, entry: Entry) -> Result<bool, Error> {
+        let known = self.objects.get(key);
         if known == Some(&entry) {
             return Ok(false);
         }
         self.size = check_size(self.size - size(known) + entry.size())?;
-        let known = self.objects.insert(key.clone(), entry);
-        Ok(self.changed(&key, &known.unwrap_or_default()))
+        let known = self.objects.insert(key.to_owned(), entry);
+        Ok(self.changed(key, &known.unwrap_or_default()))
     }
 
     /// Applies DELETED; whether there is something to tell.
@@ -141,7 +141,9 @@ impl<'c> Reflector<'c> {
     fn changed(&mut self, key: &str, before: &Entry) -> bool {
         let gone = Entry::default();
         let after = self.objects.get(key).unwrap_or(&gone);
-        let decisive = [before, after].into_iter().any(|it| Counting::depends_on(it, self.config));
+        let decisive = [before, after]
+            .into_iter()
+            .any(|it| Counting::depends_on(it, self.config));
         if decisive && Counting::of(&self.objects, self.config) != self.counting {
             return self.recount();
         }

@@ -78,7 +78,10 @@ impl Outbox {
         if let Some(held) = state.held.take() {
             state.held = Some(held.hold(event));
         } else if answers && state.unread {
-            state.held = Some(Held { answer: event, then: None });
+            state.held = Some(Held {
+                answer: event,
+                then: None,
+            });
         } else {
             state.unread |= answers;
             return state.deliver(&event, deliver);
@@ -251,7 +254,10 @@ mod tests {
             Event::Snapshot(snapshot) => delivered.push(snapshot.clone()),
             other => panic!("{other:?}"),
         });
-        assert_eq!((&delivered[0].ready[..], &delivered[0].resource_version[..]), (&["6".to_owned()][..], "6"));
+        assert_eq!(
+            (&delivered[0].ready[..], &delivered[0].resource_version[..]),
+            (&["6".to_owned()][..], "6")
+        );
     }
 
     #[test]

@@ -362,7 +362,7 @@ impl<'c> Watcher<'c> {
             return self.exit(Some(stream), End::Lost(None), now);
         }
         let (changed, version) = match frame {
-            Frame::Upsert { key, kept, version } => (self.reflector.upsert(key, kept), version),
+            Frame::Upsert { key, kept, version } => (self.reflector.upsert(&key, kept), version),
             Frame::Delete { key, version } => (Ok(self.reflector.delete(&key)), version),
             Frame::Bookmark { version } => (Ok(false), version),
         };

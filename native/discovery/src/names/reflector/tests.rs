@@ -66,7 +66,7 @@ fn only_what_counts_is_a_change() {
     let mut reflector = reflector();
     reflector.tell();
     let mut upsert = |key: &str, names: &[&str]| {
-        let changed = reflector.upsert(key.to_owned(), entry(names)).unwrap();
+        let changed = reflector.upsert(key, entry(names)).unwrap();
         reflector.tell();
         changed
     };
@@ -94,7 +94,7 @@ fn too_many_names_of_a_list_change_nothing() {
 fn too_many_names_of_an_event_change_nothing() {
     let mut reflector = reflector();
     reflector.replace([("a".to_owned(), entry(&["a"]))]).unwrap();
-    let error = reflector.upsert("b".to_owned(), crowd(20_000)).unwrap_err();
+    let error = reflector.upsert("b", crowd(20_000)).unwrap_err();
     assert_eq!(error.kind, Kind::TooLarge);
     assert_eq!(ready(&reflector).len(), 1);
 }
@@ -102,8 +102,8 @@ fn too_many_names_of_an_event_change_nothing() {
 #[test]
 fn too_many_names_of_an_event_are_an_error() {
     let mut reflector = reflector();
-    assert!(reflector.upsert("a".to_owned(), crowd(20_000)).is_ok());
-    let error = reflector.upsert("b".to_owned(), entry(&["b"])).unwrap_err();
+    assert!(reflector.upsert("a", crowd(20_000)).is_ok());
+    let error = reflector.upsert("b", entry(&["b"])).unwrap_err();
     assert_eq!(error.kind, Kind::TooLarge);
     assert!(error.advice.unwrap().contains("kubernetes_selector"));
 }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::config::{Config, Names, Source};
 use crate::config::IpFamily;
+use crate::config::{Config, Names, Source};
 use crate::names::entry::{Entry, Named};
 use crate::names::longname::Unnameable;
 use crate::names::reflector::Reflector;
@@ -63,10 +63,7 @@ fn the_better_standing_of_one_name_counts_in_any_order() {
     ] {
         let apart = standings.map(|standing| entry(&[("app@10.0.0.1", standing)]));
         let together = [entry(&standings.map(|standing| ("app@10.0.0.1", standing)))];
-        for snapshot in [
-            merged(&apart, Source::Pods),
-            merged(&together, Source::Pods),
-        ] {
+        for snapshot in [merged(&apart, Source::Pods), merged(&together, Source::Pods)] {
             let counts = (snapshot.ready.len(), snapshot.not_ready.len(), snapshot.draining.len());
             assert_eq!(counts, (ready, not_ready, 1 - ready - not_ready), "{standings:?}");
         }

@@ -90,7 +90,7 @@ proptest! {
                     let objects = objects.into_iter().map(|(key, entry)| (key.to_string(), entry));
                     reflector.replace(objects).unwrap()
                 }
-                Happening::Upsert(key, entry) => reflector.upsert(key.to_string(), entry).unwrap(),
+                Happening::Upsert(key, entry) => reflector.upsert(&key.to_string(), entry).unwrap(),
                 Happening::Delete(key) => reflector.delete(&key.to_string()),
                 Happening::Tell { held: hold } => {
                     let News::Changes(changes) = reflector.tell() else { panic!("everything again") };
@@ -117,10 +117,10 @@ proptest! {
     #[test]
     fn nobody_is_named_without_need(before in any_entry(), after in any_entry()) {
         let mut reflector = reflector();
-        reflector.upsert("a".to_owned(), before).unwrap();
+        reflector.upsert("a", before).unwrap();
         reflector.tell();
         let known = reflector.snapshot();
-        reflector.upsert("a".to_owned(), after).unwrap();
+        reflector.upsert("a", after).unwrap();
         let News::Changes(changes) = reflector.tell() else { panic!("everything again") };
         for name in &changes.gone {
             prop_assert!(known.names(name));

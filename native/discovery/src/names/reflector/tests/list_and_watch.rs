@@ -141,7 +141,7 @@ fn check(changes: &[Change], watched: usize, kind: &str, config: &Config) -> Res
         let before = listed.snapshot();
         listed.tell();
         let news = match event(&frame, config) {
-            Some((key, Some(entry))) => listed.upsert(key, entry).unwrap(),
+            Some((key, Some(entry))) => listed.upsert(&key, entry).unwrap(),
             Some((key, None)) => listed.delete(&key),
             None => false,
         };

@@ -1,0 +1,74 @@
+defmodule LibclusterKubernetes.Strategy.TopologiesTest do
+  use ExUnit.Case, async: true
+
+  alias LibclusterKubernetes.Strategy.Topologies
+
+  defp other(topology, names) do
+    test = self()
+
+    pid =
+      spawn_link(fn ->
+        held = Topologies.enter(topology)
+        :ok = Topologies.hold(held, names)
+        send(test, {:entered, self()})
+        serve(held)
+      end)
+
+    assert_receive {:entered, ^pid}
+    pid
+  end
+
+  defp serve(held) do
+    receive do
+      {from, fun} ->
+        fun.(held)
+        send(from, {:done, self()})
+        serve(held)
+
+      :stop ->
+        :ok
+    end
+  end
+
+  defp there(pid, fun) do
+    send(pid, {self(), fun})
+    assert_receive {:done, ^pid}
+  end
+
+  defp entry(pid), do: Enum.find_value(Topologies.all(), fn {its, entry} -> if its == pid, do: entry end)
+
+  test "what others hold is held until they release it, or end" do
+    one = other(:topologies_one, ["app@10.77.0.1", "app@10.77.0.2"])
+    two = other(:topologies_two, ["app@10.77.0.2"])
+    assert Topologies.held_by_others?("app@10.77.0.1")
+    refute Topologies.held_by_others?("app@10.77.0.9")
+
+    there(one, &Topologies.release(&1, ["app@10.77.0.1", "app@10.77.0.2"]))
+    refute Topologies.held_by_others?("app@10.77.0.1")
+    assert Topologies.held_by_others?("app@10.77.0.2")
+
+    entry = entry(two)
+    monitor = Process.monitor(two)
+    send(two, :stop)
+    assert_receive {:DOWN, ^monitor, :process, ^two, :normal}
+    refute Topologies.held_by_others?("app@10.77.0.2")
+    refute Topologies.stay?([entry])
+  end
+
+  test "what the calling process holds itself does not count" do
+    held = Topologies.enter(:topologies_own)
+    :ok = Topologies.hold(held, ["app@10.77.1.1"])
+    refute Topologies.held_by_others?("app@10.77.1.1")
+  end
+
+  test "whoever holds somebody wants this node to stay, unless it is gone from its answers" do
+    pid = other(:topologies_stay, [])
+    refute Topologies.stay?([entry(pid)])
+    there(pid, &Topologies.hold(&1, ["app@10.77.2.1"]))
+    assert Topologies.stay?([entry(pid)])
+    there(pid, fn _held -> Topologies.gone(true) end)
+    refute Topologies.stay?([entry(pid)])
+    there(pid, fn _held -> Topologies.gone(false) end)
+    assert Topologies.stay?([entry(pid)])
+  end
+end
