@@ -37,6 +37,8 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
     await_ready()
   end
 
+  defp now, do: System.os_time(:millisecond)
+
   defp await_ready, do: Scenario.await("the API is ready", &Kubectl.ready?/0)
 
   @tag :needs_stop
@@ -45,8 +47,9 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
     step(context, "away for 60 s", fn ->
       stop("kube-apiserver")
       Scenario.last(60)
+      since = now()
       start("kube-apiserver")
-      Scenario.await_watches(context.scenario, "back after 60 s")
+      Scenario.await_watches(context.scenario, "back after 60 s", since)
     end)
   end
 
@@ -77,10 +80,12 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
     step(context, "restarted five times", fn ->
       for _ <- 1..5 do
         stop("kube-apiserver")
+        since = now()
         start("kube-apiserver")
+        since
       end
-
-      Scenario.await_watches(context.scenario, "restarted five times")
+      |> List.last()
+      |> then(&Scenario.await_watches(context.scenario, "restarted five times", &1))
     end)
     |> change("and then a change")
   end
@@ -88,11 +93,12 @@ defmodule LibclusterKubernetes.Cluster.ApiTest do
   @tag :needs_replace_ca
   test "with a certificate of a new CA, which pods hear of later", context do
     step(context, "a new CA", fn ->
+      since = now()
       Abilities.run!(:replace_ca)
       Kubectl.restart!()
       await_ready()
       # It is the kubelet that brings it to the pods, within two minutes.
-      Scenario.await_watches(context.scenario, "a new CA")
+      Scenario.await_watches(context.scenario, "a new CA", since)
     end)
     |> change("a new CA, and then a change")
   end
