@@ -27,7 +27,7 @@ defmodule LibclusterKubernetes.Strategy do
     costs the same as one among ten. Whoever has missed a change begins anew with a snapshot. An error changes nothing.
     Every tick connects to known members that are not connected.
   * Of two nodes that are news to each other the one with the smaller name dials at once, the other a second later if
-    nothing came of that. A node that starts does not wait for those that are there already.
+    nothing came of that, or a tenth of it more for each that appears in the same moment. A node that starts does not wait for those that are there already.
   * A member in the answer is never let go of, ready or not, draining or not. A lost link to one is made again.
   * A member whose connection closes is gone: OTP notices that by itself.
   * One that is still connected, but has been absent from the answers for `kubernetes_disconnect_after`, is judged by a

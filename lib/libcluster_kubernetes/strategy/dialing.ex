@@ -47,8 +47,11 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   """
   @spec due(t(), [name()], own :: name() | nil, integer()) :: {[name()], t()}
   def due(dialing, names, own, now) do
-    turn = %Turn{own: own, first_list: if(not dialing.begun?, do: length(names))}
-    missing = Map.new(names, &{&1, Map.get_lazy(dialing.missing, &1, fn -> appeared(&1, turn, now) end)})
+    known = Map.take(dialing.missing, names)
+    news = for name <- names, not is_map_key(known, name), do: name
+    untried = Enum.count(known, fn {_name, %{failures: failures}} -> failures == 0 end) + length(news)
+    turn = %Turn{own: own, missing: untried, first_list?: not dialing.begun?}
+    missing = for name <- news, into: known, do: {name, appeared(name, turn, now)}
     %{dialing | missing: missing, begun?: true} |> queue(now) |> refill(now)
   end
 
