@@ -19,7 +19,7 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   @at_once 8
   @late_at_once 2
   # Milliseconds within which a healthy node is connected.
-  @slow 250
+  @slow 1_000
   @most_in_flight 256
 
   defstruct tick: 5_000, missing: %{}, in_flight: %{}, waiting: [], begun?: false
