@@ -190,7 +190,7 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
         let Some(watch) = &mut self.watch else {
             return Input::Ended;
         };
-        let input = watch.next();
+        let input = watch.next_within(self.watcher.patience(Instant::now()));
         if let Some(session) = &mut self.session {
             session.hear(&input);
         }
