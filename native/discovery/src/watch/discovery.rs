@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::names::snapshot::{Changes, News, Snapshot};
 use crate::server::signals::{Signals, Wake};
-use crate::watch::backoff::{Backoff, SHORT, random_up_to};
+use crate::watch::backoff::{Backoff, SHORT, spread};
 use crate::watch::report::{Ending, Listing, Report, Session};
 use crate::watch::requests::{Api, Watch};
 use crate::watch::watcher::{Input, Request, Step, Tell, Then, Watcher};
@@ -269,9 +269,4 @@ fn failure(input: &Input) -> Option<&Error> {
         }
         _ => None,
     }
-}
-
-/// What the server asked for, and up to half as much more: it has asked others for the same.
-fn spread(retry_after: Duration) -> Duration {
-    retry_after + random_up_to(retry_after / 2)
 }

@@ -182,7 +182,7 @@ impl Watch {
         };
         match input {
             Input::Frame(frame) => Input::Frame(frame.map_err(|error| self.asked.explain(error))),
-            Input::Broken(error) => Input::Broken(self.asked.explain(error)),
+            Input::Broken(error) => Input::Broken(self.asked.explain(self.token.conceal_in(error))),
             input => input,
         }
     }
