@@ -123,8 +123,8 @@ mod tests {
             let pauses: Vec<_> = (0..300).map(|_| spread(Duration::from_secs(asked))).collect();
             let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
             assert!(pauses.iter().all(|pause| (least..=most).contains(pause)), "{asked}");
-            let (first, last) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
-            let width = last.saturating_sub(*first);
+            let (shortest, longest) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
+            let width = longest.saturating_sub(*shortest);
             assert!(width >= most.saturating_sub(least).mul_f64(0.8), "{asked}: {width:?}");
         }
     }
