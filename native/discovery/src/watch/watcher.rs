@@ -45,9 +45,8 @@ use crate::error::{CHECK_SELECTOR, Error, Kind};
 use crate::names::entry::Entry;
 use crate::names::reflector::{Reflector, check_size, size};
 use crate::names::snapshot::{Changes, News, Snapshot};
-pub(crate) use crate::watch::watcher::ending::WORKING;
 use crate::watch::watcher::ending::{End, Refused, Stream};
-pub(crate) use crate::watch::watcher::step::{Input, Position, Request, Step, Tell, Then};
+pub(crate) use crate::watch::watcher::step::{Failure, Input, Position, Request, Step, Tell, Then};
 
 /// A server may send pages without objects; it may not do so without end.
 const MAX_PAGES: usize = 1_000;
@@ -193,10 +192,7 @@ impl<'c> Watcher<'c> {
 
             (State::Listed, Input::Opened(Ok(()))) => {
                 self.unheard_since.get_or_insert(now);
-                self.state = State::Watching(Stream {
-                    opened: now,
-                    told: false,
-                });
+                self.state = State::Watching(Stream { opened: now, events: 0 });
                 if !self.doubted {
                     self.refused = None;
                 }
@@ -230,8 +226,8 @@ impl<'c> Watcher<'c> {
             self.refused = None;
         }
         self.lossy &= !useful;
-        let unheard =
-            stream.is_some_and(|stream| !stream.told) && (matches!(end, End::Silent) || self.patience(now).is_zero());
+        let unheard = stream.is_some_and(|stream| stream.events == 0)
+            && (matches!(end, End::Silent) || self.patience(now).is_zero());
         if unheard || matches!(end, End::Lost(_)) {
             self.believed = false;
             self.lossy = true;
@@ -259,6 +255,8 @@ impl<'c> Watcher<'c> {
             _ if useful => Then::Pause,
             _ => Then::BackOff,
         };
+        let failure = end.error().map(Failure::from);
+        let ended = stream.map(|stream| stream.ended(&end, now));
         let tell = match end {
             // Whether lists fail, too, is told by the one that follows.
             End::Failed(error) if !useful && !useless => Some(Tell::Error(error)),
@@ -269,7 +267,9 @@ impl<'c> Watcher<'c> {
             tell,
             then,
             progress: old,
-            watching: false,
+            failure,
+            ended,
+            ..Step::default()
         }
     }
 
@@ -385,7 +385,10 @@ impl<'c> Watcher<'c> {
         self.useless_since = None;
         self.refused = None;
         self.lossy &= !stream.is_old(now);
-        self.state = State::Watching(Stream { told: true, ..stream });
+        self.state = State::Watching(Stream {
+            events: stream.events + 1,
+            ..stream
+        });
         let news = self.tell_of_refusal() || changed;
         Step {
             tell: news.then_some(Tell::News),

@@ -77,11 +77,8 @@ impl Server {
                     Input::RefreshWanted
                 }
             };
-            let kind = match &input {
-                Input::Page(Err(error)) | Input::Opened(Err(error)) | Input::Frame(Err(error)) => Some(error.kind),
-                _ => None,
-            };
             let step = watcher.step(input, now);
+            let kind = step.failure.map(|failure| failure.kind);
             match step.tell {
                 Some(Tell::Error(_)) => did.errors.push(now - start),
                 Some(Tell::News) => did.snapshots += 1,
@@ -232,7 +229,7 @@ fn where_only_lists_fail_the_streams_go_on() {
         let now = hour + Duration::from_mins(minute);
         assert_eq!(watcher.request(), Request::List(Position::Present));
         assert_eq!(
-            watcher.step(not_listed(with_status(500)), now),
+            told(watcher.step(not_listed(with_status(500)), now)),
             failed(with_status(500))
         );
         stream(&mut watcher, now);

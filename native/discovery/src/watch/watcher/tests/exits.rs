@@ -1,6 +1,7 @@
 //! The one exit from a stream, as a table.
 
 use super::*;
+use crate::watch::report::{Ended, Ending};
 use std::iter;
 
 /// How the stream was when it ended.
@@ -130,7 +131,7 @@ fn before(was: Was, streak: bool, listed: Duration, now: Instant) -> Watcher<'st
     watcher.unheard_since = (!told).then(|| now.checked_sub(unheard).unwrap());
     watcher.state = State::Watching(Stream {
         opened: now.checked_sub(age).unwrap(),
-        told,
+        events: u64::from(told),
     });
     watcher
 }
@@ -152,6 +153,51 @@ fn next(watcher: &mut Watcher<'_>, now: Instant) -> Next {
             }
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// Whether or not it is told, a pause depends on it.
+fn failure(input: &Input) -> Option<Failure> {
+    match input {
+        Input::Opened(Err(error)) | Input::Frame(Err(error)) | Input::Broken(error) => Some(error.into()),
+        Input::Frame(Ok(Frame::Upsert { key, .. })) if key == "crowd" => Some((&error(Kind::TooLarge)).into()),
+        _ => None,
+    }
+    .filter(|_| !matches!(input, Input::Opened(Err(error)) | Input::Frame(Err(error)) if error.status == Some(410)))
+}
+
+#[test]
+fn a_stream_that_has_ended_is_said_to_have_ended_as_it_did() {
+    let start = Instant::now();
+    let end = start + Duration::from_secs(7);
+    let useful: [(Makes, Ending); 8] = [
+        (|| Input::Ended, Ending::Ended),
+        (|| Input::Silent, Ending::Silent),
+        (broken, Ending::Broken),
+        (garbage, Ending::Failed),
+        (|| error_frame(500), Ending::Failed),
+        (|| error_frame(410), Ending::Expired),
+        (|| bookmark("9"), Ending::Expired),
+        (|| upsert_entry("crowd", crowd(20_000), "12"), Ending::Failed),
+    ];
+    for (input, ending) in useful {
+        let mut watcher = listed_at(start);
+        watcher.step(opened(), start);
+        for _ in 0..3 {
+            assert_eq!(watcher.step(bookmark("10"), start).ended, None);
+        }
+        let ended = Ended {
+            duration: Duration::from_secs(7),
+            events: 3,
+            ending,
+        };
+        assert_eq!(watcher.step(input(), end).ended, Some(ended));
+    }
+    for (time, ending) in [(Duration::ZERO, Ending::Useless), (WORKING, Ending::Ended)] {
+        let mut watcher = listed_at(start);
+        watcher.step(opened(), start);
+        let ended = watcher.step(Input::Ended, start + time).ended.unwrap();
+        assert_eq!((ended.events, ended.ending), (0, ending));
     }
 }
 
@@ -179,6 +225,8 @@ fn each_end_of_each_stream_is_followed_by_what_the_table_says() {
             assert_eq!((error, step.tell.is_some()), (told == Told::Error, error), "{case}");
             assert_eq!(step.progress, matches!(was, OldMute | OldHeard | Unheard), "{case}");
             assert!(!step.watching, "{case}");
+            assert_eq!(step.ended.is_some(), was != NotOpen, "{case}");
+            assert_eq!(step.failure, failure(&input()), "{case}");
             assert_eq!(watcher.warnings(), usize::from(expected == Poll), "{case}");
             assert_eq!(next(&mut watcher, now), expected, "{case}");
             seen.push(expected);
