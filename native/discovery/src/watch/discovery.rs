@@ -253,3 +253,35 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
         listening && (!step.watching || (self.sink)(Event::Watching))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+    use crate::testing;
+    use crate::watch::lister::Lister;
+    use std::env;
+    use std::process::Command;
+
+    const CHILD: &str = "DISCOVERY_TEST_WITHOUT_THREADS";
+
+    /// Runs this very test again, as a child in which every new thread would need more memory than there is.
+    #[test]
+    fn where_the_system_gives_no_thread_that_is_an_error() {
+        if env::var_os(CHILD).is_some() {
+            let config = || testing::config(Source::Endpoints);
+            Discovery::start(config(), |event| panic!("{event:?}")).unwrap_err();
+            Lister::start(config(), |answer| panic!("{answer:?}")).unwrap_err();
+            return;
+        }
+        let name = "watch::discovery::tests::where_the_system_gives_no_thread_that_is_an_error";
+        let child = Command::new(env::current_exe().unwrap())
+            .args([name, "--exact", "--test-threads=1"])
+            .env(CHILD, "")
+            .env("RUST_MIN_STACK", (1_u64 << 60).to_string())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && said.contains("1 passed"), "{said}");
+    }
+}
