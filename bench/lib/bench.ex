@@ -55,9 +55,15 @@ defmodule LibclusterKubernetes.Bench do
   end
 
   defp populate(server, plan) do
-    for source <- @sources, members <- plan.sizes do
+    for source <- sources(plan), members <- plan.sizes do
       Server.populate!(server, source, Server.namespace(source, members), members)
     end
+  end
+
+  # Those of which something is measured.
+  defp sources(%{parts: parts} = plan) do
+    few = %{"poll" => @sources, "lateness" => [:pods], "change" => [:endpoints]}
+    parts |> Enum.flat_map(&Map.get(few, &1, plan.sources)) |> Enum.uniq()
   end
 
   defp many(%{plan: plan} = setting) do

@@ -8,10 +8,26 @@ defmodule LibclusterKubernetes.Diagnosis do
     connections. What depends on a step that failed is `:skipped`.
   * `:cause` - the first check that failed, or `nil`. Warnings are no cause.
 
-  It implements `String.Chars` (`IO.puts/1`) and `Inspect`. The token of the service account is in neither, and in no field.
+  It implements `String.Chars` (`IO.puts/1`) and `Inspect`: a table as wide as the terminal, with colours where that has them,
+  elsewhere of 80 columns. `to_text/2` makes it to measure, and `LibclusterKubernetes.to_map/1` what JSON takes. The token of
+  the service account is in none of these, and in no field.
   """
 
-  alias LibclusterKubernetes.Diagnosis.{Account, Answer, Check, Members, OwnName, Reaching, Role, Surroundings, Table}
+  alias LibclusterKubernetes.Diagnosis.{
+    Account,
+    Answer,
+    Check,
+    Members,
+    OwnName,
+    Reaching,
+    Role,
+    Subject,
+    Surroundings,
+    Table,
+    Together,
+    Watch
+  }
+
   alias LibclusterKubernetes.{Native, Options}
 
   @enforce_keys [:topology, :node, :checks]
@@ -24,20 +40,29 @@ defmodule LibclusterKubernetes.Diagnosis do
   @timeout 5_000
 
   @doc false
-  # `first` is what was found of the options, which are `nil` where there are none to go on with.
-  @spec run(atom(), {Options.t() | nil, Check.t()}, Surroundings.t(), keyword()) :: t()
-  def run(topology, {options, first}, surroundings, opts \\ []) do
-    checks = [first | checks(options, surroundings, opts)]
+  @spec run(atom(), Subject.t(), Surroundings.t(), keyword()) :: t()
+  def run(topology, subject, surroundings, opts \\ []) do
+    surroundings = %{surroundings | process: subject.process}
+    checks = [subject.check | checks(topology, subject.options, surroundings, opts)]
     cause = Enum.find(checks, &(&1.status == :failed))
     %__MODULE__{topology: topology, node: surroundings.node, checks: checks, cause: cause}
   end
 
-  defp checks(options, _surroundings, _opts) when options == nil or options.idle != nil, do: []
+  @doc """
+  The table. Options: `:columns` (default `80`), after which lines are broken, except for YAML and commands; `:colours`
+  (default `false`).
+  """
+  @spec to_text(t(), columns: pos_integer(), colours: boolean()) :: String.t()
+  def to_text(diagnosis, opts \\ []), do: Table.text(diagnosis, opts)
 
-  defp checks(options, surroundings, opts) do
+  defp checks(_topology, options, _surroundings, _opts) when options == nil or options.idle != nil, do: []
+
+  defp checks(topology, options, surroundings, opts) do
     case probe(options) do
       {:ok, facts} ->
-        checks(options, surroundings, facts, opts)
+        if Account.no_pod?(facts, surroundings),
+          do: [Account.no_pod(options)],
+          else: Subject.running(topology, surroundings) ++ way(options, surroundings, facts, opts)
 
       {:error, "kubernetes_master " <> _ = reason} ->
         [Check.failed(:address, reason, "Set kubernetes_master to a host name, or https://host[:port].")]
@@ -62,20 +87,28 @@ defmodule LibclusterKubernetes.Diagnosis do
     end
   end
 
-  defp checks(options, surroundings, facts, opts) do
-    OwnName.checks(options, surroundings, facts) ++
-      Account.checks(facts, surroundings) ++
-      Reaching.checks(options, surroundings, facts) ++
-      Role.checks(options, facts) ++
-      Answer.checks(options, surroundings, facts) ++
-      Members.checks(surroundings, facts, Keyword.get(opts, :members, @members), Keyword.get(opts, :timeout, @timeout))
+  defp way(options, surroundings, facts, opts) do
+    checks =
+      OwnName.checks(options, surroundings, facts) ++
+        Account.checks(facts, surroundings) ++
+        Reaching.checks(options, surroundings, facts) ++
+        Role.checks(options, facts) ++
+        [Watch.check(options, surroundings, facts) | Answer.checks(options, surroundings, facts)] ++
+        Members.checks(
+          surroundings,
+          facts,
+          Keyword.get(opts, :members, @members),
+          Keyword.get(opts, :timeout, @timeout)
+        )
+
+    Together.weigh(checks, surroundings, facts)
   end
 
   defimpl String.Chars do
-    def to_string(diagnosis), do: Table.text(diagnosis)
+    def to_string(diagnosis), do: Table.text(diagnosis, Table.terminal())
   end
 
   defimpl Inspect do
-    def inspect(diagnosis, _opts), do: "#LibclusterKubernetes.Diagnosis<\n#{Table.text(diagnosis)}\n>"
+    def inspect(diagnosis, _opts), do: "#LibclusterKubernetes.Diagnosis<\n#{diagnosis}\n>"
   end
 end

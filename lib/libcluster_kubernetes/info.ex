@@ -17,7 +17,9 @@ defmodule LibclusterKubernetes.Info do
     :failing,
     :resource_version,
     :members,
+    :standing,
     :held_back,
+    :gone?,
     :requests,
     :version
   ]
@@ -39,8 +41,11 @@ defmodule LibclusterKubernetes.Info do
     * `failing` - `nil` while the API answers; otherwise since when it does not, and why. Members are what they were before
     * `resource_version` - the server's mark of the last change that came; `nil` before the first answer
     * `members` - everybody in the answers but this node, and everybody who is gone and not yet let go of
+    * `standing` - what the answers say of this node itself, as of a member; `nil` where none ever named it
     * `held_back` - members that have been absent for `kubernetes_disconnect_after` and stay all the same, because the list
       that was to confirm it failed or is not plausibly about this cluster: since when, why, and who; `nil` otherwise
+    * `gone?` - whether this node was judged to be gone from the answers: it has left, or is kept by another topology of its VM,
+      and connects to nobody until an answer names it again
     * `requests` - made by this topology since it was started
     * `version` - of this package
   """
@@ -55,7 +60,9 @@ defmodule LibclusterKubernetes.Info do
           failing: failing() | nil,
           resource_version: String.t() | nil,
           members: [member()],
+          standing: standing() | nil,
           held_back: held_back() | nil,
+          gone?: boolean(),
           requests: non_neg_integer(),
           version: String.t()
         }
@@ -83,7 +90,8 @@ defmodule LibclusterKubernetes.Info do
   A member by its node name. `standing` is what the API says: `:ready`, `:not_ready`, `:draining` (terminating), or `:absent`
   (no longer in the answers, and let go of after `kubernetes_disconnect_after`).
   """
-  @type member :: %{name: String.t(), standing: :ready | :not_ready | :draining | :absent, connected?: boolean()}
+  @type member :: %{name: String.t(), standing: standing(), connected?: boolean()}
+  @type standing :: :ready | :not_ready | :draining | :absent
 
   @typedoc """
   `reason` is `:empty`, `:truncated` (Endpoints hold 1,000 addresses), `{:strangers, size}` (it names nobody of this cluster
@@ -105,7 +113,9 @@ defmodule LibclusterKubernetes.Info do
       failing: failing(activity, state.incident),
       resource_version: state.resource_version,
       members: members(state.membership, connected),
+      standing: Membership.standing(state.membership),
       held_back: state.held_back,
+      gone?: state.membership.gone?,
       requests: activity.requests,
       version: version()
     }
@@ -113,7 +123,7 @@ defmodule LibclusterKubernetes.Info do
 
   @doc false
   # The namespace in use. Files are read by whoever asks: the process of the topology waits for none.
-  @spec locate(t(), (() -> Options.t())) :: t()
+  @spec locate(t(), (... -> Options.t())) :: t()
   def locate(%{namespace: nil} = info, options) do
     case File.read(Path.join(options.().values.kubernetes_service_account_path, "namespace")) do
       {:ok, text} -> %{info | namespace: namespace(String.trim(text))}

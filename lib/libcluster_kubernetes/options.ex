@@ -175,8 +175,8 @@ defmodule LibclusterKubernetes.Options do
     known = Keyword.keys(Schema.all())
 
     for {key, _} <- config, key not in known do
-      {nearest, distance} = known |> Enum.map(&{&1, similarity(&1, key)}) |> Enum.max_by(&elem(&1, 1))
-      suggestion = if distance >= 0.8, do: "; did you mean #{nearest}?", else: ""
+      {nearest, similarity} = known |> Enum.map(&{&1, similarity(&1, key)}) |> Enum.max_by(&elem(&1, 1))
+      suggestion = if similarity >= 0.8, do: "; did you mean #{nearest}?", else: ""
       "the option #{key} is not known and has no effect#{suggestion}"
     end
   end

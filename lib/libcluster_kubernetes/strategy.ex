@@ -24,8 +24,10 @@ defmodule LibclusterKubernetes.Strategy do
 
   * The thread lists once and then watches. Where it may not watch, every tick (`polling_interval` ± 10 %) asks for a list.
   * First comes a snapshot, all names of a complete state of the API, and then what changes of it: one member among thousands
-    costs the same as one among ten. Whoever has missed a change begins anew with a snapshot. An error changes nothing. Every tick connects to known members that are not
-    connected.
+    costs the same as one among ten. Whoever has missed a change begins anew with a snapshot. An error changes nothing.
+    Every tick connects to known members that are not connected.
+  * Of two nodes that are news to each other the one with the smaller name dials at once, the other a second later if
+    nothing came of that, or a tenth of it more for each that appears in the same moment. A node that starts does not wait for those that are there already.
   * A member in the answer is never let go of, ready or not, draining or not. A lost link to one is made again.
   * A member whose connection closes is gone: OTP notices that by itself.
   * One that is still connected, but has been absent from the answers for `kubernetes_disconnect_after`, is judged by a
@@ -219,7 +221,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp ended(task, result, state) do
     {job, jobs} = Jobs.ended(state.jobs, task)
-    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(now()) |> answer_waiters()
+    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(job, now()) |> answer_waiters()
   end
 
   defp answer_waiters(%{waiters: []} = state), do: state

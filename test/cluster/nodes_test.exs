@@ -30,12 +30,14 @@ defmodule LibclusterKubernetes.Cluster.NodesTest do
   @tag :needs_cut
   @tag :needs_mend
   test "without its network for 20 s", %{scenario: scenario, node: node} do
+    on_exit(fn -> mend(node) end)
     Scenario.step(scenario, "cut off for 20 s", [], fn -> cut(node, 20) end)
   end
 
   @tag :needs_cut
   @tag :needs_mend
   test "without its network for 120 s", %{scenario: scenario, node: node} do
+    on_exit(fn -> mend(node) end)
     parted? = fn one, other -> one.host != other.host end
     Scenario.step(scenario, "cut off for 120 s", [may_part: parted?], fn -> cut(node, 120) end)
   end
@@ -62,8 +64,7 @@ defmodule LibclusterKubernetes.Cluster.NodesTest do
     on_exit(fn -> Kubectl.run!(["uncordon", node]) end)
     gone? = fn pods -> Enum.all?(pods, &(&1.gone? or &1.host != node)) end
 
-    # Endpoints do not name pods that terminate, so that these are let go of after 30 s.
-    Scenario.step(scenario, "drained", [until: gone?, waits_for: [endpoints: 15]], fn ->
+    Scenario.step(scenario, "drained", [until: gone?], fn ->
       Kubectl.run!(["drain", node, "--pod-selector=test", "--ignore-daemonsets", "--delete-emptydir-data"])
     end)
   end
@@ -71,7 +72,8 @@ defmodule LibclusterKubernetes.Cluster.NodesTest do
   defp cut(node, seconds) do
     Abilities.run!(:cut, [node])
     Scenario.last(seconds)
-  after
-    Abilities.run!(:mend, [node])
+    mend(node)
   end
+
+  defp mend(node), do: Abilities.run!(:mend, [node])
 end

@@ -7,7 +7,6 @@ defmodule LibclusterKubernetes.Cluster.OutsidersTest do
 
   test "a pod that is no node, one with another cookie, a finished Job, a pod of the machine's network, a pod of the same release" do
     scenario = Scenario.start!("outsiders", replicas: 3, env: @env)
-    waits_for = for source <- App.sources(), do: {source, 15}
 
     scenario
     |> Scenario.step("outsiders and a pod of the machine's network", [pods: 4, hold: @let_go], fn ->
@@ -16,7 +15,7 @@ defmodule LibclusterKubernetes.Cluster.OutsidersTest do
     |> Scenario.step("one that looks for members and is none", [pods: 5], fn ->
       Kubectl.apply!(scenario.namespace, Enum.map(App.sources(), &cron/1))
     end)
-    |> Scenario.step("nobody is a member", [hold: @let_go, limit: @let_go, waits_for: waits_for], fn ->
+    |> Scenario.step("nobody is a member", [hold: @let_go, limit: @let_go], fn ->
       members = Enum.filter(Scenario.some(scenario, 5), &(&1.labels["member"] == &1.app))
       for source <- App.sources(), do: Kubectl.delete!(Scenario.path(scenario, "services", App.name(source)))
       Scenario.label(scenario, members, %{member: "none"})

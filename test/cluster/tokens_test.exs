@@ -3,7 +3,6 @@ defmodule LibclusterKubernetes.Cluster.TokensTest do
   use LibclusterKubernetes.Test.Cluster.Case, async: true
 
   @moduletag :long
-  @moduletag timeout: 1_800_000
 
   @life 600
 

@@ -40,6 +40,7 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
     surroundings = %Surroundings{node: node, now: System.os_time(:second)}
     diagnosis = Diagnosis.run(:kube, Subject.check(:kube, Keyword.merge(defaults, config)), surroundings)
     refute_token(diagnosis, context)
+    assert Enum.all?(diagnosis |> Diagnosis.to_text() |> String.split("\n"), &(String.length(&1) <= 80)), "#{diagnosis}"
     diagnosis
   end
 
@@ -65,6 +66,7 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
     assert check(diagnosis, :token).found =~ ~r/expires .*Z, in (9|10) minutes/
     assert check(diagnosis, :may_list).found =~ ~s(RBAC: allowed by RoleBinding "#{@account}/#{context.namespace}")
     assert %{status: :ok} = check(diagnosis, :may_watch)
+    assert %{status: :ok} = check(diagnosis, :watch)
     assert %{status: :ok, found: "v" <> _} = check(diagnosis, :version)
     assert %{status: :warning} = check(diagnosis, :names)
   end
@@ -74,10 +76,13 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
     KubeApiserver.revoke!(context.server, context.namespace, @account)
     KubeApiserver.grant!(context.server, context.namespace, @account, rules)
     diagnosis = diagnose(context)
-    assert %{name: :may_list, remedy: remedy} = diagnosis.cause
+    assert %{name: :may_list} = diagnosis.cause
     assert diagnosis.cause.found =~ ~s(User "system:serviceaccount:#{context.namespace}:#{@account}" cannot list)
 
-    apply_yaml(context, remedy)
+    # As it stands in the table, to be pasted.
+    [_, pasted] = diagnosis |> Diagnosis.to_text() |> String.split("kubectl apply -f - <<'END'\n")
+    [yaml, ""] = String.split(pasted, "\nEND")
+    apply_yaml(context, yaml)
     await(fn -> diagnose(context).cause == nil end)
     assert %{status: :ok} = check(diagnose(context), :may_watch)
   end
@@ -87,12 +92,12 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
     labels = %{app: "app", of: context.namespace}
     KubeApiserver.endpoints!(context.server, context.namespace, "app", ["10.1.0.1"], labels: labels)
     diagnosis = diagnose(context, config)
-    assert %{name: :may_list, remedy: remedy} = diagnosis.cause
+    assert %{name: :may_list, apply: yaml} = diagnosis.cause
     assert diagnosis.cause.found =~ "cannot list endpoints in all namespaces: "
     assert check(diagnosis, :namespace).found == "all namespaces"
     assert check(diagnosis, :may_watch).found =~ "may not watch endpoints in all namespaces either"
 
-    apply_yaml(context, remedy)
+    apply_yaml(context, yaml)
     await(fn -> diagnose(context, config).cause == nil end)
     diagnosis = diagnose(context, config)
     assert %{status: :ok} = check(diagnosis, :may_watch)
@@ -120,7 +125,8 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
     await(fn -> check(diagnose(context), :may_watch).status == :warning end)
     diagnosis = diagnose(context)
     assert %{cause: nil} = diagnosis
-    assert check(diagnosis, :may_watch).remedy =~ ~s(verbs: ["list", "watch"])
+    assert check(diagnosis, :may_watch).apply =~ ~s(verbs: ["list", "watch"])
+    assert %{status: :skipped, found: "not allowed: see may_watch"} = check(diagnosis, :watch)
     assert check(diagnose(context, kubernetes_watch: false), :may_watch).status == :skipped
   end
 
@@ -190,7 +196,11 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
     diagnosis = diagnose(context)
     assert %{name: :objects, found: found, remedy: remedy} = diagnosis.cause
     assert found =~ "app (addresses: 0): no address in any of them"
-    assert remedy =~ "spec.selector matches no pod"
+
+    assert remedy =~
+             ~r/kubernetes_selector "app=app" is right, but the spec.selector of Service "app".* matches no pod/s
+
+    assert remedy =~ "kubectl -n #{context.namespace} get pods --show-labels"
   end
 
   test "endpoints that are all not ready", context do
@@ -226,8 +236,7 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
   end
 
   # As kubectl does with each document: the API server reads YAML itself.
-  defp apply_yaml(context, remedy) do
-    ["Apply (kubectl apply -f -):", yaml] = String.split(remedy, "\n", parts: 2)
+  defp apply_yaml(context, yaml) do
     namespace = "namespaces/#{context.namespace}/"
 
     collections =
@@ -235,7 +244,7 @@ defmodule LibclusterKubernetes.DiagnoseKubeTest do
         do: ["clusterroles", "clusterrolebindings"],
         else: ["#{namespace}roles", "#{namespace}rolebindings"]
 
-    for {document, collection} <- Enum.zip(String.split(yaml, "  ---\n"), collections) do
+    for {document, collection} <- Enum.zip(String.split(yaml, "---\n"), collections) do
       path = "/apis/rbac.authorization.k8s.io/v1/#{collection}"
       headers = [{~c"authorization", ~c"Bearer #{context.server.admin_token}"}]
       tls = [verify: :verify_peer, cacertfile: context.server.ca, server_name_indication: ~c"localhost"]

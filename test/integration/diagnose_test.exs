@@ -7,7 +7,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1]
 
   alias LibclusterKubernetes.Diagnosis
-  alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Topology}
+  alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, JSON, Topology}
 
   @moduletag :linux
   @moduletag timeout: 120_000
@@ -36,6 +36,15 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     diagnosis = ErlangNode.call(owner, LibclusterKubernetes, :diagnose, [:k8s])
     # The token is nowhere in it.
     refute inspect(Map.from_struct(diagnosis), limit: :infinity, structs: false) =~ "Bearer"
+    fits(diagnosis)
+  end
+
+  # In 80 columns, and into JSON.
+  defp fits(diagnosis) do
+    text = Diagnosis.to_text(diagnosis)
+    assert Enum.all?(String.split(text, "\n"), &(String.length(&1) <= 80)), text
+    map = LibclusterKubernetes.to_map(diagnosis)
+    assert map == map |> JSON.encode() |> JSON.decode!()
     diagnosis
   end
 
@@ -49,17 +58,17 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     diagnosis = diagnose(two)
     assert diagnosis.cause == nil, "#{diagnosis}"
     assert Enum.map(diagnosis.checks, &{&1.name, &1.status}) |> Enum.reject(&match?({_, :ok}, &1)) == []
-    assert %{found: "app@127.0.0.3: connected"} = check(diagnosis, :member)
-    assert to_string(diagnosis) =~ "Topology :k8s on app@127.0.0.2\nNo check failed."
+    assert %{found: "1 connected: app@127.0.0.3"} = check(diagnosis, :member)
+    assert Diagnosis.to_text(diagnosis) =~ "Topology :k8s on app@127.0.0.2\nNo check failed."
     for %{name: name} <- diagnosis.checks, do: assert(@guide =~ "| `#{name}` |")
     assert [%Diagnosis{topology: :k8s, cause: nil}] = ErlangNode.call(two, LibclusterKubernetes, :diagnose, [])
   end
 
   test "1. not distributed", context do
-    diagnosis = LibclusterKubernetes.diagnose(config: config(context))
+    diagnosis = fits(LibclusterKubernetes.diagnose(config: config(context)))
     assert %{name: :distribution, found: found, remedy: remedy} = diagnosis.cause
     assert found =~ "not distributed"
-    assert remedy =~ "export RELEASE_DISTRIBUTION=name"
+    assert remedy =~ "export RELEASE_NODE=app@$POD_IP\n"
     # What can be known all the same is.
     assert check(diagnosis, :names).status == :ok
     assert check(diagnosis, :member).status == :skipped
@@ -69,7 +78,10 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     diagnosis = context |> start(2, name: without_epmd(["-sname", "app"])) |> diagnose()
     assert %{name: :distribution, found: "app@" <> _ = found, remedy: remedy} = diagnosis.cause
     assert found =~ "short name"
-    assert remedy =~ "export RELEASE_DISTRIBUTION=name"
+    # Both places where it is set.
+    assert remedy =~ "rel/env.sh.eex of the release:\n  export RELEASE_DISTRIBUTION=name"
+    assert remedy =~ "container's env:"
+    assert Enum.filter(diagnosis.checks, &(&1.status in [:failed, :warning])) == [diagnosis.cause]
   end
 
   test "3. wrong basename", context do
@@ -77,6 +89,8 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     assert %{name: :node_name, data: %{differences: [:basename], expected: "app@POD_IP"}} = diagnosis.cause
     assert diagnosis.cause.found =~ ~s(kubernetes_node_basename is "app", but its basename is "web")
     assert diagnosis.cause.remedy =~ ~s(kubernetes_node_basename: "web")
+    # What follows from it is no second cause.
+    assert %{status: :skipped} = check(diagnosis, :itself)
   end
 
   test "4. wrong domain", context do
@@ -92,7 +106,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     three = start(context, 3)
     true = ErlangNode.call(three, Node, :set_cookie, [:another])
     diagnosis = context |> start(2) |> diagnose()
-    assert %{name: :member, data: %{member: "app@127.0.0.3", reason: :cookie}} = diagnosis.cause
+    assert %{name: :member, data: %{members: ["app@127.0.0.3"], reason: :cookie}} = diagnosis.cause
     assert diagnosis.cause.found =~ "refuses the cookie"
     assert diagnosis.cause.remedy =~ "RELEASE_COOKIE"
   end
@@ -100,8 +114,8 @@ defmodule LibclusterKubernetes.DiagnoseTest do
   test "6. closed port", context do
     start(context, 3, port: ErlangNode.free_port())
     diagnosis = context |> start(2) |> diagnose()
-    assert %{name: :member, data: %{member: "app@127.0.0.3", reason: :port}} = diagnosis.cause
-    assert diagnosis.cause.found =~ "no connection to 127.0.0.3, port #{context.port}: :econnrefused"
+    assert %{name: :member, data: %{members: ["app@127.0.0.3"], reason: :port}} = diagnosis.cause
+    assert diagnosis.cause.found =~ "(127.0.0.3, port #{context.port}: :econnrefused)"
     assert diagnosis.cause.remedy =~ "NetworkPolicy"
   end
 
@@ -109,7 +123,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     start(context, 3, name: without_epmd(["-name", "web@127.0.0.3"]))
     diagnosis = context |> start(2) |> diagnose()
     assert %{name: :member, data: %{reason: :name}} = diagnosis.cause
-    assert diagnosis.cause.found =~ ~s(is called "web@127.0.0.3")
+    assert diagnosis.cause.found =~ ~s(: "web@127.0.0.3"\))
   end
 
   describe "with epmd" do
@@ -133,14 +147,17 @@ defmodule LibclusterKubernetes.DiagnoseTest do
       two = start(context, 2, name: lookup, env: context.epmd)
 
       diagnosis = diagnose(two)
-      assert %{name: :member, data: %{member: "app@127.0.0.3", reason: :noport}} = diagnosis.cause
-      assert diagnosis.cause.found == ~s(app@127.0.0.3: epmd there does not know its basename, but "web")
-      assert %{data: %{member: "app@127.0.0.4", reason: :epmd}} = List.last(diagnosis.checks)
+      assert %{name: :member, data: %{members: ["app@127.0.0.4"], reason: :epmd}} = diagnosis.cause
+      # A node without epmd would look the same: nobody listens there.
+      assert diagnosis.cause.found == "no answer of epmd (port 4369): app@127.0.0.4 (:econnrefused)"
+      assert diagnosis.cause.remedy =~ "-erl_epmd_port"
+      assert %{data: %{members: ["app@127.0.0.3"], reason: :noport}, found: found} = List.last(diagnosis.checks)
+      assert found == ~s[epmd there does not know the basename: app@127.0.0.3 (it knows "web")]
 
       ErlangNode.kill(three)
       start(context, 3, name: ["-name", "app@127.0.0.3"], env: context.epmd)
       assert_receive {:node, "127.0.0.2", "nodeup app@127.0.0.3"}, 15_000
-      assert %{data: %{member: "app@127.0.0.4"}} = diagnose(two).cause
+      assert %{data: %{members: ["app@127.0.0.4"]}} = diagnose(two).cause
     end
   end
 
@@ -160,7 +177,7 @@ defmodule LibclusterKubernetes.DiagnoseTest do
 
     diagnosis = ErlangNode.call(two, LibclusterKubernetes, :diagnose, [:k8s, [members: 2]])
     members = Enum.filter(diagnosis.checks, &(&1.name == :member))
-    assert [:failed, :failed, :skipped] = Enum.map(members, & &1.status)
+    assert [%{status: :failed, data: %{members: [_, _]}}, %{status: :skipped}] = members
     assert List.last(members).found =~ "2 more were not looked at, of which 1 are connected"
   end
 
@@ -169,6 +186,49 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     diagnosis = context |> start(2) |> diagnose()
     assert %{name: :itself, found: "app@127.0.0.2 is not in the answer" <> _} = diagnosis.cause
   end
+
+  test "a node that is connected to all the others is not blamed for its name", context do
+    two = start(context, 2, name: without_epmd(["-name", "web@127.0.0.2"]))
+    start(context, 3)
+    assert_receive {:node, "127.0.0.2", "nodeup app@127.0.0.3"}, 15_000
+
+    diagnosis = diagnose(two)
+    assert diagnosis.cause == nil
+    assert %{status: :warning, found: found} = check(diagnosis, :node_name)
+    assert found =~ "Yet this node is connected to all of the 1 others"
+    assert %{status: :warning} = check(diagnosis, :itself)
+  end
+
+  test "a node that drains", context do
+    two = start(context, 2)
+    # Endpoints do not name it any more; and what comes then gets no connection.
+    Topology.wait_until(fn -> match?({:ok, %{standing: :ready}}, info(two)) end)
+    FakeApiserver.put(context.server, "endpoints", "app", endpoints(["127.0.0.3"]))
+    Topology.wait_until(fn -> match?({:ok, %{standing: :absent}}, info(two)) end)
+    start(context, 3, config: [polling_interval: 60_000, kubernetes_selector: "app=other"])
+
+    diagnosis = diagnose(two)
+    assert diagnosis.cause == nil
+    text = diagnosis |> Diagnosis.to_text() |> String.replace(~r/\s+/, " ")
+    assert text =~ "app@127.0.0.2 was in the answers and no longer is: this pod terminates"
+    refute text =~ "within a minute"
+    refute text =~ "Does kubernetes_selector"
+  end
+
+  test "a watch that ends at once", context do
+    two = start(context, 2)
+    start(context, 3)
+    assert_receive {:node, "127.0.0.2", "nodeup app@127.0.0.3"}, 15_000
+    FakeApiserver.faults(context.server, [%{at: "request", verb: "watch", do: %{status: %{code: 503}}}])
+
+    diagnosis = diagnose(two)
+    assert diagnosis.cause == nil
+    assert %{status: :warning, found: found} = check(diagnosis, :watch)
+    assert found =~ "a list comes, but no watch, so that it is asked every 200 ms instead"
+    assert Diagnosis.to_text(diagnosis) =~ "No check failed. The first warning is watch: a list comes, but no watch"
+  end
+
+  defp info(owner), do: ErlangNode.call(owner, LibclusterKubernetes, :info, [:k8s])
 
   test "a topology that is not there, wrong options and another strategy are the first check that failed" do
     assert %{name: :options, found: found} = LibclusterKubernetes.diagnose(:nothing).cause
@@ -193,7 +253,9 @@ defmodule LibclusterKubernetes.DiagnoseTest do
     on_exit(fn -> Application.delete_env(:libcluster, :topologies) end)
 
     diagnosis = LibclusterKubernetes.diagnose(:configured)
-    assert %{status: :warning, remedy: "Start it" <> _} = check(diagnosis, :options)
+    assert %{name: :process, remedy: "Start it" <> _} = diagnosis.cause
+    assert diagnosis.cause.found =~ "no process runs topology :configured, though it is configured"
+    refute Diagnosis.to_text(fits(diagnosis)) =~ "No check failed"
     assert check(diagnosis, :version).status == :ok
     assert %{name: :options, found: found} = LibclusterKubernetes.diagnose(:other).cause
     assert found =~ "Cluster.Strategy.Epmd"

@@ -61,7 +61,8 @@ end
 defmodule LibclusterKubernetes.Judging.LeavingTest do
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Test.{FakeApiserver, Mesh}
+  alias LibclusterKubernetes.Strategy.Departure
+  alias LibclusterKubernetes.Test.{Api, ErlangNode, FakeApiserver, Mesh}
 
   @moduletag :linux
   @moduletag timeout: 120_000
@@ -76,6 +77,9 @@ defmodule LibclusterKubernetes.Judging.LeavingTest do
       Mesh.assert_quiet(2_500)
       leaves = for line <- Mesh.logged(6), line =~ "it leaves the cluster (4 nodes)", do: line
       assert [_once] = leaves
+      # Whether they asked it, or it was faster.
+      for number <- 2..5,
+          do: assert([_once] = for(line <- Mesh.logged(number), line =~ ~r/127.0.0.6"? (is gone:|has left)/, do: line))
     end
 
     @tag mode: mode
@@ -87,6 +91,7 @@ defmodule LibclusterKubernetes.Judging.LeavingTest do
       Mesh.assert_down([6], 2..5)
       Mesh.assert_quiet(2_500)
       assert Enum.any?(2..5, fn number -> Enum.any?(Mesh.logged(number), &(&1 =~ "has left the cluster")) end)
+      assert Enum.any?(Mesh.logged(6), &(&1 =~ "No topology runs here that would judge that: this node leaves"))
     end
   end
 
@@ -119,11 +124,35 @@ defmodule LibclusterKubernetes.Judging.LeavingTest do
     for number <- 2..5, do: Mesh.await_connected(mesh, number, Enum.to_list(2..5) -- [number])
   end
 
+  test "a topology that names nobody but this node itself keeps nobody" do
+    mesh = Mesh.start!(2..6, source: :endpoints, mode: :watch, topologies: [one: "app=app", two: "app=two"])
+
+    Api.put(mesh.apis[6], "two", [Mesh.ip(6)], labels: %{app: "two"})
+    Mesh.see(mesh, 2..5)
+    Mesh.assert_down([6], 2..5)
+    Mesh.assert_quiet(2_500)
+  end
+
+  test "one whose connection takes nothing any more is asked by nobody for long, and holds up no other answer" do
+    mesh = Mesh.start!(2..4, source: :endpoints, mode: :watch)
+    asking = Mesh.call(mesh, 3, :erlang, :whereis, [:init])
+    stopped = "#{Mesh.call(mesh, 3, :os, :getpid, [])}"
+    {_, 0} = System.cmd("kill", ["-STOP", stopped])
+    on_exit(fn -> System.cmd("kill", ["-CONT", stopped], stderr_to_stdout: true) end)
+    Mesh.call(mesh, 2, ErlangNode, :fill, [Mesh.node(3)])
+
+    Mesh.call(mesh, 2, :erlang, :send, [Departure, {:asked, :k8s, asking, make_ref()}])
+    assert [{_, :stays}] = Mesh.call(mesh, 4, Departure, :ask, [[Mesh.node(2)], :k8s])
+    assert [{_, :stays}] = Mesh.call(mesh, 2, Departure, :ask, [[Mesh.node(3)], :k8s])
+    assert [{_, :gone}] = Mesh.call(mesh, 2, Departure, :ask, [[:"app@127.0.0.250"], :k8s])
+    {_, 0} = System.cmd("kill", ["-CONT", stopped])
+  end
+
   test "one that another topology of its VM holds stays, and is asked ever more rarely" do
     topologies = [one: "app=app", two: "app=two"]
     # The second one never names it.
     prepare = fn api ->
-      LibclusterKubernetes.Test.Api.put(api, "two", Enum.map(2..5, &Mesh.ip/1), labels: %{app: "two"})
+      Api.put(api, "two", Enum.map(2..5, &Mesh.ip/1), labels: %{app: "two"})
     end
 
     mesh = Mesh.start!(2..6, source: :endpoints, mode: :watch, topologies: topologies, prepare: prepare)

@@ -43,10 +43,12 @@ defmodule LibclusterKubernetes.NodesTest do
     refute_receive {:node, _, _}, quiet
   end
 
-  defp assert_log(number, text) do
+  defp assert_log(number, text), do: await_log(number, text, 15_000)
+
+  defp await_log(number, text, limit) do
     ip = "127.0.0.#{number}"
-    assert_receive {:node_log, ^ip, line}, 15_000
-    unless line =~ text, do: assert_log(number, text)
+    assert_receive {:node_log, ^ip, line}, limit
+    if line =~ text, do: line, else: await_log(number, text, limit)
   end
 
   test "five nodes form a mesh; one that leaves the answers leaves the cluster, and no other link is lost", context do
@@ -136,6 +138,32 @@ defmodule LibclusterKubernetes.NodesTest do
 
     put(context.server, 2..4)
     refute_receive {:node, _, _}, 4_000
+  end
+
+  test "where nobody takes the cookie, one line says so and names diagnose, and then that it is connected", context do
+    put(context.server, 2..3)
+    start(context, 2)
+    name = ErlangNode.without_epmd(["-setcookie", "another", "-name", "app@127.0.0.3"])
+    config = Topology.config(context.server, polling_interval: 200)
+    topologies = [k8s: [strategy: LibclusterKubernetes.Strategy, config: config]]
+    other = ErlangNode.launch("127.0.0.3", context.port, topologies, [], name)
+    ErlangNode.await_started("127.0.0.3")
+
+    line = await_log(2, "still not connected to: app@127.0.0.3.", 30_000)
+    assert line =~ "refuses the cookie of this node"
+    assert line =~ "LibclusterKubernetes.diagnose(:k8s) says what to do about it"
+
+    true = ErlangNode.call(other, :erlang, :set_cookie, [:"libcluster-kubernetes-test"])
+    assert_mesh(2..3)
+    assert_log(2, "connected to")
+  end
+
+  test "a node with a short name is told so", context do
+    put(context.server, [])
+    config = Topology.config(context.server, [])
+    topologies = [k8s: [strategy: LibclusterKubernetes.Strategy, config: config]]
+    ErlangNode.launch("127.0.0.3", context.port, topologies, [], ErlangNode.without_epmd(["-sname", "app"]))
+    assert_log(3, "this node has the short name app@")
   end
 
   test "readiness flips cost no link", context do

@@ -105,18 +105,21 @@ defmodule LibclusterKubernetes.WatchKubeTest do
       assert length(returns) == count
 
       IO.puts(
-        "\n#{count} topologies whose server is killed: #{length(attempts)} attempts in the 2 s after, at most " <>
-          "#{in_step(attempts)} of them within 10 ms; the server, once up, serves the first requests of all over " <>
+        "\n#{count} topologies whose server is killed: #{length(attempts)} attempts in the 2 s after, mostly " <>
+          "#{usual_company(attempts)} and at most #{in_step(attempts)} of them within 10 ms; the server, once up, serves the first requests of all over " <>
           "#{ms(Enum.max(returns) - Enum.min(returns))} ms, at most #{in_step(returns)} within 10 ms, " <>
           "and refuses #{Enum.count(asked, &(&1.status == 403))} with 403; " <>
           "all have seen a change #{back} ms after it was ready"
       )
 
-      # Clients in step come within the few milliseconds that a wake-up takes, all of them in one such window. Pauses
-      # at random up to half a second and more put 2 % of them into it on average. What the server makes of them says
-      # less: it listens long before it serves, and then serves at once all those who have come meanwhile.
+      # Clients in step come within the few milliseconds that a wake-up takes, all of them in one such window: then most
+      # attempts have nearly all the others around them. Pauses at random up to half a second and more put 2 % of them
+      # into one window on average. A machine with more to do lets this VM stand still at times, and what came meanwhile
+      # is then accepted at once: that makes single windows full, and is why the attempt in the middle counts, not the worst.
+      # What the server makes of them says less: it listens long before it serves, and then serves at once all those
+      # who have come meanwhile.
       assert length(attempts) >= count
-      assert in_step(attempts) <= div(count, 5)
+      assert usual_company(attempts) <= div(count, 2)
     end
   end
 
@@ -212,8 +215,17 @@ defmodule LibclusterKubernetes.WatchKubeTest do
   defp topology(uri), do: hd(Regex.run(~r/labelSelector=[^&]+/, uri))
 
   # The most that came within 10 ms, of times in microseconds.
-  defp in_step(times) do
-    times |> Enum.map(fn from -> Enum.count(times, &(&1 in from..(from + 9_999))) end) |> Enum.max()
+  defp in_step(times), do: times |> company() |> List.last()
+
+  # How many came within 10 ms of half of them, or fewer.
+  defp usual_company(times) do
+    company = company(times)
+    Enum.at(company, div(length(company), 2))
+  end
+
+  # For each, how many came within 10 ms around it, itself included, in order of these numbers.
+  defp company(times) do
+    times |> Enum.map(fn at -> Enum.count(times, &(abs(&1 - at) < 5_000)) end) |> Enum.sort()
   end
 
   # When clients tried to connect to the server while it was away, in microseconds: this takes its port, and closes

@@ -134,6 +134,27 @@ defmodule LibclusterKubernetes.StrategyTest do
       assert_receive {:connect, :"app@10.3.0.1", true}, 5_000
     end
 
+    test "a member whose VM may still be starting is no warning, and an event of libcluster all the same", context do
+      test = self()
+      handler = fn _event, _measurements, metadata, _config -> send(test, {:failed, metadata}) end
+      :ok = :telemetry.attach("quiet-test", [:libcluster, :connect_node, :error], handler, nil)
+      Recorder.unreachable(context.recorder, [:"app@10.3.0.1"])
+      members(context, ["10.3.0.1"])
+
+      log =
+        capture_log(fn ->
+          start(context, [], :quiet)
+          for _ <- 1..3, do: assert_receive({:failed, %{topology: :quiet, node: :"app@10.3.0.1", reason: :unreachable}})
+          Recorder.unreachable(context.recorder, [])
+          assert_receive {:connect, :"app@10.3.0.1", true}
+          wait_until(fn -> match?({:ok, %{members: [%{connected?: true}]}}, LibclusterKubernetes.info(:quiet)) end)
+        end)
+
+      :telemetry.detach("quiet-test")
+      refute log =~ "unable to connect"
+      assert log =~ ~s([libcluster:quiet] connected to :"app@10.3.0.1")
+    end
+
     test "libcluster's telemetry events are emitted", context do
       test = self()
       handler = fn event, _measurements, metadata, _config -> send(test, {:event, event, metadata}) end
@@ -203,6 +224,22 @@ defmodule LibclusterKubernetes.StrategyTest do
       stop_supervised!(:two)
       assert_receive {:disconnect, :"app@10.3.0.1"}
       refute_received {:disconnect, _}
+    end
+
+    for disconnect_after <- [0, 100] do
+      @tag disconnect_after: disconnect_after
+      test "two topologies that both lose a node do not keep it for each other: #{disconnect_after}", context do
+        members(context, ["10.3.0.1", "10.3.0.2", "10.3.0.3"])
+
+        for name <- [:both_one, :both_two],
+            do: start(context, [kubernetes_disconnect_after: context.disconnect_after], name)
+
+        for ip <- 1..3, node = :"app@10.3.0.#{ip}", do: assert_receive({:connect, ^node, true})
+        await_lists(context.server, 4)
+
+        members(context, ["10.3.0.2", "10.3.0.3"])
+        assert_receive {:disconnect, :"app@10.3.0.1"}, 5_000
+      end
     end
 
     for {name, left, why} <- [

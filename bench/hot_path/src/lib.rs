@@ -19,19 +19,20 @@ pub type Run = Box<dyn FnMut()>;
 pub type Workload = (&'static str, fn() -> Run);
 
 /// Every workload.
-pub fn all() -> [Workload; 5] {
+pub fn all() -> [Workload; 6] {
     [
         ("list_pods", list_pods),
         ("list_endpoints", list_endpoints),
         ("list_endpoints_json", list_endpoints_json),
         ("watch_pods", watch_pods),
+        ("change_among_5000", change_among_5000),
         ("longnames", longnames),
     ]
 }
 
 /// 1,000 pods of 6 KB in protobuf: read, named, compared with what is known.
 fn list_pods() -> Run {
-    list(Source::Pods, protobuf::pod_list())
+    list(Source::Pods, protobuf::pod_list(MEMBERS))
 }
 
 /// One Endpoints object with 1,000 addresses in protobuf, the same.
@@ -58,20 +59,43 @@ fn list(source: Source, body: Vec<u8>) -> Run {
 fn watch_pods() -> Run {
     const EVENTS: usize = 100;
     let (config, token) = (leak(config(Source::Pods, true)), leak(token()));
-    let list = protobuf::pod_list();
+    let list = protobuf::pod_list(MEMBERS);
     let mut version = MEMBERS;
     let mut ready = false;
     let mut offline = Offline::new(config, token);
     offline.page(&list);
     Box::new(move || {
-        let stream: Vec<u8> = (0..EVENTS)
-            .flat_map(|number| protobuf::pod_event(number, version + number, ready))
-            .collect();
+        let events = (0..EVENTS).map(|number| protobuf::pod_event("MODIFIED", number, version + number, ready));
+        let stream = events.collect::<Vec<_>>().concat();
         version += EVENTS;
         ready = !ready;
         let mut watch = offline.watch(&stream[..], true);
         for _ in 0..EVENTS {
             assert!(matches!(watch.read(), Some(Event::Changed(changes)) if changes.size == MEMBERS));
+        }
+        watch.read();
+    })
+}
+
+/// A pod that comes and goes among 5,000, 50 times, in protobuf, each time told by itself.
+fn change_among_5000() -> Run {
+    const MANY: usize = 5_000;
+    let (config, token) = (leak(config(Source::Pods, true)), leak(token()));
+    let mut version = MANY;
+    let mut offline = Offline::new(config, token);
+    assert!(matches!(
+        offline.page(&protobuf::pod_list(MANY)),
+        Some(Event::Snapshot(_))
+    ));
+    Box::new(move || {
+        let events = ["ADDED", "DELETED"].into_iter().cycle().zip(version..version + 100);
+        let events = events.map(|(event, version)| protobuf::pod_event(event, MANY, version, true));
+        let stream = events.collect::<Vec<_>>().concat();
+        version += 100;
+        let mut watch = offline.watch(&stream[..], true);
+        for _ in 0..50 {
+            assert!(matches!(watch.read(), Some(Event::Changed(changes)) if changes.size == MANY + 1));
+            assert!(matches!(watch.read(), Some(Event::Changed(changes)) if changes.gone.len() == 1));
         }
         watch.read();
     })
@@ -199,16 +223,16 @@ mod protobuf {
         answer("EndpointsList", &[bytes(1, &text(2, "7")), bytes(2, &object)].concat())
     }
 
-    pub(super) fn pod_list() -> Vec<u8> {
-        let items = (0..MEMBERS).flat_map(|number| bytes(2, &pod(number, number, true)));
+    pub(super) fn pod_list(members: usize) -> Vec<u8> {
+        let items = (0..members).flat_map(|number| bytes(2, &pod(number, number, true)));
         let list: Vec<_> = bytes(1, &text(2, "1000")).into_iter().chain(items).collect();
         answer("PodList", &list)
     }
 
     /// With its length before it, as in a stream.
-    pub(super) fn pod_event(number: usize, version: usize, ready: bool) -> Vec<u8> {
+    pub(super) fn pod_event(kind: &str, number: usize, version: usize, ready: bool) -> Vec<u8> {
         let object = answer("Pod", &pod(number, version, ready));
-        let event = [text(1, "MODIFIED"), bytes(2, &bytes(1, &object))].concat();
+        let event = [text(1, kind), bytes(2, &bytes(1, &object))].concat();
         [&u32::try_from(event.len()).unwrap().to_be_bytes()[..], &event].concat()
     }
 

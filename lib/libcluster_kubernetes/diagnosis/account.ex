@@ -3,6 +3,7 @@ defmodule LibclusterKubernetes.Diagnosis.Account do
   # The files of the service account: token, CA and namespace, and what the token says of itself.
 
   alias LibclusterKubernetes.Diagnosis.{Check, Surroundings}
+  alias LibclusterKubernetes.Options
 
   @mount """
   The kubelet mounts the three files where the pod allows it:
@@ -13,6 +14,24 @@ defmodule LibclusterKubernetes.Diagnosis.Account do
 
   # A bundle can hold every public CA.
   @shown 3
+
+  @doc "Whether this is no pod, as on a laptop: one fact, not one for each file and each step."
+  @spec no_pod?(LibclusterKubernetes.Native.facts(), Surroundings.t()) :: boolean()
+  def no_pod?(facts, surroundings) do
+    not surroundings.pod? and match?(%{token: {:error, _}, authorities: {:error, _}}, facts)
+  end
+
+  @spec no_pod(Options.t()) :: Check.t()
+  def no_pod(options) do
+    folder = options.values.kubernetes_service_account_path
+
+    Check.failed(
+      :pod,
+      "this is no pod: KUBERNETES_SERVICE_HOST is not set, and there is no service account in #{folder}",
+      "In a pod both are there. On a development machine leave the topology out of the configuration. To reach a cluster from " <>
+        "outside, set kubernetes_master, kubernetes_service_account_path and kubernetes_namespace."
+    )
+  end
 
   @spec checks(LibclusterKubernetes.Native.facts(), Surroundings.t()) :: [Check.t()]
   def checks(facts, surroundings) do

@@ -5,12 +5,13 @@ defmodule LibclusterKubernetes.Diagnosis.Check do
   * `:name` - what was looked at, one of the atoms in the guide "Diagnose", such as `:may_list`.
   * `:status` - `:ok`; `:warning` for what works but not as it should; `:failed`; `:skipped` where it was not looked at.
   * `:found` - one sentence or two of what is there.
-  * `:remedy` - what to change, with the YAML to apply where something is to be applied; `nil` where nothing is.
+  * `:remedy` - what to change; `nil` where nothing is.
+  * `:apply` - the YAML for `kubectl apply -f -`, where something is to be applied; else `nil`.
   * `:data` - what was found, for programs.
   """
 
   @enforce_keys [:name, :status, :found]
-  defstruct [:name, :status, :found, remedy: nil, data: %{}]
+  defstruct [:name, :status, :found, remedy: nil, apply: nil, data: %{}]
 
   @type status :: :ok | :warning | :failed | :skipped
   @type t :: %__MODULE__{
@@ -18,6 +19,7 @@ defmodule LibclusterKubernetes.Diagnosis.Check do
           status: status(),
           found: String.t(),
           remedy: String.t() | nil,
+          apply: String.t() | nil,
           data: map()
         }
 

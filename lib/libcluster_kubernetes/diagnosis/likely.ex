@@ -13,8 +13,8 @@ defmodule LibclusterKubernetes.Diagnosis.Likely do
   def reason(members) do
     surroundings = Surroundings.now()
 
-    if Surroundings.distributed?(surroundings) and surroundings.longnames?,
-      do: members |> Enum.take(@looked_at) |> look(surroundings) |> most_frequent(),
+    if Surroundings.named?(surroundings),
+      do: members |> Enum.take(@looked_at) |> look(surroundings) |> most_frequent(surroundings),
       else: nil
   end
 
@@ -29,12 +29,10 @@ defmodule LibclusterKubernetes.Diagnosis.Likely do
     end)
   end
 
-  defp most_frequent([]), do: nil
+  defp most_frequent([], _surroundings), do: nil
 
-  defp most_frequent(outcomes) do
-    {_kind, [{member, outcome} | _]} =
-      outcomes |> Enum.group_by(fn {_member, outcome} -> elem(outcome, 0) end) |> Enum.max_by(&length(elem(&1, 1)))
-
-    Verdict.check(member, outcome).found
+  defp most_frequent(outcomes, surroundings) do
+    [%{found: found} | _] = Verdict.checks(outcomes, surroundings)
+    found
   end
 end

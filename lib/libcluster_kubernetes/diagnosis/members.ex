@@ -1,6 +1,6 @@
 defmodule LibclusterKubernetes.Diagnosis.Members do
   @moduledoc false
-  # One check for each member, in parallel and bounded, those that are not connected first.
+  # How far this node gets with each member, in parallel and bounded, those that are not connected first.
 
   alias LibclusterKubernetes.Diagnosis.{Check, Peer, Surroundings, Verdict}
   alias LibclusterKubernetes.Native
@@ -8,23 +8,43 @@ defmodule LibclusterKubernetes.Diagnosis.Members do
   @at_once 16
 
   @spec checks(Surroundings.t(), Native.facts(), limit :: non_neg_integer(), timeout :: pos_integer()) :: [Check.t()]
-  def checks(surroundings, %{snapshot: {:ok, snapshot}}, limit, timeout) do
-    members = snapshot.ready |> List.delete(surroundings.node) |> Enum.sort_by(&(&1 in surroundings.connected))
+  def checks(surroundings, facts, limit, timeout) do
+    members = facts |> others(surroundings) |> Enum.sort_by(&(&1 in surroundings.connected))
 
     cond do
+      not match?(%{snapshot: {:ok, _}}, facts) ->
+        [Check.skipped(:member)]
+
       members == [] ->
         [Check.skipped(:member, "nobody to connect to")]
 
-      not Surroundings.distributed?(surroundings) or not surroundings.longnames? ->
+      Surroundings.eval?(surroundings) ->
+        [Check.skipped(:member, "this VM, of eval, is not distributed")]
+
+      not Surroundings.named?(surroundings) ->
         [Check.skipped(:member, "this node has no long name to connect by")]
 
       true ->
         {chosen, rest} = Enum.split(members, limit)
-        look(chosen, surroundings, timeout) ++ left_out(rest, surroundings)
+        (chosen |> look(surroundings, timeout) |> Verdict.checks(surroundings)) ++ left_out(rest, surroundings)
     end
   end
 
-  def checks(_surroundings, _facts, _limit, _timeout), do: [Check.skipped(:member)]
+  @doc "How many ready members there are beside this node, if it is connected to all of them; else 0."
+  @spec all_connected(Native.facts(), Surroundings.t()) :: non_neg_integer()
+  def all_connected(facts, surroundings) do
+    others = others(facts, surroundings)
+    if others -- surroundings.connected == [], do: length(others), else: 0
+  end
+
+  # Not this pod, under whatever name.
+  defp others(%{snapshot: {:ok, snapshot}}, surroundings) do
+    Enum.reject(snapshot.ready, &(host(&1) == host(surroundings.node)))
+  end
+
+  defp others(_facts, _surroundings), do: []
+
+  defp host(name), do: name |> String.split("@", parts: 2) |> List.last()
 
   # Epmd and name servers take their own time, so that the time of a member is kept here.
   defp look(members, surroundings, timeout) do
@@ -36,8 +56,8 @@ defmodule LibclusterKubernetes.Diagnosis.Members do
     )
     |> Enum.zip(members)
     |> Enum.map(fn
-      {{:ok, outcome}, member} -> Verdict.check(member, outcome)
-      {{:exit, :timeout}, member} -> Verdict.check(member, {:timeout, 2 * timeout})
+      {{:ok, outcome}, member} -> {member, outcome}
+      {{:exit, :timeout}, member} -> {member, {:timeout, 2 * timeout}}
     end)
   end
 

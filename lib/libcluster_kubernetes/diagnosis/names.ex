@@ -5,6 +5,8 @@ defmodule LibclusterKubernetes.Diagnosis.Names do
   alias LibclusterKubernetes.Diagnosis.{Check, Surroundings}
   alias LibclusterKubernetes.{Native, Options}
 
+  @terminating "A pod that terminates keeps the connections it has, until it ends, and makes no new ones; nor do the others to it."
+
   @spec checks(Options.t(), Native.snapshot(), Surroundings.t()) :: [Check.t()]
   def checks(options, snapshot, surroundings) do
     [names(snapshot, surroundings), itself(options, snapshot, surroundings)]
@@ -64,15 +66,26 @@ defmodule LibclusterKubernetes.Diagnosis.Names do
       standing == :ready ->
         Check.ok(:itself, "#{node} is in the answer, ready", %{standing: standing})
 
-      standing != nil ->
-        remedy = "Until it is ready, the others make no new connection to it."
-        Check.warning(:itself, "#{node} is in the answer, but #{words(standing)}", remedy, %{standing: standing})
+      standing == :not_ready ->
+        found = "#{node} is in the answer, but not ready"
 
-      not Surroundings.distributed?(surroundings) or not surroundings.longnames? ->
+        Check.warning(:itself, found, "Until it is ready, the others make no new connection to it.", %{
+          standing: standing
+        })
+
+      standing == :draining ->
+        Check.warning(:itself, "this pod terminates, by the answer", @terminating, %{standing: standing})
+
+      not Surroundings.named?(surroundings) ->
         Check.skipped(:itself, "this node has no long name to look for")
 
       nobody?(snapshot) ->
         Check.skipped(:itself, "the answer names nobody")
+
+      # It was: endpoints do not name pods that terminate.
+      Surroundings.standing(surroundings) == :absent ->
+        found = "#{node} was in the answers and no longer is: this pod terminates, or has lost its labels"
+        Check.warning(:itself, found, @terminating, %{standing: :absent})
 
       true ->
         Check.failed(
@@ -86,7 +99,4 @@ defmodule LibclusterKubernetes.Diagnosis.Names do
   end
 
   defp nobody?(snapshot), do: snapshot.ready == [] and snapshot.not_ready == [] and snapshot.draining == []
-
-  defp words(:not_ready), do: "not ready"
-  defp words(:draining), do: "draining"
 end

@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.Diagnosis.Objects do
   @moduledoc false
   # The objects that the selector matches: whether there are any, of the right Service, with addresses.
 
-  alias LibclusterKubernetes.Diagnosis.{Check, Role}
+  alias LibclusterKubernetes.Diagnosis.{Check, Expected, Role}
   alias LibclusterKubernetes.{Native, Options}
 
   # More objects than these help nobody to read.
@@ -21,7 +21,7 @@ defmodule LibclusterKubernetes.Diagnosis.Objects do
 
   def check(options, %{matching: {:ok, []}} = facts), do: unmatched(options, facts)
 
-  def check(options, %{matching: {:ok, objects}}) do
+  def check(options, %{matching: {:ok, objects}} = facts) do
     wanted = options.values.kubernetes_service_name
     services = for %{service: service} when service != nil <- objects, uniq: true, do: service
     found = "#{count(objects)} #{matched(options)}: #{list(objects, &counted/1)}"
@@ -29,7 +29,7 @@ defmodule LibclusterKubernetes.Diagnosis.Objects do
 
     cond do
       Enum.all?(objects, &(&1.ready + &1.not_ready == 0)) ->
-        Check.failed(:objects, "#{found}: no address in any of them", without_address(options), data)
+        Check.failed(:objects, "#{found}: no address in any of them", without_address(options, services, facts), data)
 
       options.values.mode == :hostname and wanted not in services ->
         text = "#{found}, of #{services(services)}, but kubernetes_service_name is #{inspect(wanted)}"
@@ -99,15 +99,17 @@ defmodule LibclusterKubernetes.Diagnosis.Objects do
     end
   end
 
-  defp without_address(%{values: %{kubernetes_ip_lookup_mode: :pods}}) do
-    "Their pods have no IP address yet: kubectl describe pod says what they wait for."
+  defp without_address(%{values: %{kubernetes_ip_lookup_mode: :pods}}, _services, facts) do
+    "Their pods have no IP address yet: #{Expected.kubectl(facts)} describe pod says what they wait for."
   end
 
-  defp without_address(_options) do
+  # What is matched is not what is wrong.
+  defp without_address(options, services, facts) do
     """
-    The Service's spec.selector matches no pod, or no pod has an IP address yet. Compare:
-      kubectl get service -o wide
-      kubectl get pods --show-labels\
+    kubernetes_selector #{inspect(options.values.kubernetes_selector)} is right, but the spec.selector of #{services(services)} \
+    matches no pod, or no pod of it has an IP address yet. Compare:
+      #{Expected.kubectl(facts)} get service -o wide
+      #{Expected.kubectl(facts)} get pods --show-labels\
     """
   end
 

@@ -5,7 +5,7 @@ defmodule LibclusterKubernetes.Diagnosis.OwnName do
   # Others build this node's name from the API's answer. If it runs under another, they try to connect to a node that does
   # not exist, and nothing else tells why.
 
-  alias LibclusterKubernetes.Diagnosis.{Check, Surroundings}
+  alias LibclusterKubernetes.Diagnosis.{Check, Distribution, Expected, Surroundings}
   alias LibclusterKubernetes.Options
 
   @label "[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
@@ -14,33 +14,12 @@ defmodule LibclusterKubernetes.Diagnosis.OwnName do
 
   @spec checks(Options.t(), Surroundings.t(), LibclusterKubernetes.Native.facts()) :: [Check.t()]
   def checks(options, surroundings, facts) do
-    distribution = distribution(surroundings)
+    name =
+      if Surroundings.named?(surroundings),
+        do: name(options, surroundings, facts),
+        else: Check.skipped(:node_name, "this node has no long name to compare")
 
-    if distribution.status == :ok,
-      do: [distribution, name(options, surroundings, facts)],
-      else: [distribution, Check.skipped(:node_name, "this node has no long name to compare")]
-  end
-
-  defp distribution(surroundings) do
-    cond do
-      not Surroundings.distributed?(surroundings) ->
-        Check.failed(:distribution, "this node is not distributed (nonode@nohost)", """
-        Start it with a long name. In a release, in rel/env.sh.eex:
-          export RELEASE_DISTRIBUTION=name
-          export RELEASE_NODE=BASENAME@HOST\
-        """)
-
-      not surroundings.longnames? ->
-        found = "#{surroundings.node} is a short name: nodes with short names do not talk to those with long ones"
-
-        Check.failed(:distribution, found, """
-        In a release, in rel/env.sh.eex (elsewhere, start with --name instead of --sname):
-          export RELEASE_DISTRIBUTION=name\
-        """)
-
-      true ->
-        Check.ok(:distribution, "long names over #{surroundings.protocol}, ports by #{inspect(surroundings.epmd)}")
-    end
+    [Distribution.check(options, surroundings, facts), name]
   end
 
   defp name(options, surroundings, facts) do
@@ -51,15 +30,18 @@ defmodule LibclusterKubernetes.Diagnosis.OwnName do
       differences ->
         found = "#{surroundings.node} is not a name that the options build: #{Enum.map_join(differences, "; ", &say/1)}"
 
-        remedy =
-          Enum.map_join(differences, "\n", &remedy(&1, surroundings, facts)) <>
-            "\nThe options build #{example(options, facts)}: this node's name, in a release RELEASE_NODE, must be so."
+        sides = for difference <- differences, do: side(difference, options, surroundings, facts)
 
-        Check.failed(:node_name, found, remedy, %{
+        Check.failed(:node_name, found, Enum.join(sides ++ [expected(options, facts)], "\n"), %{
           differences: Enum.map(differences, &elem(&1, 0)),
-          expected: example(options, facts)
+          expected: Expected.name(options, facts)
         })
     end
+  end
+
+  defp expected(options, facts) do
+    "The options build #{Expected.name(options, facts)}: this node's name, in a release RELEASE_NODE (rel/env.sh.eex, or the " <>
+      "container's env:), must be so."
   end
 
   @doc """
@@ -77,7 +59,7 @@ defmodule LibclusterKubernetes.Diagnosis.OwnName do
       if mode == values.mode do
         [
           {:service, values.kubernetes_service_name, parts["service"]},
-          {:namespace, namespace(facts), parts["namespace"]},
+          {:namespace, Expected.namespace(facts), parts["namespace"]},
           {:domain, options.domain, parts["domain"]}
         ]
         |> Enum.reject(fn {_what, option, part} -> option == nil or part == nil end)
@@ -117,32 +99,44 @@ defmodule LibclusterKubernetes.Diagnosis.OwnName do
   defp say({:domain, option, part}), do: "the domain is #{inspect(option)}, but its domain is #{inspect(part)}"
 
   # Where it can be known which of the two is right, it says so.
-  defp remedy({:basename, _option, part}, _surroundings, _facts) do
+  defp side({:basename, _option, part}, _options, _surroundings, _facts) do
     "Set kubernetes_node_basename: #{inspect(part)}, or name the node otherwise."
   end
 
-  defp remedy({:mode, _option, nil}, _surroundings, _facts), do: "Name the node as the mode needs it."
+  defp side({:mode, _option, nil}, _options, _surroundings, _facts), do: "Name the node as the mode needs it."
 
-  defp remedy({:mode, _option, part}, _surroundings, _facts),
+  defp side({:mode, _option, part}, _options, _surroundings, _facts),
     do: "Set mode: #{inspect(part)}, or name the node otherwise."
 
-  defp remedy({:service, option, part}, _surroundings, facts) do
+  defp side({:service, option, part}, _options, _surroundings, facts) do
     case services(facts) do
       [] -> "Set kubernetes_service_name: #{inspect(part)}, or name the node otherwise."
-      services -> "The API knows #{Enum.map_join(services, ", ", &inspect/1)}: " <> side(option, part, services)
+      services -> "The API knows #{Enum.map_join(services, ", ", &inspect/1)}: " <> known(option, part, services)
     end
   end
 
-  defp remedy({:namespace, _option, part}, _surroundings, _facts) do
-    "Set kubernetes_namespace: #{inspect(part)}, or name the node otherwise."
+  # The service account is of the pod's own namespace; and a pod that is in the answer is where that was asked for.
+  defp side({:namespace, option, part}, options, surroundings, facts) do
+    own = namesake(surroundings.node, facts)
+
+    cond do
+      options.values.kubernetes_namespace == nil ->
+        "#{inspect(option)} is the namespace of this pod's service account: the options are right, the node's name is wrong."
+
+      own != nil ->
+        "The API has this pod in #{inspect(option)}, as #{own}: the options are right, the node's name is wrong."
+
+      true ->
+        "Set kubernetes_namespace: #{inspect(part)}, or name the node otherwise."
+    end
   end
 
-  defp remedy({:domain, _option, part}, %{domain: nil}, _facts) do
+  defp side({:domain, _option, part}, _options, %{domain: nil}, _facts) do
     "Set kubernetes_cluster_name or the environment variable CLUSTER_DOMAIN so that the domain is #{inspect(part)}, or " <>
       "name the node otherwise."
   end
 
-  defp remedy({:domain, option, part}, %{domain: domain}, _facts) do
+  defp side({:domain, option, part}, _options, %{domain: domain}, _facts) do
     "/etc/resolv.conf of this pod says that the domain is #{inspect(domain)}: " <>
       cond do
         domain == part -> "set the environment variable CLUSTER_DOMAIN=#{domain}."
@@ -151,7 +145,7 @@ defmodule LibclusterKubernetes.Diagnosis.OwnName do
       end
   end
 
-  defp side(option, part, services) do
+  defp known(option, part, services) do
     cond do
       option in services -> "the options are right, the node's name is wrong."
       part in services -> "set kubernetes_service_name: #{inspect(part)}."
@@ -165,17 +159,19 @@ defmodule LibclusterKubernetes.Diagnosis.OwnName do
 
   defp services_of(objects), do: for(%{service: service} when service != nil <- objects, uniq: true, do: service)
 
-  defp namespace(%{namespace: {:ok, namespace}}) when namespace != :all, do: namespace
-  defp namespace(_facts), do: nil
+  # The same pod under another name, by the part of it that no other pod has: `app@10-1-0-7`, of mode :dns. (Host names of
+  # StatefulSets are the same in each namespace.)
+  defp namesake(node, %{snapshot: {:ok, snapshot}}) do
+    Enum.find(
+      snapshot.ready ++ snapshot.not_ready ++ snapshot.draining,
+      &(address(&1) != nil and address(&1) == address(node))
+    )
+  end
 
-  defp example(%{values: %{mode: mode} = values} = options, facts) do
-    namespace = namespace(facts) || "NAMESPACE"
-    basename = with {:label, _key} <- values.kubernetes_node_basename, do: "BASENAME"
+  defp namesake(_node, _facts), do: nil
 
-    case mode do
-      :ip -> "#{basename}@POD_IP"
-      :dns -> "#{basename}@POD-IP-WITH-DASHES.#{namespace}.pod.#{options.domain}"
-      :hostname -> "#{basename}@HOSTNAME.#{options.values.kubernetes_service_name}.#{namespace}.svc.#{options.domain}"
-    end
+  defp address(name) do
+    [basename, host] = String.split(name, "@", parts: 2)
+    if Regex.match?(@dns, host), do: {basename, host |> String.split(".") |> hd()}
   end
 end

@@ -7,13 +7,20 @@ defmodule LibclusterKubernetes.Diagnosis.Peer do
 
   alias LibclusterKubernetes.Diagnosis.{Handshake, Surroundings}
 
+  # Until epmd takes a connection, in milliseconds.
+  @epmd 2_000
+
   @typedoc "Where it ended. `at` is the address with the port."
   @type outcome ::
           :connected
           | {:host, reason :: term()}
+          # It has an address only of the family that this node does not connect to.
+          | {:family, :inet | :inet6}
           | {:epmd, reason :: term()}
           | {:noport, others :: [String.t()]}
           | {:port, at :: String.t(), reason :: term()}
+          # Nobody listens there, and epmd, which this node does not ask, knows another port.
+          | {:other_port, at :: String.t(), port :: :inet.port_number()}
           | {:no_node, at :: String.t(), answer :: term()}
           | {:refused, at :: String.t(), status :: String.t()}
           | {:name, at :: String.t(), its_name :: String.t()}
@@ -37,15 +44,22 @@ defmodule LibclusterKubernetes.Diagnosis.Peer do
   end
 
   defp address(surroundings, basename, host) do
-    family = if surroundings.protocol =~ "6", do: :inet6, else: :inet
+    family = Surroundings.family(surroundings)
 
     case resolve(surroundings.epmd, basename, host, family) do
       {:ok, address} -> {:ok, address}
       # Some know the port as well, but all know it when they are asked.
       {:ok, address, _port, _version} -> {:ok, address}
-      {:error, reason} -> {:host, reason}
+      {:error, reason} -> unresolved(surroundings.epmd, basename, host, other(family), reason)
     end
   end
+
+  defp unresolved(epmd, basename, host, other, reason) do
+    if match?({:error, _}, resolve(epmd, basename, host, other)), do: {:host, reason}, else: {:family, other}
+  end
+
+  defp other(:inet), do: :inet6
+  defp other(:inet6), do: :inet
 
   defp resolve(epmd, basename, host, family) do
     if function_exported?(epmd, :address_please, 3),
@@ -57,6 +71,7 @@ defmodule LibclusterKubernetes.Diagnosis.Peer do
     case epmd.port_please(basename, address) do
       {:port, port, _version} -> {:ok, port}
       :noport -> no_port(names(epmd, address))
+      {:error, reason} -> {:epmd, reason}
       refused -> {:epmd, refused}
     end
   end
@@ -65,8 +80,23 @@ defmodule LibclusterKubernetes.Diagnosis.Peer do
   defp no_port({:ok, names}), do: {:noport, for({name, _port} <- names, do: to_string(name))}
   defp no_port({:error, reason}), do: {:epmd, reason}
 
+  # Of any failure to connect `:erl_epmd` says `:address`.
   defp names(epmd, address) do
-    if function_exported?(epmd, :names, 1), do: epmd.names(address), else: {:error, :noport}
+    with true <- function_exported?(epmd, :names, 1), {:error, :address} <- epmd.names(address) do
+      with :open <- touch(address, epmd_port(), @epmd),
+           do: {:error, :address},
+           else: ({:error, {:connect, why}} -> {:error, why})
+    else
+      false -> {:error, :noport}
+      answer -> answer
+    end
+  end
+
+  defp epmd_port do
+    case :init.get_argument(:epmd_port) do
+      {:ok, [[port | _] | _]} -> List.to_integer(port)
+      :error -> 4369
+    end
   end
 
   defp meet(member, {address, port}, %{protocol: protocol} = surroundings, timeout) do
@@ -83,10 +113,23 @@ defmodule LibclusterKubernetes.Diagnosis.Peer do
       {:error, {:cookie, ^member}} -> {:cookie, at}
       {:ok, name} -> {:name, at, name}
       {:error, {:cookie, name}} -> {:name, at, name}
-      {:error, {:connect, reason}} -> {:port, at, reason}
+      {:error, {:connect, reason}} -> closed(member, {address, port}, at, reason)
       {:error, {:not_allowed, status}} -> {:refused, at, status}
       {:error, {:no_node, answer}} -> {:no_node, at, answer}
       :open -> {:unknown, at, protocol}
+    end
+  end
+
+  # A node with epmd beside nodes without.
+  defp closed(member, {address, port}, at, reason) do
+    [basename, _host] = member |> String.split("@", parts: 2) |> Enum.map(&String.to_charlist/1)
+
+    with :econnrefused <- reason,
+         {:ok, names} <- :erl_epmd.names(address),
+         {_name, other} when other != port <- List.keyfind(names, basename, 0) do
+      {:other_port, at, other}
+    else
+      _ -> {:port, at, reason}
     end
   end
 

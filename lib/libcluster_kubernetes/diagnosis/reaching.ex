@@ -54,14 +54,13 @@ defmodule LibclusterKubernetes.Diagnosis.Reaching do
   defp tls(%{tls: {:error, error}} = facts) do
     {:ok, authorities} = facts.authorities
     names = Enum.map_join(authorities, "; ", & &1.subject)
+    found = "#{error.message}. The server shows #{shown(facts.shown)}; ca.crt holds #{names}"
+    Check.failed(:tls, found, error.advice || untrusted(), %{shown: facts.shown})
+  end
 
-    Check.failed(
-      :tls,
-      "#{error.message}. The server shows #{shown(facts.shown)}; ca.crt holds #{names}",
-      "ca.crt must hold the issuer of the certificate, and the certificate must carry the host name of " <>
-        "kubernetes_master and be valid now. A certificate of somebody else is one of a proxy or service mesh in between.",
-      %{shown: facts.shown}
-    )
+  defp untrusted do
+    "ca.crt must hold the issuer of the certificate, and the certificate must carry the host name of kubernetes_master. A " <>
+      "certificate of somebody else is one of a proxy or service mesh in between."
   end
 
   defp shown(nil), do: "no certificate"

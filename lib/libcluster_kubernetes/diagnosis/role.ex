@@ -5,6 +5,8 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
   alias LibclusterKubernetes.Diagnosis.Check
   alias LibclusterKubernetes.{Native, Options}
 
+  @remedy "Apply what stands below this table."
+
   @spec checks(Options.t(), Native.facts()) :: [Check.t()]
   def checks(options, facts), do: [list(options, facts), watch(options, facts)]
 
@@ -12,12 +14,12 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
   defp list(_options, %{snapshot: nil}), do: Check.skipped(:may_list)
 
   defp list(options, %{snapshot: {:error, %{kind: :forbidden} = error}} = facts) do
-    Check.failed(:may_list, error.message, manifest(options, facts), %{status: error.status})
+    Check.failed(:may_list, error.message, @remedy, %{status: error.status}) |> to_apply(options, facts)
   end
 
   defp list(options, %{snapshot: {:error, _}, may_list: {:ok, %{allowed: false}}} = facts) do
     found = "the role does not allow #{subject(facts)} to list #{resource(options)}#{where(facts)}"
-    Check.failed(:may_list, found, manifest(options, facts))
+    Check.failed(:may_list, found, @remedy) |> to_apply(options, facts)
   end
 
   defp list(options, %{snapshot: snapshot, may_list: review}) do
@@ -47,8 +49,10 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
   defp watch(options, facts) do
     interval = options.values.polling_interval
     found = "may not watch #{resource(options)}#{where(facts)}, so that it is asked every #{interval} ms instead"
-    Check.warning(:may_watch, found, manifest(options, facts))
+    Check.warning(:may_watch, found, @remedy) |> to_apply(options, facts)
   end
+
+  defp to_apply(check, options, facts), do: %{check | apply: manifest(options, facts)}
 
   defp reason({:ok, %{reason: reason}}) when reason != nil, do: " (#{reason})"
   defp reason(_review), do: ""
@@ -62,31 +66,30 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
     {account_namespace, account} = account(facts, namespace)
     # Of all namespaces.
     cluster = if namespace == :all, do: "Cluster", else: ""
-    metadata = "name: libcluster" <> if(namespace == :all, do: "", else: "\n    namespace: #{namespace}")
+    metadata = "name: libcluster" <> if(namespace == :all, do: "", else: "\n  namespace: #{namespace}")
 
     """
-    Apply (kubectl apply -f -):
-      apiVersion: rbac.authorization.k8s.io/v1
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: #{cluster}Role
+    metadata:
+      #{metadata}
+    rules:
+      - apiGroups: [#{inspect(group(options))}]
+        resources: [#{inspect(resource(options))}]
+        verbs: ["list", "watch"]
+    ---
+    apiVersion: rbac.authorization.k8s.io/v1
+    kind: #{cluster}RoleBinding
+    metadata:
+      #{metadata}
+    roleRef:
+      apiGroup: rbac.authorization.k8s.io
       kind: #{cluster}Role
-      metadata:
-        #{metadata}
-      rules:
-        - apiGroups: [#{inspect(group(options))}]
-          resources: [#{inspect(resource(options))}]
-          verbs: ["list", "watch"]
-      ---
-      apiVersion: rbac.authorization.k8s.io/v1
-      kind: #{cluster}RoleBinding
-      metadata:
-        #{metadata}
-      roleRef:
-        apiGroup: rbac.authorization.k8s.io
-        kind: #{cluster}Role
-        name: libcluster
-      subjects:
-        - kind: ServiceAccount
-          name: #{account}
-          namespace: #{account_namespace}\
+      name: libcluster
+    subjects:
+      - kind: ServiceAccount
+        name: #{account}
+        namespace: #{account_namespace}\
     """
   end
 

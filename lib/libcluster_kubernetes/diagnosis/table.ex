@@ -1,56 +1,132 @@
 defmodule LibclusterKubernetes.Diagnosis.Table do
   @moduledoc false
-  # A diagnosis as a table for people: the cause first, then every check with what to change.
+  # A diagnosis as a table for people: the cause first, then every check with what to change, and below them what is to be
+  # applied, from column 0, so that it can be pasted.
 
   alias LibclusterKubernetes.Diagnosis.Check
 
-  # Columns of text before a line is broken; lines with an indent of their own are YAML or commands and stay whole.
-  @width 100
-  @indent String.duplicate(" ", 24)
+  @columns 80
+  # What is narrower breaks every line; what is wider is hard to read.
+  @narrowest 60
+  @widest 120
 
   @labels %{ok: "ok", warning: "warning", failed: "FAILED", skipped: "skipped"}
+  @colours %{ok: :green, warning: :yellow, failed: :red, skipped: :faint}
+  @label 8
+  @name 13
 
-  @spec text(%{topology: atom(), node: String.t(), checks: [Check.t()], cause: Check.t() | nil}) :: String.t()
-  def text(diagnosis) do
-    Enum.join([title(diagnosis), "" | Enum.map(diagnosis.checks, &row/1)], "\n")
+  @type option :: {:columns, pos_integer()} | {:colours, boolean()}
+
+  @doc "As the terminal has it that it is printed to, if it is one."
+  @spec terminal() :: [option()]
+  def terminal do
+    case :io.columns() do
+      {:ok, columns} -> [columns: columns |> max(@narrowest) |> min(@widest), colours: IO.ANSI.enabled?()]
+      {:error, _} -> []
+    end
   end
 
-  defp title(%{topology: topology, node: node, cause: cause}) do
-    Enum.join(["Topology #{inspect(topology)} on #{node}" | cause(cause)], "\n")
+  @spec text(%{topology: atom(), node: String.t(), checks: [Check.t()], cause: Check.t() | nil}, [option()]) ::
+          String.t()
+  def text(diagnosis, opts) do
+    columns = Keyword.get(opts, :columns, @columns)
+    paint = &([&1, &2] |> IO.ANSI.format(Keyword.get(opts, :colours, false)) |> IO.iodata_to_binary())
+    rows = diagnosis.checks |> fold() |> Enum.map(&row(&1, columns, paint))
+    Enum.join(title(diagnosis, columns, paint) ++ [""] ++ rows ++ to_apply(diagnosis.checks), "\n")
   end
 
-  defp cause(nil), do: ["No check failed."]
-  defp cause(check), do: break("Cause: #{check.name}: #{check.found}", @width)
-
-  defp row(check) do
-    head = "  #{String.pad_trailing(@labels[check.status], 8)} #{String.pad_trailing("#{check.name}", 12)} "
-    [first | rest] = lines(check.found)
-    Enum.join([head <> first | Enum.map(rest ++ remedy(check.remedy), &(@indent <> &1))], "\n")
+  defp title(%{topology: topology, node: node} = diagnosis, columns, paint) do
+    lines("Topology #{inspect(topology)} on #{node}", 0, columns) ++
+      Enum.map(lines(summary(diagnosis), 0, columns), &paint.(:bright, &1))
   end
 
-  defp remedy(nil), do: []
+  defp summary(%{cause: %{name: name, found: found}}), do: "Cause: #{name}: #{found}"
 
-  defp remedy(text) do
-    [first | rest] = lines(text)
-    ["-> " <> first | Enum.map(rest, &("   " <> &1))]
+  defp summary(%{checks: checks}) do
+    case Enum.find(checks, &(&1.status == :warning)) do
+      nil -> "No check failed."
+      %{name: name, found: found} -> "No check failed. The first warning is #{name}: #{found}"
+    end
   end
 
-  defp lines(text), do: text |> String.split("\n") |> Enum.flat_map(&break(&1, @width))
+  # What was skipped for the same reason, one after the other, is one row.
+  defp fold(checks) do
+    checks
+    |> Enum.chunk_by(&{&1.status, if(&1.status == :skipped, do: &1.found, else: make_ref())})
+    |> Enum.map(fn
+      [check] -> check
+      [first | _] = skipped -> %{first | name: nil, found: "#{Enum.map_join(skipped, ", ", & &1.name)}: #{first.found}"}
+    end)
+  end
 
-  defp break(" " <> _ = line, _width), do: [line]
+  defp row(check, columns, paint) do
+    name = if check.name, do: String.pad_trailing("#{check.name}", @name), else: ""
+    indent = @label + String.length(name)
+    label = String.pad_trailing(@labels[check.status], @label)
+    head = paint.(@colours[check.status], label) <> name
 
-  defp break(line, width) do
+    found =
+      case {lines(check.found, indent, columns), String.duplicate(" ", indent)} do
+        {[<<indentation::binary-size(indent), first::binary>> | rest], indentation} -> [head <> first | rest]
+        # A first word that needs a line of its own.
+        {lines, _} -> [String.trim_trailing(head) | lines]
+      end
+
+    Enum.join(found ++ remedy(check.remedy, columns), "\n")
+  end
+
+  defp remedy(nil, _columns), do: []
+
+  defp remedy(text, columns) do
+    arrow = String.duplicate(" ", @label + @name)
+    [<<_::binary-size(@label + @name), "   ", first::binary>> | rest] = lines(text, @label + @name + 3, columns)
+    [arrow <> "-> " <> first | rest]
+  end
+
+  # Once for each that is different: who may not watch may mostly not list either.
+  defp to_apply(checks) do
+    checks
+    |> Enum.reject(&is_nil(&1.apply))
+    |> Enum.group_by(& &1.apply, & &1.name)
+    |> Enum.map(fn {yaml, names} ->
+      """
+
+      # For #{Enum.join(names, " and ")}, to be pasted into a shell:
+      kubectl apply -f - <<'END'
+      #{yaml}
+      END\
+      """
+    end)
+  end
+
+  # Lines with an indent of their own are YAML or commands and stay whole.
+  defp lines(text, indent, columns) do
+    text |> String.split("\n") |> Enum.flat_map(&break(&1, indent, columns))
+  end
+
+  defp break(" " <> _ = line, indent, _columns), do: [String.duplicate(" ", indent) <> line]
+
+  defp break(line, indent, columns) do
     line
     |> String.split(" ")
+    |> Enum.flat_map(&cut(&1, columns))
     |> Enum.reduce([], fn
-      word, [] ->
-        [word]
-
-      word, [line | lines] ->
-        if String.length(line) + String.length(word) < width,
-          do: ["#{line} #{word}" | lines],
-          else: [word, line | lines]
+      word, [] -> [word]
+      word, [line | lines] -> join(word, line, lines, columns - indent)
     end)
     |> Enum.reverse()
+    # A name that is longer than the column is wide begins further to the left, so that it stays whole.
+    |> Enum.map(&(String.duplicate(" ", max(min(indent, columns - String.length(&1)), 0)) <> &1))
+  end
+
+  defp join(word, line, lines, width) do
+    if String.length(line) + String.length(word) < width, do: ["#{line} #{word}" | lines], else: [word, line | lines]
+  end
+
+  defp cut(word, columns) do
+    case String.split_at(word, columns) do
+      {word, ""} -> [word]
+      {part, rest} -> [part | cut(rest, columns)]
+    end
   end
 end

@@ -5,7 +5,6 @@ defmodule LibclusterKubernetes.Options.Schema do
   #   * `required: true`: there is no default. One that is nil makes the topology idle.
   #   * `default: {:by_source, [pods: true], false}`: depends on kubernetes_ip_lookup_mode, which stands before it.
   #   * `modes: [...]`: in other modes it has no effect.
-  #   * `sources: [...]`: of other sources it cannot be done, and to go on without would be dangerous.
 
   @dns_label ~S"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\z"
 
@@ -116,7 +115,6 @@ defmodule LibclusterKubernetes.Options.Schema do
     kubernetes_rollout_label: [
       type: {:name, @label_key, "the key of a pod label, such as pod-template-hash"},
       default: nil,
-      sources: [:pods],
       doc:
         "Connects only to pods that have the same value of this label as this node's own pod, such as " <>
           "`\"pod-template-hash\"`, so that versions do not meet during a rollout. Needs " <>
@@ -126,7 +124,8 @@ defmodule LibclusterKubernetes.Options.Schema do
     kubernetes_request_timeout: [
       type: {:integer, 1},
       default: 15_000,
-      doc: "Milliseconds for one list: connecting, TLS and the whole answer"
+      doc:
+        "Milliseconds for one request: connecting, TLS and the whole answer (of a watch its head, and all of a refusal)"
     ],
     kubernetes_disconnect_after: [
       type: {:integer_or, 0, :never},

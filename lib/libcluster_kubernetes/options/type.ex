@@ -51,7 +51,10 @@ defmodule LibclusterKubernetes.Options.Type do
   defp valid?({:text, _, _}, value), do: is_binary(value) and String.printable?(value) and String.trim(value) != ""
   defp valid?(:domain, value), do: is_binary(value) and Server.name?(value)
   defp valid?(:server, value), do: is_binary(value) and Server.valid?(value)
-  defp valid?(:path, value), do: is_binary(value) and value != "" and not String.contains?(value, <<0>>)
+
+  defp valid?(:path, value),
+    do: is_binary(value) and String.valid?(value) and value != "" and not String.contains?(value, <<0>>)
+
   defp valid?(:boolean, value), do: is_boolean(value)
   defp valid?({:integer, least}, value), do: is_integer(value) and value >= least and value <= 0xFFFFFFFF
   defp valid?({:integer_or, least, atom}, value), do: value == atom or valid?({:integer, least}, value)

@@ -7,20 +7,24 @@ defmodule LibclusterKubernetes.Strategy.Departure do
   # judges by itself, with a list of its own: the view of the one who asks may be wrong.
   #
   #     the node that asks                      the node that seems gone
-  #     ask/3 ── topology ────────────────────▶ this process
+  #     ask/3 ── topology ────────────────────▶ this process, which has one for each question
   #     is there anybody? ◀──── :judging ──────   no topology runs there any more, as its application stops:
   #                                                 it leaves
   #                                               another topology there holds nodes:
   #                                                 it stays
-  #     :left, :stays or :unknown ◀── verdict ─   else its topology judges
+  #     :left or :stays ◀────── verdict ───────   else its topology judges
   #
-  # Whoever says nothing at all runs another strategy, or is stuck: `:unknown`. All of it is sent without connecting (as a
-  # call would): who has left meanwhile is not to be fetched back.
+  # Whoever says nothing at all runs another strategy: `:unknown`. Whose connection is closed, at first or meanwhile, is
+  # `:gone`. All of it is sent without connecting (as a call would): who has left meanwhile is not to be fetched back. And
+  # nobody waits for a connection that takes no more, but the process of that one question.
   use GenServer
 
+  alias Cluster.Logger
   alias LibclusterKubernetes.Strategy.Topologies
 
-  @type verdict :: :left | :stays | :unknown
+  @type verdict :: :left | :stays | :gone | :unknown
+  @typedoc "Who asked, and how it is told the verdict. Never waits."
+  @type asker :: {node(), (:left | :stays -> term())}
 
   # Milliseconds to say anything, and to judge: more than any list takes that is worth waiting for.
   @to_answer 5_000
@@ -33,19 +37,21 @@ defmodule LibclusterKubernetes.Strategy.Departure do
   def ask(nodes, topology, limits \\ []) do
     limits = Keyword.merge([to_answer: @to_answer, to_judge: @to_judge], limits)
     ref = make_ref()
-    # Whoever is not connected any more has left.
-    asked =
-      for node <- nodes,
-          into: %{},
-          do: {node, sent(send_connected({__MODULE__, node}, {:asked, topology, self(), ref}))}
-
+    :net_kernel.monitor_nodes(true, node_type: :all)
+    asked = for node <- nodes, into: %{}, do: {node, ask_one(node, {:asked, topology, self(), ref})}
     silent = await(asked, ref, :asked, deadline(limits[:to_answer]))
     judged = await(silent, ref, :judging, deadline(limits[:to_judge]))
     Enum.map(nodes, &{&1, verdict(judged[&1])})
   end
 
-  defp sent(:ok), do: :asked
-  defp sent(_not_connected), do: :left
+  defp ask_one(node, question) do
+    case :erlang.send({__MODULE__, node}, question, [:noconnect, :nosuspend]) do
+      :ok -> :asked
+      :noconnect -> :gone
+      # It may be there, and takes nothing at this moment.
+      :nosuspend -> :stays
+    end
+  end
 
   defp verdict(:asked), do: :unknown
   # It is there, and has not said that it is gone.
@@ -57,11 +63,20 @@ defmodule LibclusterKubernetes.Strategy.Departure do
     if Enum.any?(nodes, fn {_node, its} -> its == state end) do
       receive do
         {^ref, node, answer} -> await(%{nodes | node => answer}, ref, state, deadline)
+        {:nodedown, node, _info} -> await(gone(nodes, node), ref, state, deadline)
       after
         max(deadline - System.monotonic_time(:millisecond), 0) -> nodes
       end
     else
       nodes
+    end
+  end
+
+  # It may have said so before.
+  defp gone(nodes, node) do
+    case nodes do
+      %{^node => waited_for} when waited_for in [:asked, :judging] -> %{nodes | node => :gone}
+      _ -> nodes
     end
   end
 
@@ -80,18 +95,16 @@ defmodule LibclusterKubernetes.Strategy.Departure do
   @impl GenServer
   def init(nil), do: {:ok, nil}
 
-  # A topology judges for as long as a list takes: that holds up no other answer.
   @impl GenServer
   def handle_info({:asked, topology, asking, ref}, state) do
-    answer = fn answer -> send_connected(asking, {ref, node(), answer}) end
-    answer.(:judging)
-    spawn(fn -> judge(topology, node(asking), answer) end)
+    spawn(fn -> judge(topology, node(asking), &:erlang.send(asking, {ref, node(), &1}, [:noconnect])) end)
     {:noreply, state}
   end
 
   def handle_info(_other, state), do: {:noreply, state}
 
   defp judge(topology, asking, answer) do
+    answer.(:judging)
     {own, others} = Enum.split_with(Topologies.all(), fn {_pid, its} -> its.topology == topology end)
 
     cond do
@@ -99,14 +112,29 @@ defmodule LibclusterKubernetes.Strategy.Departure do
         answer.(:stays)
 
       own == [] ->
+        Logger.warn(
+          topology,
+          "#{asking} no longer finds this node in its answers and asks it to leave. No topology runs here that would judge " <>
+            "that: this node leaves the cluster (#{length(Node.list(:connected))} nodes)"
+        )
+
         # It cannot be said any more once it has left.
         answer.(:left)
         leave([asking])
 
       true ->
-        for {pid, _its} <- own, do: send(pid, {:asked_to_leave, answer})
+        this = self()
+        for {pid, _its} <- own, do: send(pid, {:asked_to_leave, {asking, &send(this, {:verdict, &1})}})
+        answer.(verdict_of_topology())
     end
   end
 
-  defp send_connected(to, message), do: :erlang.send(to, message, [:noconnect])
+  # Nobody answers where its process ends meanwhile.
+  defp verdict_of_topology do
+    receive do
+      {:verdict, verdict} -> verdict
+    after
+      @to_judge -> :stays
+    end
+  end
 end

@@ -6,8 +6,10 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   # A VM that is still starting refuses: it is tried again after 50, 100, 200 ... milliseconds, up to the tick. One that is
   # out of reach for long is tried after a quarter of that time, once a minute at last.
   #
-  # Only a few at once, those with the fewest failures first, and fewer still of those that are the other's to dial. Whoever takes longer than a healthy node does is left to it, and holds up nobody; but there is a limit to that,
-  # too: a selector that matches thousands of pods without Erlang must not use up the ports of this VM.
+  # Only a few at once, those with the fewest failures first, and fewer still of those whom the other is to dial: what does
+  # not happen at once needs no order. Whoever takes longer than a healthy node does is left to it, and holds up nobody; but
+  # there is a limit to that, too: a selector that matches thousands of pods without Erlang must not use up the ports of this
+  # VM.
 
   alias LibclusterKubernetes.Strategy.Turn
 
@@ -20,18 +22,18 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   @slow 250
   @most_in_flight 256
 
-  defstruct tick: 5_000, missing: %{}, in_flight: %{}, crowded?: false, begun?: false
+  defstruct tick: 5_000, missing: %{}, in_flight: %{}, waiting: [], begun?: false
 
   @type name :: String.t()
   @typedoc "Since when it is wanted and not connected, how often it was tried in vain, and when it is to be tried."
-  @type missing :: %{since: integer(), failures: non_neg_integer(), due: integer()}
+  @type missing :: %{since: integer(), failures: non_neg_integer(), due: integer(), late?: boolean()}
   @type t :: %__MODULE__{
           tick: pos_integer(),
           missing: %{name() => missing()},
-          # Since when each is tried.
-          in_flight: %{name() => integer()},
-          # Whether somebody waits for room.
-          crowded?: boolean(),
+          # Since when each is tried, and whether it was the other's turn.
+          in_flight: %{name() => {integer(), late? :: boolean()}},
+          # Who is due and waits for room, in this order.
+          waiting: [name()],
           # Whether a list was acted on.
           begun?: boolean()
         }
@@ -45,27 +47,49 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   """
   @spec due(t(), [name()], own :: name() | nil, integer()) :: {[name()], t()}
   def due(dialing, names, own, now) do
-    turn = %Turn{own: own, first_list: if(not dialing.begun?, do: length(names))}
-    missing = Map.new(names, &{&1, Map.get_lazy(dialing.missing, &1, fn -> appeared(&1, turn, now) end)})
-    dialing = %{dialing | missing: missing, begun?: true}
-    {late, own} = dialing |> tries(now) |> Enum.split_with(fn {_failures, _random, name} -> missing[name].late? end)
-    {due, waiting} = own |> Enum.sort() |> Enum.split(room(dialing, now))
-
-    {late_due, late_waiting} =
-      late |> Enum.sort() |> Enum.split(min(late_room(dialing, now), room(dialing, now) - length(due)))
-
-    due = for {_failures, _random, name} <- due ++ late_due, do: name
-    in_flight = for name <- due, into: dialing.in_flight, do: {name, {now, missing[name].late?}}
-    {due, %{dialing | in_flight: in_flight, crowded?: waiting != [] or late_waiting != []}}
+    known = Map.take(dialing.missing, names)
+    news = for name <- names, not is_map_key(known, name), do: name
+    untried = Enum.count(known, fn {_name, %{failures: failures}} -> failures == 0 end) + length(news)
+    turn = %Turn{own: own, missing: untried, first_list?: not dialing.begun?}
+    missing = for name <- news, into: known, do: {name, appeared(name, turn, now)}
+    %{dialing | missing: missing, begun?: true} |> queue(now) |> refill(now)
   end
 
-  # Each with what the order goes by.
-  defp tries(dialing, now) do
-    for {name, %{due: due, failures: failures}} <- dialing.missing,
-        due <= now,
-        not is_map_key(dialing.in_flight, name),
-        do: {failures, :rand.uniform(), name}
+  # Those that nobody has tried first, and those whose turn it is before those that are late, at random: many nodes that do the
+  # same do not all begin with the same one.
+  defp queue(dialing, now) do
+    waiting =
+      for {name, %{due: due, failures: failures, late?: late?}} <- dialing.missing,
+          due <= now,
+          not is_map_key(dialing.in_flight, name),
+          do: {failures, late?, :rand.uniform(), name}
+
+    %{dialing | waiting: for({_failures, _late?, _random, name} <- Enum.sort(waiting), do: name)}
   end
+
+  @doc "Of those that wait, those for whom there is room. Costs the same however many wait."
+  @spec refill(t(), integer()) :: {[name()], t()}
+  def refill(dialing, now) do
+    quick = for {_name, {since, late?}} <- dialing.in_flight, now - since < @slow, do: late?
+    room = min(@at_once - length(quick), @most_in_flight - map_size(dialing.in_flight))
+    take(dialing, room, @late_at_once - Enum.count(quick, & &1), [], now)
+  end
+
+  defp take(%{waiting: [name | waiting]} = dialing, room, late_room, taken, now) when room > 0 do
+    case dialing.missing do
+      %{^name => %{late?: true}} when late_room <= 0 ->
+        {taken, dialing}
+
+      %{^name => %{late?: late?}} ->
+        dialing = %{dialing | waiting: waiting, in_flight: Map.put(dialing.in_flight, name, {now, late?})}
+        take(dialing, room - 1, if(late?, do: late_room - 1, else: late_room), [name | taken], now)
+
+      _not_wanted_any_more ->
+        take(%{dialing | waiting: waiting}, room, late_room, taken, now)
+    end
+  end
+
+  defp take(dialing, _room, _late_room, taken, _now), do: {taken, dialing}
 
   defp appeared(name, turn, now) do
     patience = Turn.patience(turn, name, :rand.uniform())
@@ -123,31 +147,19 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   @spec idle?(t()) :: boolean()
   def idle?(dialing), do: dialing.in_flight == %{} and dialing.missing == %{}
 
-  @doc "Whether there is room for half of those that can be tried at once, and somebody waits for it."
-  @spec refill?(t(), integer()) :: boolean()
-  def refill?(dialing, now),
-    do: dialing.crowded? and 2 * room(dialing, now) >= @at_once
+  @doc "Whether somebody waits for room."
+  @spec crowded?(t()) :: boolean()
+  def crowded?(dialing), do: dialing.waiting != []
+
+  @doc "When this one is to be tried again, if it is still wanted."
+  @spec due_at(t(), name()) :: integer() | nil
+  def due_at(%{missing: missing}, name), do: with(%{due: due} <- missing[name], do: due)
 
   @doc "When somebody is to be tried next, if that is known."
   @spec next_try(t(), integer()) :: integer() | nil
   def next_try(dialing, now) do
     tries = for {_name, %{due: due}} <- dialing.missing, due > now, do: due
-
-    room =
-      if dialing.crowded?,
-        do: for({_name, {since, _late?}} <- dialing.in_flight, since + @slow > now, do: since + @slow),
-        else: []
-
+    room = for {_name, {since, _late?}} <- dialing.in_flight, crowded?(dialing), since + @slow > now, do: since + @slow
     Enum.min(tries ++ room, fn -> nil end)
-  end
-
-  defp room(%{in_flight: in_flight}, now) do
-    quick = Enum.count(in_flight, fn {_name, {since, _late?}} -> now - since < @slow end)
-    max(0, min(@at_once - quick, @most_in_flight - map_size(in_flight)))
-  end
-
-  defp late_room(%{in_flight: in_flight}, now) do
-    quick = Enum.count(in_flight, fn {_name, {since, late?}} -> late? and now - since < @slow end)
-    max(0, @late_at_once - quick)
   end
 end

@@ -74,6 +74,7 @@ defmodule LibclusterKubernetes.Strategy.Job do
   defp perform({:ask, names}, topology, options) do
     verdicts = names |> to_nodes() |> Departure.ask(topology.topology)
     for {node, :left} <- verdicts, do: Log.left(topology, node, options)
+    for {node, :gone} <- verdicts, do: Log.gone(topology, node)
     result = disconnect(topology, for({node, :unknown} <- verdicts, do: node))
 
     case for {node, :stays} <- verdicts, do: {node, :stays} do

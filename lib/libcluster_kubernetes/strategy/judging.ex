@@ -15,29 +15,37 @@ defmodule LibclusterKubernetes.Strategy.Judging do
   # Whoever stays is suspected again later, and ever more rarely.
 
   alias LibclusterKubernetes.{Native, Options}
-  alias LibclusterKubernetes.Strategy.{Jobs, Judgement, Log, Membership, State, Topologies}
+  alias LibclusterKubernetes.Strategy.{Departure, Jobs, Judgement, Log, Membership, State, Topologies}
 
   @enforce_keys [:list, :ref]
-  defstruct [:list, :ref, askers: []]
+  defstruct [:list, :ref, suspects: [], askers: []]
 
-  @typedoc "The list that is asked for, and who waits for what follows from it: functions that send a verdict."
-  @type t :: %__MODULE__{list: Native.worker(), ref: reference(), askers: [asker()]}
-  @type asker :: (:left | :stays -> term())
+  @typedoc "The list that is asked for, who is to be judged by it, and who waits for what follows from it."
+  @type t :: %__MODULE__{
+          list: Native.worker(),
+          ref: reference(),
+          suspects: [Membership.name()],
+          askers: [Departure.asker()]
+        }
   @typedoc "Why nobody was let go of by the last judgement, though somebody was suspected."
   @type held_back :: %{since: DateTime.t(), reason: reason(), members: [Membership.name()]}
   @type reason :: Judgement.reason() | {:failed, kind :: atom()}
 
   @doc "Asks for the list."
-  @spec begin(State.t(), [asker()], now :: integer()) :: State.t()
+  @spec begin(State.t(), [Departure.asker()], now :: integer()) :: State.t()
   def begin(state, askers \\ [], now) do
+    judging = %__MODULE__{list: nil, ref: nil, suspects: suspects(state, now), askers: askers}
+
     case state.options |> Options.to_native() |> Native.list(self()) do
-      {:ok, {list, ref}} -> %{state | judging: %__MODULE__{list: list, ref: ref, askers: askers}}
-      {:error, text} -> conclude(state, askers, {:error, Native.library_error(text)}, now)
+      {:ok, {list, ref}} -> %{state | judging: %{judging | list: list, ref: ref}}
+      {:error, text} -> conclude(state, judging, {:error, Native.library_error(text)}, now)
     end
   end
 
+  defp suspects(state, now), do: Membership.suspects(state.membership, State.connected(state), now)
+
   @doc "Somebody who no longer finds this node asks it to leave. However many ask at the same time, there is one list."
-  @spec asked(State.t(), asker(), now :: integer()) :: State.t()
+  @spec asked(State.t(), Departure.asker(), now :: integer()) :: State.t()
   def asked(%{judging: nil} = state, asker, now) do
     cond do
       state.options.values.kubernetes_disconnect_after == :never -> answer(state, [asker], :stays)
@@ -53,19 +61,18 @@ defmodule LibclusterKubernetes.Strategy.Judging do
   end
 
   defp answer(state, askers, verdict) do
-    Enum.each(askers, & &1.(verdict))
+    for {_node, tell} <- askers, do: tell.(verdict)
     state
   end
 
   @doc "Takes the list in, and does what follows from it."
   @spec heard(State.t(), {:ok, Native.snapshot()} | {:error, Native.error()}, now :: integer()) :: State.t()
-  def heard(%{judging: %{askers: askers}} = state, answer, now) do
-    conclude(%{state | judging: nil}, askers, answer, now)
-  end
+  def heard(%{judging: judging} = state, answer, now), do: conclude(%{state | judging: nil}, judging, answer, now)
 
-  defp conclude(state, askers, answer, now) do
+  # Whoever has become suspect since the list was asked for is judged by the next one.
+  defp conclude(state, %{askers: askers} = judging, answer, now) do
     connected = Membership.members(state.membership, State.connected(state))
-    suspects = Membership.suspects(state.membership, connected, now)
+    suspects = for name <- suspects(state, now), name in judging.suspects, do: name
     verdict = verdict(answer, connected, if(askers == [], do: suspects, else: [self_name() | suspects]))
 
     state
@@ -88,12 +95,16 @@ defmodule LibclusterKubernetes.Strategy.Judging do
     else
       # It cannot be said any more once it has left.
       state = answer(state, askers, :left)
-      state |> State.change(&Membership.left/1) |> State.start({:leave, Enum.sort(connected)})
+      # Whoever is hidden and asks may be no member here.
+      others = for {node, _tell} <- askers, into: connected, do: Atom.to_string(node)
+      state |> State.change(&Membership.left/1) |> State.start({:leave, Enum.sort(others)})
     end
   end
 
   defp carry_out(state, {:ask, names}, _connected, askers) do
     state = answer(state, askers, :stays)
+    # Else each of two topologies would keep what the other one keeps.
+    :ok = Topologies.release(state.held, names)
 
     case Enum.reject(names, &Topologies.held_by_others?/1) do
       [] -> state
@@ -109,17 +120,20 @@ defmodule LibclusterKubernetes.Strategy.Judging do
   defp hold_back(state, {:failed, error}, suspects),
     do: hold_back(state, {:failed, error.kind}, error.message, suspects)
 
-  defp hold_back(state, _plausible, _suspects), do: %{state | held_back: nil}
+  defp hold_back(%{held_back: held_back} = state, _plausible, suspects) do
+    case held_back && held_back.members -- suspects do
+      still when still in [nil, []] -> %{state | held_back: nil}
+      still -> %{state | held_back: %{held_back | members: still}}
+    end
+  end
 
   # Said when it begins, and when the reason becomes another one.
   defp hold_back(state, reason, text, suspects) do
-    known = state.held_back
-    if known == nil or kind(known.reason) != kind(reason), do: Log.held_back(state.topology, reason, text, suspects)
-    since = if known, do: known.since, else: DateTime.utc_now()
-    %{state | held_back: %{since: since, reason: reason, members: Enum.sort(suspects)}}
+    known = state.held_back || %{since: DateTime.utc_now(), reason: nil, members: []}
+    if kind(known.reason) != kind(reason), do: Log.held_back(state.topology, reason, text, suspects)
+    %{state | held_back: %{known | reason: reason, members: Enum.sort(Enum.uniq(known.members ++ suspects))}}
   end
 
-  defp kind({kind, _}), do: kind
-  defp kind({kind, _, _}), do: kind
-  defp kind(kind), do: kind
+  defp kind(reason) when is_tuple(reason), do: elem(reason, 0)
+  defp kind(reason), do: reason
 end

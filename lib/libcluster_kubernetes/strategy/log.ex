@@ -117,8 +117,23 @@ defmodule LibclusterKubernetes.Strategy.Log do
       "restored from a backup"
   end
 
+  @doc "A member is gone, whether it left or ended."
+  @spec gone(Topology.t(), String.t() | node()) :: :ok
+  def gone(topology, member) do
+    write(topology, {:info, "#{member} is gone: it is no longer in the answers, and no longer connected"})
+    disconnected(topology, :"#{member}")
+  end
+
   @doc "This node leaves these."
   @spec leaving(Topology.t(), [String.t()], LibclusterKubernetes.Options.t()) :: :ok
+  def leaving(topology, names, %{idle: reason}) when reason != nil do
+    write(topology, {
+      :warn,
+      "another node no longer finds this one in its answers and asks it to leave. #{reason}: this node leaves the cluster " <>
+        "(#{length(names)} nodes)"
+    })
+  end
+
   def leaving(topology, names, options) do
     write(topology, {
       :warn,

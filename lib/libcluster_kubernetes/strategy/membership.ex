@@ -190,15 +190,19 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   defp known?(membership, name), do: standing(membership, name) != nil
 
   @doc """
-  Whom to judge: who has been absent for long enough. This node itself only where it is connected to a member, and not once
-  it has left: whoever connects to it again knows it as a member.
+  Whom to judge: who is connected and has been absent for long enough. This node itself only where it is connected to a member,
+  and not once it has left: whoever connects to it again knows it as a member.
   """
   @spec suspects(t(), connected :: MapSet.t(name()), integer()) :: [name()]
   def suspects(membership, connected, now) do
-    due = for {name, %{due: due}} <- membership.absent, due <= now, do: name
-    judged? = membership.self in due and not membership.left? and not Enum.empty?(members(membership, connected))
-    if judged?, do: due, else: List.delete(due, membership.self)
+    for {name, %{due: due}} <- membership.absent, due <= now, judged?(membership, name, connected), do: name
   end
+
+  defp judged?(%{self: name} = membership, name, connected) do
+    not membership.left? and not Enum.empty?(members(membership, connected))
+  end
+
+  defp judged?(_membership, name, connected), do: name in connected
 
   @doc "When the next absence is long enough, if one is to come."
   @spec next_due(t(), integer()) :: integer() | nil
@@ -250,6 +254,10 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     for {name, _standing} = member <- Map.to_list(membership.present) ++ absent, name != membership.self, do: member
   end
 
+  @doc "What the answers say of this node; `nil` where none ever named it, or where that is forgotten."
+  @spec standing(t()) :: standing() | nil
+  def standing(%{self: self} = membership), do: standing(membership, self)
+
   defp standing(%{present: present}, name) when is_map_key(present, name), do: Map.fetch!(present, name)
   defp standing(%{absent: absent}, name) when is_map_key(absent, name), do: :absent
   defp standing(_membership, _name), do: nil
@@ -261,4 +269,10 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @doc "Whom the later of two no longer knows."
   @spec forgotten(t(), t()) :: [name()]
   def forgotten(earlier, later), do: for({name, _absence} <- earlier.absent, not known?(later, name), do: name)
+
+  @doc "Those of them that were connected, and went without a judgement of this node."
+  @spec parted(t(), t()) :: [name()]
+  def parted(earlier, later) do
+    for name <- forgotten(earlier, later), name in earlier.met, earlier.absent[name].judged == 0, do: name
+  end
 end

@@ -54,7 +54,7 @@ defmodule LibclusterKubernetes.Strategy.Notices do
     [
       {:empty,
        "the answer is empty, though members are known: most often the labels have changed and " <>
-         "kubernetes_selector no longer matches. They stay connected, for kubernetes_disconnect_after at least"}
+         "kubernetes_selector no longer matches. They stay connected, unless kubernetes_disconnect_after is 0"}
     ]
   end
 

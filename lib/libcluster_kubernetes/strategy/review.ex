@@ -6,6 +6,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
   alias LibclusterKubernetes.Strategy.{
     Dialing,
     Incident,
+    Job,
     Jobs,
     Judging,
     Log,
@@ -16,28 +17,47 @@ defmodule LibclusterKubernetes.Strategy.Review do
     Waiters
   }
 
+  # Milliseconds between two reviews: a thousand members that are due at a thousand moments are no thousand reviews.
+  @breath 10
+
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
     state = %{state | connections: State.connections(state)}
     if at_rest?(state), do: state, else: act(state, now)
   end
 
-  @doc "A job has ended: whoever waits for room may have it."
-  @spec go_on(State.t(), now :: integer()) :: State.t()
-  def go_on(state, now) do
-    if Dialing.refill?(state.dialing, now), do: run(state, now), else: schedule(state, now)
+  @doc "This job has ended. Of a thousand that do, each costs the same; whoever waits for room may have it."
+  @spec go_on(State.t(), Job.t(), now :: integer()) :: State.t()
+  def go_on(state, {:connect, name, _aloud?}, now) do
+    {due, dialing} = Dialing.refill(state.dialing, now)
+    state = Enum.reduce(due, %{state | dialing: dialing}, &connect(&2, &1, now))
+    remind(state, Dialing.due_at(state.dialing, name), now)
   end
+
+  def go_on(state, _job, now), do: schedule(state, now)
 
   @doc "Sees to it that the process hears `:review` when something is due."
   @spec schedule(State.t(), now :: integer()) :: State.t()
   def schedule(state, now) do
-    if state.review_timer, do: Process.cancel_timer(state.review_timer)
     times = [Membership.next_due(state.membership, now), Dialing.next_try(state.dialing, now)]
-    %{state | review_timer: times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end) |> review_at(now)}
+    state |> cancel() |> remind(times |> Enum.reject(&is_nil/1) |> Enum.min(fn -> nil end), now)
   end
 
-  defp review_at(nil, _now), do: nil
-  defp review_at(time, now), do: Process.send_after(self(), :review, time - now)
+  defp cancel(%{review_timer: nil} = state), do: state
+
+  defp cancel(%{review_timer: {timer, _at}} = state) do
+    Process.cancel_timer(timer)
+    %{state | review_timer: nil}
+  end
+
+  # At that time, or earlier if that is to be anyway.
+  defp remind(state, nil, _now), do: state
+  defp remind(%{review_timer: {_timer, earlier}} = state, at, now) when earlier > now and earlier <= at, do: state
+
+  defp remind(state, at, now) do
+    at = max(at, now + @breath)
+    %{cancel(state) | review_timer: {Process.send_after(self(), :review, at - now), at}}
+  end
 
   defp act(state, now) do
     state = state |> meet() |> dial(now) |> tell(now) |> let_go(now) |> schedule(now)
@@ -85,6 +105,9 @@ defmodule LibclusterKubernetes.Strategy.Review do
   defp let_go(%{membership: %{disconnect_after: 0}} = state, _now) do
     gone =
       for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
+
+    # Else each of two topologies would keep what the other one keeps.
+    :ok = Topologies.release(state.held, gone)
 
     case Enum.reject(gone, &Topologies.held_by_others?/1) do
       [] -> state

@@ -10,6 +10,7 @@ defmodule LibclusterKubernetes.Strategy.State do
     Dialing,
     Incident,
     Jobs,
+    Log,
     Membership,
     Notices,
     Topologies,
@@ -54,7 +55,7 @@ defmodule LibclusterKubernetes.Strategy.State do
   ]
 
   # What another version of this package may know less of.
-  @parts [Activity, Connections, Dialing, Incident, Membership]
+  @parts [Activity, Connections, Dialing, Incident, Membership, Notices, Options, Unreached]
 
   @type t :: %__MODULE__{
           topology: Cluster.Strategy.State.t(),
@@ -66,7 +67,7 @@ defmodule LibclusterKubernetes.Strategy.State do
           node: node() | nil,
           judging: struct() | nil,
           held_back: map() | nil,
-          review_timer: reference() | nil,
+          review_timer: {reference(), at :: integer()} | nil,
           resource_version: String.t() | nil,
           changes: non_neg_integer() | :lost,
           at_rest: {Connections.t(), Membership.t()} | nil,
@@ -107,10 +108,14 @@ defmodule LibclusterKubernetes.Strategy.State do
   @spec connected(t()) :: MapSet.t(String.t())
   def connected(state), do: connections(state).names
 
-  @doc "Takes in who was found: other topologies of this VM do not disconnect them."
+  @doc """
+  Takes in who was found: other topologies of this VM do not disconnect them. This node itself is nobody to stay for.
+  """
   @spec hold(t(), Native.snapshot()) :: t()
   def hold(state, found) do
-    :ok = Topologies.hold(state.held, found.ready ++ found.not_ready ++ found.draining)
+    :ok =
+      Topologies.hold(state.held, List.delete(found.ready ++ found.not_ready ++ found.draining, Atom.to_string(node())))
+
     state
   end
 
@@ -123,6 +128,7 @@ defmodule LibclusterKubernetes.Strategy.State do
 
       changed ->
         :ok = Topologies.release(state.held, Membership.forgotten(membership, changed))
+        Enum.each(Membership.parted(membership, changed), &Log.gone(state.topology, &1))
         if changed.gone? != membership.gone?, do: :ok = Topologies.gone(changed.gone?)
         %{state | membership: changed, held_back: held_back(state.held_back, changed)}
     end

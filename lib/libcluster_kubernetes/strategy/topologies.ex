@@ -24,7 +24,7 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
     :ok
   end
 
-  @doc "The calling process no longer holds these."
+  @doc "The calling process no longer holds these. An answer that names them makes it hold them again."
   @spec release(:ets.table(), [String.t()]) :: :ok
   def release(held, names), do: Enum.each(names, &:ets.delete(held, &1))
 
@@ -37,7 +37,11 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
 
   @doc "Every topology of this VM, with its process."
   @spec all() :: [{pid(), entry()}]
-  def all, do: Registry.select(__MODULE__, [{{:_, :"$1", :"$2"}, [], [{{:"$1", :"$2"}}]}])
+  def all, do: if(started?(), do: Registry.select(__MODULE__, [{{:_, :"$1", :"$2"}, [], [{{:"$1", :"$2"}}]}]), else: [])
+
+  @doc "Whether this application is: `info`, `await` and `diagnose` may be asked before."
+  @spec started?() :: boolean()
+  def started?, do: Process.whereis(__MODULE__) != nil
 
   @doc "Those of other processes than the calling one."
   @spec others() :: [entry()]

@@ -24,7 +24,7 @@ defmodule LibclusterKubernetes.Strategy.Unreached do
   Whether a try that fails is to be said by libcluster, whose warning names one node at a time. `alone?` says whether this
   node is connected to no member.
   """
-  @spec aloud?(t(), Dialing.t(), name(), alone? :: (() -> boolean()), integer()) :: boolean()
+  @spec aloud?(t(), Dialing.t(), name(), alone? :: (... -> boolean()), integer()) :: boolean()
   def aloud?(unreached, dialing, name, alone?, now) do
     Dialing.missed_for(dialing, name, now) >= @booting and not said?(unreached, name) and not alone?.()
   end
@@ -34,7 +34,7 @@ defmodule LibclusterKubernetes.Strategy.Unreached do
   def warned(unreached, name), do: %{unreached | warned: MapSet.put(unreached.warned, name)}
 
   @doc "Whom to name now, with a reason; mostly nobody."
-  @spec to_name(t(), Dialing.t(), alone? :: (() -> boolean()), integer()) :: {[name()], t()}
+  @spec to_name(t(), Dialing.t(), alone? :: (... -> boolean()), integer()) :: {[name()], t()}
   def to_name(unreached, dialing, alone?, now) do
     tried = for {name, missed_for} <- Dialing.tried(dialing, now), missed_for >= @booting, do: {name, missed_for}
     new = for {name, missed_for} <- tried, name not in unreached.named, do: {name, missed_for}

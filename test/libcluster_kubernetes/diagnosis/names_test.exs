@@ -10,7 +10,8 @@ defmodule LibclusterKubernetes.Diagnosis.NamesTest do
 
   defp checks(snapshot, node \\ @node) do
     snapshot = Map.merge(%{ready: [], not_ready: [], draining: [], dropped: [], warnings: []}, Map.new(snapshot))
-    [names, itself] = Names.checks(@options, snapshot, %Surroundings{node: node})
+    surroundings = if is_binary(node), do: %Surroundings{node: node}, else: node
+    [names, itself] = Names.checks(@options, snapshot, surroundings)
     {names, itself}
   end
 
@@ -30,6 +31,16 @@ defmodule LibclusterKubernetes.Diagnosis.NamesTest do
     assert statuses(dropped: [@dropped]) == {:failed, :skipped}
     assert statuses(ready: [@node, "app@10.0.0.2"], dropped: [@dropped]) == {:warning, :ok}
     assert statuses(ready: [@node, "app@10.0.0.2"], warnings: ["over capacity"]) == {:warning, :ok}
+  end
+
+  test "what is true of a pod that terminates" do
+    {_, itself} = checks(ready: ["app@10.0.0.2"], draining: [@node])
+    assert itself.found == "this pod terminates, by the answer"
+
+    {_, itself} = checks([ready: ["app@10.0.0.2"]], %Surroundings{node: @node, process: %{standing: :absent}})
+    assert %{status: :warning, found: found, remedy: remedy} = itself
+    assert found =~ "was in the answers and no longer is: this pod terminates"
+    refute remedy =~ "kubernetes_selector"
   end
 
   test "what is dropped and what the objects warn of is told" do

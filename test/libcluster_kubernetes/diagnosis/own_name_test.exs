@@ -99,6 +99,19 @@ defmodule LibclusterKubernetes.Diagnosis.OwnNameTest do
     assert check(name, @hostname).remedy =~ ~s(Set kubernetes_service_name: "web", or name the node otherwise)
   end
 
+  test "the service account's own namespace, or this pod in the answer, decides which of two is right" do
+    name = "app@10-0-0-1.other.pod.cluster.local"
+    assert check(name, mode: :dns).remedy =~ "service account: the options are right, the node's name is wrong."
+
+    config = [mode: :dns, kubernetes_namespace: "default"]
+    own = "app@10-0-0-1.default.pod.cluster.local"
+    answer = fn names -> Map.put(@facts, :snapshot, {:ok, %{ready: names, not_ready: [], draining: []}}) end
+    assert check(name, config, [], answer.([own])).remedy =~ "as #{own}: the options are right"
+
+    others = answer.(["app@10-0-0-2.default.pod.cluster.local"])
+    assert check(name, config, [], others).remedy =~ ~s(Set kubernetes_namespace: "other", or name the node otherwise)
+  end
+
   test "without a long name there is nothing to compare" do
     for more <- [[node: "nonode@nohost"], [node: "app@host", longnames?: false]] do
       surroundings = struct!(Surroundings, more)

@@ -42,23 +42,23 @@ defmodule LibclusterKubernetes.Diagnosis.RoleTest do
     slices = options(kubernetes_ip_lookup_mode: :endpoint_slices)
     token = {:ok, %{subject: "system:serviceaccount:tools:worker"}}
     manifest = Role.manifest(slices, facts(@denied, @denied, @forbidden, token))
-    assert manifest =~ ~s(apiGroups: ["discovery.k8s.io"]\n      resources: ["endpointslices"])
-    assert manifest =~ "name: worker\n      namespace: tools"
-    assert manifest =~ "name: libcluster\n    namespace: prod"
+    assert manifest =~ ~s(apiGroups: ["discovery.k8s.io"]\n    resources: ["endpointslices"])
+    assert manifest =~ "name: worker\n    namespace: tools"
+    assert manifest =~ "name: libcluster\n  namespace: prod"
 
     # A namespace that is all of them.
     all = %{facts(@denied, @denied, @forbidden, token) | namespace: {:ok, :all}}
     manifest = Role.manifest(slices, all)
-    assert manifest =~ "kind: ClusterRole\n  metadata:\n    name: libcluster\n  rules:"
-    assert manifest =~ "kind: ClusterRoleBinding\n  metadata:\n    name: libcluster\n  roleRef:"
-    assert manifest =~ "kind: ClusterRole\n    name: libcluster\n  subjects:"
-    assert manifest =~ "name: worker\n      namespace: tools"
+    assert manifest =~ "kind: ClusterRole\nmetadata:\n  name: libcluster\nrules:"
+    assert manifest =~ "kind: ClusterRoleBinding\nmetadata:\n  name: libcluster\nroleRef:"
+    assert manifest =~ "kind: ClusterRole\n  name: libcluster\nsubjects:"
+    assert manifest =~ "name: worker\n    namespace: tools"
     assert [%{found: found} | _] = Role.checks(slices, %{all | snapshot: @failed})
     assert found =~ "does not allow system:serviceaccount:tools:worker to list endpointslices in all namespaces"
 
     # A token that does not say whose it is.
     manifest = Role.manifest(options([]), facts(@denied, @denied, @forbidden))
-    assert manifest =~ ~s(apiGroups: [""]\n      resources: ["endpoints"])
-    assert manifest =~ "name: default\n      namespace: prod"
+    assert manifest =~ ~s(apiGroups: [""]\n    resources: ["endpoints"])
+    assert manifest =~ "name: default\n    namespace: prod"
   end
 end

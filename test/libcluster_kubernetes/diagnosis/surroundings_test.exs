@@ -17,6 +17,21 @@ defmodule LibclusterKubernetes.Diagnosis.SurroundingsTest do
     end
   end
 
+  test "what a release exports, and which name the VM of eval looks at" do
+    env = fn vars -> Surroundings.release(&vars[&1]) end
+    assert env.(%{}) == nil
+    assert %{command: "eval", distribution: "sname", node: ""} = env.(%{"RELEASE_COMMAND" => "eval"})
+
+    named = %{"RELEASE_COMMAND" => "eval", "RELEASE_DISTRIBUTION" => "name", "RELEASE_NODE" => "app@10.0.0.1"}
+    surroundings = %Surroundings{node: "nonode@nohost", longnames?: false, release: env.(named)}
+    assert Surroundings.eval?(surroundings)
+    assert %{node: "app@10.0.0.1", longnames?: true} = Surroundings.name(surroundings)
+
+    started = %{surroundings | release: env.(%{named | "RELEASE_COMMAND" => "start"})}
+    refute Surroundings.eval?(started)
+    assert Surroundings.name(started) == started
+  end
+
   test "this VM" do
     assert %{node: "nonode@nohost", protocol: "inet_tcp", longnames?: false, connected: []} = Surroundings.now()
   end

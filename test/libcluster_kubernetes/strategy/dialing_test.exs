@@ -60,13 +60,18 @@ defmodule LibclusterKubernetes.Strategy.DialingTest do
     assert length(some) in 2..40
     refute "app@0" in some
     assert {[], dialing} = due(dialing, names, 1_000)
-    refute Dialing.refill?(dialing, 1_000)
+    assert Dialing.crowded?(dialing)
+    assert {[], dialing} = Dialing.refill(dialing, 1_000)
 
     dialing = Enum.reduce(some, dialing, &Dialing.connected(&2, &1))
-    assert Dialing.refill?(dialing, 1_001)
-    {more, _} = due(dialing, names -- some, 1_001)
+    {more, dialing} = Dialing.refill(dialing, 1_001)
     assert length(more) == length(some)
     assert more -- some == more
+
+    # The one that has failed comes last.
+    dialing = Enum.reduce(more, dialing, &Dialing.connected(&2, &1))
+    {rest, _} = due(dialing, ["app@0", "app@40"] -- (some ++ more), 10_000)
+    assert "app@0" in rest
   end
 
   test "those that take long hold up nobody, up to a limit" do

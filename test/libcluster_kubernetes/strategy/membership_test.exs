@@ -83,6 +83,7 @@ defmodule LibclusterKubernetes.Strategy.MembershipTest do
       assert suspects(membership, ["app@2"], 1_099) == []
       assert Membership.next_due(membership, 1_099) == 1_100
       assert suspects(membership, ["app@2"], 1_100) == ["app@2"]
+      assert suspects(membership, [], 1_100) == []
       assert Membership.next_due(membership, 1_100) == nil
     end
 

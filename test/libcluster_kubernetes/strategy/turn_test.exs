@@ -20,15 +20,20 @@ defmodule LibclusterKubernetes.Strategy.TurnTest do
     end
   end
 
+  test "of many that are news in the same moment, each is left to the others for longer" do
+    assert Turn.patience(%Turn{own: "b", missing: 99}, "a", 1.0) == @patience + 98 * 100
+    assert Turn.patience(%Turn{own: "a", missing: 99}, "b", 1.0) == 0
+  end
+
   test "whom nobody dials waits for nobody" do
     for name <- names(100), do: assert(Turn.patience(%Turn{}, name, 1.0) == 0)
   end
 
   test "a node that starts among a few does not wait for long, and never for longer than a second" do
-    assert Turn.patience(%Turn{own: "app@3", first_list: 2}, "app@1", 1.0) == 20
+    assert Turn.patience(%Turn{own: "app@3", first_list?: true, missing: 2}, "app@1", 1.0) == 20
 
     for missing <- [0, 1, 100, 5_000],
-        do: assert(Turn.patience(%Turn{own: "b", first_list: missing}, "a", 1.0) <= @patience)
+        do: assert(Turn.patience(%Turn{own: "b", first_list?: true, missing: missing}, "a", 1.0) <= @patience)
   end
 
   test "a first list that names nobody is the first all the same" do

@@ -115,6 +115,24 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
   @doc "An explicit disconnect, for the `disconnect` of a topology."
   def disconnect(node), do: :erlang.disconnect_node(node)
 
+  @doc "To be called on a node: sends to another one, which stands still, until its connection takes no more."
+  def fill(node, full \\ 0)
+  def fill(_node, 5), do: :full
+
+  def fill(node, full) do
+    case :erlang.send({:nobody, node}, :binary.copy(<<0>>, 1_000_000), [:noconnect, :nosuspend]) do
+      :ok ->
+        fill(node)
+
+      # What it has taken may be on its way to the socket.
+      :nosuspend ->
+        receive do
+        after
+          50 -> fill(node, full + 1)
+        end
+    end
+  end
+
   defp arguments(ip, port) do
     ~w(-noshell -setcookie #{@cookie}) ++
       ~w(-kernel inet_dist_listen_min #{port} inet_dist_listen_max #{port}) ++

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 
 use crate::diagnosis::certificate::Certificate;
 use crate::error::{Error, Kind, printable};
-use crate::server::failures::tls_cause;
+use crate::server::failures::{tls_cause, tls_failed};
 
 /// The certificate that the server showed, if it came so far, and how the handshake ended.
 pub(crate) fn try_tls(
@@ -60,7 +60,7 @@ fn shake(mut connection: ClientConnection, stream: &mut TcpStream, until: Instan
 
 fn failed(error: &io::Error) -> Error {
     match (tls_cause(error), error.kind()) {
-        (Some(cause), _) => tls(&cause.to_string()),
+        (Some(cause), _) => tls_failed(cause),
         (None, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             Error::new(Kind::Timeout, "no TLS handshake in time")
         }

@@ -8,14 +8,15 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   stays. Every pod has the label `test`, by which it is seen.
   """
 
-  alias LibclusterKubernetes.Test.Cluster.Abilities
-
   @sources [:endpoints, :endpoint_slices, :pods]
   @resources %{
     endpoints: {"", "endpoints"},
     endpoint_slices: {"discovery.k8s.io", "endpointslices"},
     pods: {"", "pods"}
   }
+
+  # bin/test-cluster taints the node with it that tests trouble while others run.
+  @trouble "libcluster-test"
 
   @type source :: :endpoints | :endpoint_slices | :pods
 
@@ -29,8 +30,8 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   Options: `:replicas` (3), `:mode` (`:ip`), `:epmd` (`false`), `:probe` (`false`; `true`: ready when the node listens),
   `:env` (`%{}`), `:container` and `:spec` (merged into the
   container and into the pod's spec), `:labels` (of the pods, `%{}`), `:color` (of a Deployment of which there are two),
-  `:selects` (what the Service selects), `:deployment` (merged into the Deployment's spec), `:anywhere` (`false`: not on
-  the node that other tests trouble).
+  `:selects` (what the Service selects), `:deployment` (merged into the Deployment's spec), `:anywhere` (`false`; `true`:
+  also on the node that other tests trouble).
   """
   @spec objects(source(), keyword()) :: [map()]
   def objects(source, opts), do: account(source) ++ [service(source, opts), workload(source, opts)]
@@ -112,7 +113,7 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
       |> Map.merge(Keyword.get(opts, :container, %{}))
 
     spec = %{serviceAccountName: name, terminationGracePeriodSeconds: 10, containers: [container]}
-    spec = if opts[:anywhere], do: spec, else: Map.merge(spec, elsewhere())
+    spec = if opts[:anywhere], do: Map.put(spec, :tolerations, [%{key: @trouble, operator: "Exists"}]), else: spec
     %{metadata: %{labels: labels}, spec: Map.merge(spec, Keyword.get(opts, :spec, %{}))}
   end
 
@@ -145,15 +146,4 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
 
   @doc "Where the nodes listen, unless they have epmd. Those of a machine's own network share its ports."
   def dist_port(source), do: 4370 + Enum.find_index(@sources, &(&1 == source))
-
-  # Tests that trouble a node do it while others run.
-  defp elsewhere do
-    if Abilities.has?(:node) do
-      troubled = %{key: "kubernetes.io/hostname", operator: "NotIn", values: [Abilities.node!()]}
-      terms = %{nodeSelectorTerms: [%{matchExpressions: [troubled]}]}
-      %{affinity: %{nodeAffinity: %{requiredDuringSchedulingIgnoredDuringExecution: terms}}}
-    else
-      %{}
-    end
-  end
 end

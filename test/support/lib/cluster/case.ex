@@ -8,7 +8,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Case do
       alias LibclusterKubernetes.Test.Cluster.{Abilities, App, Kubectl, Pod, Scenario}
 
       @moduletag :cluster
-      @moduletag timeout: 900_000
+      @moduletag timeout: 1_800_000
     end
   end
 end

@@ -16,8 +16,15 @@ defmodule LibclusterKubernetes.Test.Cluster.Kubectl do
   kill "$proxy"
   """
 
+  # HTTP/1.0: each request on a connection of its own, or it would wait behind one to a kubelet that is cut off.
+  @http [timeout: 10_000, version: ~c"HTTP/1.0"]
+  # The proxy wants to know it, and that version does not tell.
+  @host [{~c"host", ~c"localhost"}]
+
   @doc "Starts the proxy, unless it runs."
   def start! do
+    {:ok, _} = Application.ensure_all_started(:inets)
+
     case GenServer.start(__MODULE__, [], name: __MODULE__) do
       {:ok, _} -> :ok
       {:error, {:already_started, _}} -> :ok
@@ -95,22 +102,13 @@ defmodule LibclusterKubernetes.Test.Cluster.Kubectl do
 
   defp request(method, path, type, body) do
     url = String.to_charlist(GenServer.call(__MODULE__, :url, 30_000) <> path)
-    request = if body, do: {url, [], String.to_charlist(type), body}, else: {url, []}
+    request = if body, do: {url, @host, String.to_charlist(type), body}, else: {url, @host}
 
-    case :httpc.request(method, request, [timeout: 10_000], [body_format: :binary], profile()) do
+    case :httpc.request(method, request, @http, body_format: :binary) do
       {:ok, {{_, status, _}, _, body}} when status in 200..299 -> {:ok, body}
       {:ok, {{_, status, _}, _, body}} -> {:error, {status, body}}
       {:error, reason} -> {:error, reason}
     end
-  end
-
-  # Keeps its connections, as many as there are callers in parallel.
-  defp profile do
-    with {:ok, _} <- :inets.start(:httpc, profile: __MODULE__) do
-      :ok = :httpc.set_options([max_sessions: 32], __MODULE__)
-    end
-
-    __MODULE__
   end
 
   ## The proxy

@@ -22,7 +22,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   # The longest that a step may take, unless it says otherwise: a machine that has a lot to do.
   @limit 240
   # Each look costs the API server and the kubelets something.
-  @pause 700
+  @pause 1_500
 
   @doc """
   Starts the applications and waits until each is whole. Options as for `App.objects/2`, and
@@ -156,12 +156,10 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   end
 
   @doc """
-  Waits until every pod has opened a new watch since a time, where the cluster has an audit log, and prints how long that
-  took.
+  Waits until every pod has opened a new watch since a time, at which the server was away, where the cluster has an audit
+  log, and prints how long that took.
   """
-  def await_watches(scenario, what) do
-    since = now()
-
+  def await_watches(scenario, what, since) do
     if Audit.requests(scenario.namespace, since) do
       pods = App.sources() |> Enum.flat_map(&pods(scenario, &1)) |> Enum.filter(&Pod.stays?/1) |> Enum.map(& &1.name)
       await("new watches", fn -> Enum.all?(pods, &is_map_key(watches(scenario, since), &1)) end)

@@ -6,12 +6,13 @@ defmodule LibclusterKubernetes.Test.Cluster.Sight do
 
   alias LibclusterKubernetes.Test.Cluster.{Kubectl, Pod}
 
-  @enforce_keys [:namespace, :agent]
+  @enforce_keys [:namespace, :selector, :agent]
   defstruct @enforce_keys
 
-  def start!(namespace) do
+  @doc "Of those with the label `test`, unless another selector is given."
+  def start!(namespace, selector \\ "test") do
     {:ok, agent} = Agent.start(fn -> %{} end)
-    %__MODULE__{namespace: namespace, agent: agent}
+    %__MODULE__{namespace: namespace, selector: selector, agent: agent}
   end
 
   def stop(sight), do: Agent.stop(sight.agent)
@@ -21,7 +22,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Sight do
   def look(sight) do
     now = System.os_time(:millisecond)
 
-    with {:ok, %{"items" => items}} <- Kubectl.get("#{pods(sight)}?labelSelector=test") do
+    with {:ok, %{"items" => items}} <- Kubectl.get("#{pods(sight)}?labelSelector=#{sight.selector}") do
       running = items |> Enum.map(&Pod.new/1) |> Enum.reject(&is_nil/1)
       known = known(sight)
       seen = running |> read(sight, known) |> Map.new(fn pod -> {key(pod), %{pod | seen: now}} end)
@@ -40,20 +41,21 @@ defmodule LibclusterKubernetes.Test.Cluster.Sight do
 
   defp known(sight), do: Agent.get(sight.agent, & &1)
 
-  # What came after it in its pod knows when it ended; else that was after it was last seen.
+  # What came after it in its pod knows when it ended. Until that runs, or where nothing comes, it is taken to have ended when
+  # it was last seen, which may be a second too late: the kubelet says it afterwards.
   defp gone(pod, seen) do
     ends = with %Pod{predecessor_ended: ended} <- seen[{pod.uid, pod.restarts + 1}], do: ended
-    %{pod | ends: pod.ends || ends || pod.seen, gone?: true}
+    %{pod | ends: ends || pod.ends || pod.seen, gone?: true}
   end
 
   defp read(pods, sight, known) do
     pods
-    |> Task.async_stream(&read_one(&1, sight, known[key(&1)]), max_concurrency: 8, timeout: 30_000)
+    |> Task.async_stream(&read_one(&1, sight, known[key(&1)]), max_concurrency: 16, timeout: :infinity)
     |> Enum.map(fn {:ok, pod} -> pod end)
   end
 
   defp read_one(pod, sight, before) do
-    case Kubectl.text("#{pods(sight)}/#{pod.name}/log?container=app") do
+    case Kubectl.text("#{pods(sight)}/#{pod.name}/log") do
       {:ok, text} -> Pod.read(pod, text)
       # A node that is cut off: its pods say nothing to us.
       {:error, _} -> if before, do: Pod.read(pod, before.log), else: pod

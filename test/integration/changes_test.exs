@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Strategy.ChangesTest do
+defmodule LibclusterKubernetes.ChangesTest do
   # A change says the same as the snapshot that it leads to, whatever happens to connections meanwhile; and costs less.
   use ExUnit.Case, async: true
 
