@@ -28,7 +28,7 @@ defmodule LibclusterKubernetes.Telemetry do
     * `[:libcluster_kubernetes, :watch, :stop]`
       * measurements: `duration`; `bytes` of the body; `events`, bookmarks included
       * metadata: `reason`: `:ended` (its time was over), `:useless` (at once, and it told nothing), `:broken`, `:silent`, `:expired`
-        (410), or `:failed` (it sent an error, or what is no event)
+        (410, or a history that goes back), or `:failed` (it sent an error, or what is no event)
     * `[:libcluster_kubernetes, :snapshot]`
       * measurements: how many members are `ready`, `not_ready` and `draining`, this node included; how many addresses were
         `dropped` because they have no valid name; how many members `came` and are `gone` since the last one

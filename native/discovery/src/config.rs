@@ -151,6 +151,6 @@ pub struct Rollout {
 pub struct ApiAddress {
     /// The address to ask first.
     pub primary: String,
-    /// The address to ask when the name in `primary` cannot be resolved.
+    /// The address to ask while `primary` cannot be reached in any way: name, connection, TLS or time.
     pub fallback: Option<String>,
 }

@@ -129,7 +129,7 @@ impl<'c, R: Read> Stream<'_, 'c, R> {
 /// What a list that is answered like this comes to.
 pub fn refused(config: &Config, token: &Token, code: u16, retry_after: Option<Duration>, body: &[u8]) -> Error {
     let asked = asked("list", config);
-    asked.explain(status::error(Some(&asked), token, code, retry_after, body))
+    asked.explain(token.conceal_in(status::error(Some(&asked), code, retry_after, body)))
 }
 
 /// What the header `retry-after` says, where the answer has this `date`.

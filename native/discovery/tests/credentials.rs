@@ -279,6 +279,7 @@ fn a_token_echoed_in_answers_that_are_not_http_is_not_shown() {
         format!("HTTP/1.1 {token}\r\n\r\n"),
         format!("HTTP/1.1 200 OK\r\n{token}\r\n\r\n"),
         format!("HTTP/1.1 200 OK\r\ncontent-length: {token}\r\n\r\n"),
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: {token}\r\n\r\n"),
         format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{token}\r\n"),
         format!("HTTP/1.1 302 Found\r\nlocation: https://{token}/\r\ncontent-length: 0\r\n\r\n"),
     ] {

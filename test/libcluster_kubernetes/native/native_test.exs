@@ -125,6 +125,29 @@ defmodule LibclusterKubernetes.NativeTest do
     wait_until(fn -> FakeApiserver.summary(server)["connections_open"] == 0 end)
   end
 
+  test "where the system gives no thread, that is an error of the topology, which tries again", %{server: server} do
+    # Every new thread of the library would need more memory than there is.
+    no_threads = [{~c"RUST_MIN_STACK", ~c"1152921504606846976"}]
+    paths = Enum.flat_map(:code.get_path(), &[~c"-pa", &1])
+    {:ok, vm, _node} = :peer.start_link(%{connection: :standard_io, env: no_threads, args: paths})
+    {:ok, _} = :peer.call(vm, Application, :ensure_all_started, [:libcluster_kubernetes], 60_000)
+    init = :peer.call(vm, :erlang, :whereis, [:init])
+
+    for ask <- [:start, :list, :probe] do
+      assert {:error, "the system gives no thread: " <> _} = :peer.call(vm, Native, ask, [options(server), init])
+    end
+
+    {:ok, recorder} = Recorder.start_link()
+    # The recorder is in this VM, and nobody is to be connected to.
+    state = %{Topology.state(server, recorder) | list_nodes: {:erlang, :nodes, []}}
+    {:ok, strategy} = :peer.call(vm, :supervisor, :start_child, [:kernel_safe_sup, Topology.child_spec(state)])
+    errors = fn -> :peer.call(vm, :sys, :get_state, [strategy]).incident.errors end
+    wait_until(fn -> errors.() > 1 end)
+    assert {:ok, %{last_error: %{kind: :library}}} = :peer.call(vm, LibclusterKubernetes, :info, [:k8s])
+    assert FakeApiserver.journal(server) == []
+    :peer.stop(vm)
+  end
+
   test "a strategy killed 1,000 times leaves no thread, socket or descriptor behind", %{server: server} do
     {:ok, recorder} = Recorder.start_link()
     state = Topology.state(server, recorder)

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::answers::page::is_version;
 use crate::answers::pieces::Delimiter;
 use crate::config::Source;
 use crate::encoding::json::{Object, object};
@@ -107,9 +108,6 @@ impl<T> Frame<T> {
     }
 }
 
-/// Versions are numbers of at most 20 digits. What is kept, and sent back, has a limit.
-const MAX_VERSION_BYTES: usize = 253;
-
 /// What an event is, and its object as it came.
 #[derive(Default)]
 struct WatchEvent<'a> {
@@ -195,8 +193,7 @@ fn key(metadata: &Metadata<'_>) -> Result<String, Error> {
 }
 
 fn version(metadata: &Metadata<'_>) -> Result<String, Error> {
-    let possible = |version: &&str| (1..=MAX_VERSION_BYTES).contains(&version.len());
-    let version = metadata.resource_version().filter(possible);
+    let version = metadata.resource_version().filter(|version| is_version(version));
     version
         .map(str::to_owned)
         .ok_or_else(|| lacks("metadata.resourceVersion"))

@@ -8,7 +8,7 @@ use std::io::Read;
 use serde::Deserialize;
 
 use crate::answers::list_stream;
-use crate::answers::page::{Keep, Page, broken, check_kind, malformed};
+use crate::answers::page::{Keep, Page, broken, check_kind, is_version, malformed};
 use crate::answers::window::Window;
 use crate::config::{Config, Source};
 use crate::encoding::json::{Object, object, objects};
@@ -20,9 +20,6 @@ use crate::objects::endpoints::EndpointsKind;
 use crate::objects::pods::PodKind;
 use crate::objects::resource::ResourceKind;
 use crate::server::credentials::Token;
-
-/// Versions are numbers of at most 20 digits; this is sent back to the server.
-const MAX_VERSION_BYTES: usize = 253;
 
 /// Reads a body as it arrives, with a buffer that is used again, and lets nothing of the token through but by `keep`.
 pub(crate) fn read<T>(
@@ -53,7 +50,7 @@ fn read_kind<K: ResourceKind, T>(
         token.refuse_echo(body)?;
         of_json::<K, T>(body, keep)?
     };
-    if page.version.is_empty() || page.version.len() > MAX_VERSION_BYTES {
+    if !is_version(&page.version) {
         return Err(malformed("it has no metadata.resourceVersion, or none that can be"));
     }
     Ok(page)

@@ -47,6 +47,11 @@ pub(crate) fn keyed<T>(objects: Vec<(Option<String>, T)>, before: usize) -> impl
     })
 }
 
+/// Whether this can be a version: numbers of at most 20 digits are. It is kept, and sent back.
+pub(crate) fn is_version(text: &str) -> bool {
+    (1..=253).contains(&text.len())
+}
+
 pub(crate) fn check_kind<K: ResourceKind>(kind: &str) -> Result<(), Error> {
     let expected = K::LIST_KIND;
     if kind == expected {

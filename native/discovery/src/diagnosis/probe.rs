@@ -25,7 +25,8 @@ use crate::server::signals::Signals;
 use crate::server::transport::{self, Interruptible};
 use crate::watch::lister::Lister;
 use crate::watch::once::Once;
-use crate::watch::requests::{Api, encode, selectors};
+use crate::watch::requests::{Api, Watch, encode, selectors};
+use crate::watch::watcher::Input;
 
 /// Objects to look at: enough to see what is wrong with a selector.
 const MOST_OBJECTS: usize = 100;
@@ -227,7 +228,7 @@ impl Facts {
                 if config.watch {
                     let mut api = Api::new(Arc::clone(config), Arc::clone(signals));
                     let watch = api.open_watch(&version);
-                    self.watch = Some(watch.and_then(|mut watch| watch.prove(WATCH_PROVES_ITSELF)));
+                    self.watch = Some(watch.and_then(prove));
                 }
                 let matching = asking.objects(namespace, &selectors(config));
                 if matches!(&matching, Ok(found) if found.is_empty()) {
@@ -236,6 +237,19 @@ impl Facts {
                 self.matching = Some(matching);
             }
         }
+    }
+}
+
+/// Why a watch is none, where it ends or breaks at once, before it has told anything.
+fn prove(mut watch: Watch) -> Result<(), Error> {
+    match watch.next_within(WATCH_PROVES_ITSELF) {
+        Input::Frame(Err(error)) | Input::Broken(error) => Err(error),
+        Input::Ended => {
+            let error = Error::new(Kind::Malformed, "the stream ended at once and told nothing");
+            let advice = "Does something in between take it for an answer that ends?";
+            Err(watch.asked.explain(error.advise(advice)))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which host to ask: libcluster's rule for `kubernetes_master`, URLs, and what to do when DNS does not know the name.
+//! Which host to ask: libcluster's rule for `kubernetes_master`, URLs, and the other host where the first cannot be reached.
 
 use std::net::IpAddr;
 

@@ -122,6 +122,7 @@ impl Client {
         let token = credentials::token(&self.config.service_account)?;
         self.token = Some(token.clone());
         self.send_to_reachable(request, &token)
+            .map_err(|error| token.conceal_in(error))
     }
 
     /// Asks the primary address, and the fallback where that cannot be reached in any way; stays with the fallback while it
@@ -207,7 +208,7 @@ impl Client {
                 token: token.clone(),
             });
         }
-        Err(at(server, refusal(request, token, response)))
+        Err(at(server, refusal(request, response)))
     }
 
     /// The agent for the CA as it is on disk now. Keeps the connection as long as the CA stays the same.
@@ -264,7 +265,9 @@ impl Answer {
     /// A body of at most so many bytes, which took at most this time and is not the token's echo; and the token.
     pub(crate) fn read_short(mut self, limit: u64, time: Duration) -> Result<(Vec<u8>, Token), Error> {
         let body = self.response.body_mut().with_config().limit(limit);
-        let body = body.read_to_vec().map_err(|error| classify(&error, time))?;
+        let body = body
+            .read_to_vec()
+            .map_err(|error| self.token.conceal_in(classify(&error, time)))?;
         self.token.refuse_echo(&body)?;
         Ok((body, self.token))
     }
@@ -310,12 +313,12 @@ fn new_agent(config: &Config, connector: InterruptibleConnector, authority: &[Ce
 }
 
 /// An answer with a status other than 200. The status counts, whether or not its body can be read.
-fn refusal(request: &Request<'_>, token: &Token, mut response: Response<ureq::Body>) -> Error {
+fn refusal(request: &Request<'_>, mut response: Response<ureq::Body>) -> Error {
     let body = response.body_mut().with_config().limit(MAX_STATUS_BYTES).read_to_vec();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let retry_after = header("retry-after").and_then(|value| status::retry_after(value, header("date")));
     let code = response.status().as_u16();
-    status::error(request.asked, token, code, retry_after, &body.unwrap_or_default())
+    status::error(request.asked, code, retry_after, &body.unwrap_or_default())
 }
 
 fn at(server: &str, mut error: Error) -> Error {

@@ -9,10 +9,9 @@ use crate::config::Source;
 use crate::encoding::protobuf::{self, Envelope, Malformed, Message, Value};
 use crate::encoding::text::{Text, text};
 use crate::error::{Error, Kind, printable};
-use crate::server::credentials::Token;
 
 /// A server that asks for more is not obeyed further: a typo must not silence a cluster for a day.
-const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// What was asked, for error messages.
 #[derive(Debug, Clone)]
@@ -116,20 +115,11 @@ impl<'a> Status<'a> {
 }
 
 /// The error for an answer with `code` and this body, and what its head says of when to come back.
-pub(crate) fn error(
-    asked: Option<&Asked>,
-    token: &Token,
-    code: u16,
-    retry_after: Option<Duration>,
-    body: &[u8],
-) -> Error {
+pub(crate) fn error(asked: Option<&Asked>, code: u16, retry_after: Option<Duration>, body: &[u8]) -> Error {
     let status = Status::of(body);
     let retry_after = retry_after.or(status.as_ref().and_then(Status::retry_after));
     let (said, advice) = match status.and_then(|status| status.message) {
-        Some(message) => (
-            token.conceal(&printable(message.as_str())),
-            asked.and_then(|asked| remedy(asked, code)),
-        ),
+        Some(message) => (printable(message.as_str()), asked.and_then(|asked| remedy(asked, code))),
         // It is not the API server that refuses.
         None => (
             "the answer has no Kubernetes Status".to_owned(),
@@ -207,10 +197,6 @@ mod tests {
     use super::*;
     use crate::testing::protobuf;
 
-    fn token() -> Token {
-        Token::new("secret".to_owned())
-    }
-
     fn asked() -> Asked {
         Asked {
             verb: "list",
@@ -222,7 +208,7 @@ mod tests {
     #[test]
     fn forbidden_names_verb_resource_namespace_and_the_servers_words() {
         let body = br#"{"kind":"Status","message":"endpoints is forbidden: User \"x\" cannot list","code":403}"#;
-        let error = asked().explain(error(Some(&asked()), &token(), 403, None, body));
+        let error = asked().explain(error(Some(&asked()), 403, None, body));
         assert_eq!((error.kind, error.status), (Kind::Forbidden, Some(403)));
         assert!(error.message.ends_with("User \"x\" cannot list"), "{error}");
         let advice = error.advice.unwrap();
@@ -238,7 +224,7 @@ mod tests {
             ..asked()
         };
         let body = br#"{"kind":"Status","message":"no","code":403}"#;
-        let error = asked.explain(error(Some(&asked), &token(), 403, None, body));
+        let error = asked.explain(error(Some(&asked), 403, None, body));
         assert_eq!(error.message, "cannot list endpoints in all namespaces: HTTP 403: no");
         assert_eq!(
             error.advice.unwrap(),
@@ -254,14 +240,14 @@ mod tests {
             ..asked()
         };
         let body = br#"{"kind":"Status","message":"the server could not find the requested resource","code":404}"#;
-        let advice = error(Some(&asked), &token(), 404, None, body).advice.unwrap();
+        let advice = error(Some(&asked), 404, None, body).advice.unwrap();
         assert!(advice.contains("since Kubernetes 1.21"), "{advice}");
     }
 
     #[test]
     fn an_answer_without_status_is_said_to_be_one() {
         for body in [&b"<html>502</html>"[..], b"", b"{}", b"\xff\xfe", b"[1]"] {
-            let error = error(Some(&asked()), &token(), 502, None, body);
+            let error = error(Some(&asked()), 502, None, body);
             assert_eq!(error.kind, Kind::Server);
             assert!(error.message.contains("no Kubernetes Status"), "{error}");
             assert!(error.advice.unwrap().contains("proxy"));
@@ -272,7 +258,7 @@ mod tests {
     fn retry_after_is_read_from_header_or_status_and_bounded() {
         let body = br#"{"kind":"Status","details":{"retryAfterSeconds":7}}"#;
         let seconds = |header: Option<u64>, body| {
-            error(Some(&asked()), &token(), 429, header.map(Duration::from_secs), body)
+            error(Some(&asked()), 429, header.map(Duration::from_secs), body)
                 .retry_after
                 .map(|it| it.as_secs())
         };
@@ -316,14 +302,14 @@ mod tests {
     fn a_status_in_protobuf_says_the_same() {
         let details = protobuf::bytes(5, &protobuf::number(5, 7));
         let status = [
-            protobuf::text(3, "too many secret requests"),
+            protobuf::text(3, "too many requests"),
             details,
             protobuf::number(6, 429),
         ]
         .concat();
-        let error = |body: &[u8]| error(Some(&asked()), &token(), 429, None, body);
+        let error = |body: &[u8]| error(Some(&asked()), 429, None, body);
         let told = error(&protobuf::answer("Status", &status));
-        assert!(told.message.contains("too many [token] requests"), "{told}");
+        assert!(told.message.contains("too many requests"), "{told}");
         assert_eq!(told.retry_after, Some(Duration::from_secs(7)));
         for body in [&protobuf::answer("Pod", &status)[..], b"k8s\0", b"k8s\0\xff"] {
             assert!(error(body).message.contains("no Kubernetes Status"), "{body:?}");
@@ -343,7 +329,7 @@ mod tests {
             (429, Kind::RateLimited),
             (503, Kind::Server),
         ] {
-            assert_eq!(error(Some(&asked()), &token(), code, None, b"").kind, kind);
+            assert_eq!(error(Some(&asked()), code, None, b"").kind, kind);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use crate::error::Kind;
+use crate::server::status::MAX_RETRY_AFTER;
 
 const FIRST: Duration = Duration::from_millis(500);
 /// A failure that was short is over within five seconds of its end.
@@ -52,6 +53,13 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         limit
     }
+}
+
+/// What the server asked for, and up to half as much more: it has asked others for the same. What would be too long is spread
+/// below the maximum instead.
+pub fn spread(retry_after: Duration) -> Duration {
+    let least = retry_after.min(MAX_RETRY_AFTER * 2 / 3);
+    least + random_up_to(least / 2)
 }
 
 /// A random duration from zero to `limit`.
@@ -106,6 +114,18 @@ mod tests {
                 let pause = longest(40, Duration::from_secs(lasted), Some(kind));
                 assert_about(pause, Duration::from_secs(limit));
             }
+        }
+    }
+
+    #[test]
+    fn nodes_that_were_asked_to_come_back_at_once_do_not_and_none_stays_away_for_too_long() {
+        for (asked, least, most) in [(0, 0, 0), (2, 2, 3), (200, 200, 300), (240, 200, 300), (300, 200, 300)] {
+            let pauses: Vec<_> = (0..300).map(|_| spread(Duration::from_secs(asked))).collect();
+            let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
+            assert!(pauses.iter().all(|pause| (least..=most).contains(pause)), "{asked}");
+            let (shortest, longest) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
+            let width = longest.saturating_sub(*shortest);
+            assert!(width >= most.saturating_sub(least).mul_f64(0.8), "{asked}: {width:?}");
         }
     }
 

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::error::{Error, Kind};
 use crate::names::snapshot::{Changes, News, Snapshot};
 use crate::server::signals::{Signals, Wake};
-use crate::watch::backoff::{Backoff, SHORT, random_up_to};
-use crate::watch::report::{Ending, Listing, Report, Session};
+use crate::watch::backoff::{Backoff, SHORT, spread};
+use crate::watch::report::{Listing, Report};
 use crate::watch::requests::{Api, Watch};
 use crate::watch::watcher::{Input, Request, Step, Tell, Then, Watcher};
 
@@ -96,7 +96,6 @@ fn run(config: &Arc<Config>, signals: &Arc<Signals>, mut sink: impl FnMut(Event)
             sink: &mut sink,
             watch: None,
             listing: None,
-            session: None,
             untold: false,
             backoff: Backoff::default(),
         };
@@ -118,7 +117,6 @@ struct Worker<'c, S> {
     sink: S,
     watch: Option<Watch>,
     listing: Option<Listing>,
-    session: Option<Session>,
     /// There is news, and the next frame, which is there already, may have more of it.
     untold: bool,
     backoff: Backoff,
@@ -134,23 +132,22 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             if self.signals.stopped() {
                 return;
             }
-            let failure = failure(&input).map(|error| (error.kind, error.retry_after));
-            let ending = Ending::of(&input);
             let now = Instant::now();
             let step = self.watcher.step(input, now);
-            if !self.report(&step, ending) {
+            if !self.report(&step) {
                 return;
             }
             if step.progress {
                 self.backoff.reset();
             }
-            let (kind, retry_after) = failure.unzip();
+            let kind = step.failure.map(|failure| failure.kind);
+            let retry_after = step.failure.and_then(|failure| failure.retry_after);
             let pause = match step.then {
                 Then::GoOn => Duration::ZERO,
                 Then::Pause => self.backoff.interrupted(),
                 Then::BackOff => self.backoff.failed(kind, now),
             };
-            let pause = pause.max(retry_after.flatten().map_or(Duration::ZERO, spread));
+            let pause = pause.max(retry_after.map_or(Duration::ZERO, spread));
             if !self.tell(step) || !self.pause(pause, kind) {
                 return;
             }
@@ -172,7 +169,6 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             Request::Watch(version) => match self.api.open_watch(version) {
                 Ok(watch) => {
                     self.watch = Some(watch);
-                    self.session = Some(Session::begin());
                     Input::Opened(Ok(()))
                 }
                 Err(error) => Input::Opened(Err(error)),
@@ -187,14 +183,10 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
     }
 
     fn read(&mut self) -> Input {
-        let Some(watch) = &mut self.watch else {
-            return Input::Ended;
-        };
-        let input = watch.next();
-        if let Some(session) = &mut self.session {
-            session.hear(&input);
+        match &mut self.watch {
+            Some(watch) => watch.next_within(self.watcher.patience(Instant::now())),
+            None => Input::Ended,
         }
-        input
     }
 
     /// Waits; a tick is served by what comes after it. A refusal is over at once when the token on disk is another one.
@@ -225,18 +217,18 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
     }
 
     /// Reports a list or a watch that this step has ended; whether the owner still listens.
-    fn report(&mut self, step: &Step, ending: Ending) -> bool {
+    fn report(&mut self, step: &Step) -> bool {
         let next = self.watcher.request();
         let requests = self.api.requests();
         let list_goes_on = self.listing.is_some() && step.tell.is_none() && matches!(next, Request::List(_));
         let report = if next == Request::Read || list_goes_on {
             None
         } else if let Some(listing) = self.listing.take() {
-            Some(listing.end(self.api.bytes(), requests, step.failure()))
-        } else if let Some((watch, session)) = self.watch.take().zip(self.session.take()) {
-            Some(session.end(watch.bytes(), requests, ending))
+            let failure = step.failure.map(|failure| failure.kind);
+            Some(listing.end(self.api.bytes(), requests, failure))
         } else {
-            None
+            let closed = self.watch.take().zip(step.ended);
+            closed.map(|(watch, ended)| ended.report(watch.bytes(), requests))
         };
         report.is_none_or(|report| (self.sink)(Event::Report(report)))
     }
@@ -262,16 +254,34 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
     }
 }
 
-fn failure(input: &Input) -> Option<&Error> {
-    match input {
-        Input::Page(Err(error)) | Input::Opened(Err(error)) | Input::Frame(Err(error)) | Input::Broken(error) => {
-            Some(error)
-        }
-        _ => None,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+    use crate::testing;
+    use crate::watch::lister::Lister;
+    use std::env;
+    use std::process::Command;
 
-/// What the server asked for, and up to half as much more: it has asked others for the same.
-fn spread(retry_after: Duration) -> Duration {
-    retry_after + random_up_to(retry_after / 2)
+    const CHILD: &str = "DISCOVERY_TEST_WITHOUT_THREADS";
+
+    /// Runs this very test again, as a child in which every new thread would need more memory than there is.
+    #[test]
+    fn where_the_system_gives_no_thread_that_is_an_error() {
+        if env::var_os(CHILD).is_some() {
+            let config = || testing::config(Source::Endpoints);
+            Discovery::start(config(), |event| panic!("{event:?}")).unwrap_err();
+            Lister::start(config(), |answer| panic!("{answer:?}")).unwrap_err();
+            return;
+        }
+        let name = "watch::discovery::tests::where_the_system_gives_no_thread_that_is_an_error";
+        let child = Command::new(env::current_exe().unwrap())
+            .args([name, "--exact", "--test-threads=1"])
+            .env(CHILD, "")
+            .env("RUST_MIN_STACK", (1_u64 << 60).to_string())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && said.contains("1 passed"), "{said}");
+    }
 }

@@ -36,7 +36,9 @@ struct State {
 #[derive(Debug)]
 struct Held {
     answer: Event,
-    /// The last event after it: an error, or that a watch is open.
+    /// Whether a watch was opened since the answer that was delivered: no other event says so.
+    watching: bool,
+    /// The last event after all that: an error, or that nothing has changed.
     then: Option<Event>,
 }
 
@@ -46,6 +48,7 @@ impl Held {
             (Event::Snapshot(held), Event::Changed(changes)) => held.update(&changes),
             (Event::Changed(held), Event::Changed(changes)) => held.update(&changes),
             (held, event @ Event::Snapshot(_)) => *held = event,
+            (_, Event::Watching) => self.watching = true,
             (_, event) => {
                 self.then = Some(event);
                 return self;
@@ -80,6 +83,7 @@ impl Outbox {
         } else if answers && state.unread {
             state.held = Some(Held {
                 answer: event,
+                watching: false,
                 then: None,
             });
         } else {
@@ -96,6 +100,9 @@ impl Outbox {
         state.unread = held.is_some();
         if let Some(held) = held {
             state.deliver(&held.answer, &mut deliver);
+            if held.watching {
+                state.deliver(&Event::Watching, &mut deliver);
+            }
             if let Some(event) = held.then {
                 state.deliver(&event, deliver);
             }
@@ -210,6 +217,28 @@ mod tests {
         assert_eq!(acknowledge(&outbox), ["1000"]);
         assert!(acknowledge(&outbox).is_empty());
         assert_eq!(push(&outbox, snapshot("1001")), ["1001"]);
+    }
+
+    #[test]
+    fn that_a_watch_is_open_is_told_whatever_comes_after_it() {
+        for (after, delivered) in [
+            (snapshot("3"), &["3", "watching"][..]),
+            (changed(4, 9), &["4", "watching"]),
+            (Event::Unchanged, &["2", "watching", "unchanged"]),
+            (error(), &["2", "watching", "error"]),
+            (Event::Watching, &["2", "watching"]),
+        ] {
+            let outbox = Outbox::default();
+            push(&outbox, snapshot("1"));
+            for event in [snapshot("2"), error(), Event::Watching, after] {
+                assert!(push(&outbox, event).is_empty());
+            }
+            assert_eq!(acknowledge(&outbox), delivered);
+            acknowledge(&outbox);
+            push(&outbox, snapshot("5"));
+            push(&outbox, snapshot("6"));
+            assert_eq!(acknowledge(&outbox), ["6"], "once");
+        }
     }
 
     #[test]

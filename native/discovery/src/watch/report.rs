@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Kind;
-use crate::watch::watcher::{Input, WORKING};
 
 /// A list or a watch that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub enum Ending {
     Broken,
     /// Nothing came for too long.
     Silent,
-    /// Its version is too old (410).
+    /// Its version is too old (410), or the server's history is another one.
     Expired,
     /// What it sent could not be used, or said that it failed.
     Failed,
@@ -63,16 +62,6 @@ impl Ending {
             Self::Silent => "silent",
             Self::Expired => "expired",
             Self::Failed => "failed",
-        }
-    }
-
-    pub(crate) fn of(input: &Input) -> Self {
-        match input {
-            Input::Ended => Self::Ended,
-            Input::Broken(_) => Self::Broken,
-            Input::Silent => Self::Silent,
-            Input::Frame(Err(error)) if error.status == Some(410) => Self::Expired,
-            _ => Self::Failed,
         }
     }
 }
@@ -109,36 +98,21 @@ impl Listing {
     }
 }
 
-/// A watch that is open.
-#[derive(Debug)]
-pub(crate) struct Session {
-    opened: Instant,
-    events: u64,
+/// A watch that has ended, as far as that shows in what it told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) duration: Duration,
+    pub(crate) events: u64,
+    pub(crate) ending: Ending,
 }
 
-impl Session {
-    pub(crate) fn begin() -> Self {
-        Self {
-            opened: Instant::now(),
-            events: 0,
-        }
-    }
-
-    pub(crate) fn hear(&mut self, input: &Input) {
-        self.events += u64::from(matches!(input, Input::Frame(Ok(_))));
-    }
-
-    pub(crate) fn end(self, bytes: u64, requests: u64, ending: Ending) -> Report {
-        let duration = self.opened.elapsed();
-        let ending = match ending {
-            Ending::Ended if self.events == 0 && duration < WORKING => Ending::Useless,
-            ending => ending,
-        };
+impl Ended {
+    pub(crate) fn report(self, bytes: u64, requests: u64) -> Report {
         Report::Watched {
-            duration,
+            duration: self.duration,
             bytes,
             events: self.events,
-            ending,
+            ending: self.ending,
             requests,
         }
     }

@@ -153,7 +153,7 @@ impl Api {
 /// An open watch.
 pub(crate) struct Watch {
     /// For its errors.
-    asked: Asked,
+    pub(crate) asked: Asked,
     config: Arc<Config>,
     signals: Arc<Signals>,
     token: Token,
@@ -162,12 +162,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// The next frame, or why there is none. Blocks until there is.
-    pub(crate) fn next(&mut self) -> Input {
-        self.next_within(self.config.watch_silence)
-    }
-
-    fn next_within(&mut self, time: Duration) -> Input {
+    /// The next frame, or why there is none. Blocks until there is, for this long at most.
+    pub(crate) fn next_within(&mut self, time: Duration) -> Input {
         // What trickles in is no event.
         self.signals.expect_within(time);
         let (token, config) = (&self.token, &self.config);
@@ -186,21 +182,8 @@ impl Watch {
         };
         match input {
             Input::Frame(frame) => Input::Frame(frame.map_err(|error| self.asked.explain(error))),
-            Input::Broken(error) => Input::Broken(self.asked.explain(error)),
+            Input::Broken(error) => Input::Broken(self.asked.explain(self.token.conceal_in(error))),
             input => input,
-        }
-    }
-
-    /// Why it is none, where it ends or breaks within that time before it has told anything.
-    pub(crate) fn prove(&mut self, time: Duration) -> Result<(), Error> {
-        match self.next_within(time) {
-            Input::Frame(Err(error)) | Input::Broken(error) => Err(error),
-            Input::Ended => {
-                let error = Error::new(Kind::Malformed, "the stream ended at once and told nothing");
-                let advice = "Does something in between take it for an answer that ends?";
-                Err(self.asked.explain(error.advise(advice)))
-            }
-            _ => Ok(()),
         }
     }
 
@@ -246,6 +229,8 @@ mod tests {
     const TOKEN: &str = "a-token-of-more-than-24-characters";
     const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}"#;
 
+    const LIMIT: Duration = Duration::from_secs(10);
+
     /// A watch of this stream, which ends properly.
     fn watch(stream: impl Read + 'static) -> Watch {
         Watch {
@@ -288,13 +273,13 @@ mod tests {
     fn each_line_is_a_frame_and_the_end_an_end() {
         let mut watch = watch(io::Cursor::new(format!("{BOOKMARK}\n\n{BOOKMARK}\nnonsense\n")));
         assert!(!watch.has_next(), "nothing was read yet");
-        assert_bookmark(watch.next());
+        assert_bookmark(watch.next_within(LIMIT));
         assert!(watch.has_next());
-        assert_bookmark(watch.next());
-        assert!(matches!(watch.next(), Input::Frame(Err(error)) if error.kind == Kind::Malformed));
+        assert_bookmark(watch.next_within(LIMIT));
+        assert!(matches!(watch.next_within(LIMIT), Input::Frame(Err(error)) if error.kind == Kind::Malformed));
         assert!(!watch.has_next());
         for _ in 0..2 {
-            assert!(matches!(watch.next(), Input::Ended));
+            assert!(matches!(watch.next_within(LIMIT), Input::Ended));
         }
     }
 
@@ -306,9 +291,9 @@ mod tests {
             format!("{second}\n").into_bytes(),
         ];
         let mut watch = watch(Breaks(pieces, io::ErrorKind::ConnectionReset));
-        assert_bookmark(watch.next());
+        assert_bookmark(watch.next_within(LIMIT));
         assert!(!watch.has_next());
-        assert_bookmark(watch.next());
+        assert_bookmark(watch.next_within(LIMIT));
     }
 
     #[test]
@@ -316,8 +301,8 @@ mod tests {
         for rest in ["", "{\"type\":\"BOOK"] {
             let pieces = vec![format!("{BOOKMARK}\n{rest}").into_bytes()];
             let mut watch = watch(Breaks(pieces, io::ErrorKind::ConnectionReset));
-            assert_bookmark(watch.next());
-            match watch.next() {
+            assert_bookmark(watch.next_within(LIMIT));
+            match watch.next_within(LIMIT) {
                 Input::Broken(error) => {
                     assert_eq!(error.kind, Kind::Connect);
                     assert!(error.message.starts_with("cannot watch endpoints"), "{error}");
@@ -330,13 +315,13 @@ mod tests {
     #[test]
     fn an_end_within_a_line_is_a_break_even_when_what_came_is_json() {
         let mut watch = watch(io::Cursor::new(BOOKMARK));
-        assert!(matches!(watch.next(), Input::Broken(error) if error.kind == Kind::Connect));
+        assert!(matches!(watch.next_within(LIMIT), Input::Broken(error) if error.kind == Kind::Connect));
     }
 
     #[test]
     fn a_line_over_the_limit_is_no_frame() {
         let mut watch = watch(io::repeat(b'x'));
-        match watch.next() {
+        match watch.next_within(LIMIT) {
             Input::Frame(Err(error)) => {
                 assert_eq!(error.kind, Kind::TooLarge);
                 assert!(error.message.contains(&MAX_PIECE_BYTES.to_string()), "{error}");
@@ -350,7 +335,7 @@ mod tests {
         let echo = BOOKMARK.replace("\"9\"", &format!("\"{TOKEN}\""));
         let mut watch = watch(io::Cursor::new(format!("{echo}\n{TOKEN}\n")));
         for _ in 0..2 {
-            match watch.next() {
+            match watch.next_within(LIMIT) {
                 Input::Frame(Err(error)) => {
                     assert_eq!(error.kind, Kind::Malformed);
                     assert!(!error.message.contains(TOKEN), "{error}");

@@ -19,11 +19,12 @@
 //! A stream is *useful* when it has told a whole event or bookmark, or was open for a while. There is one exit from a stream,
 //! whatever ended it or kept it from opening:
 //!
-//! * *poll*, when it was refused outright, or when none has been useful for some seconds. That is a list, and another one
-//!   with each tick; watching is tried again ever more rarely.
+//! * *poll*, when it was refused outright, or when none has been useful for some seconds, though a list has worked meanwhile.
+//!   That is a list, and another one with each tick; watching is tried again ever more rarely.
 //! * *list*, when the version to go on from is not to be believed: it has expired, an event may be lost, versions go back, or
-//!   the stream told nothing at all until it was silent for too long (the history of an etcd that was restored from a backup is
-//!   behind it, and the server waits for its end without a word). Also when the last list is an hour old.
+//!   the stream, with those before it, told nothing at all for too long (the history of an etcd that was restored from a backup
+//!   is behind it, and the server waits for its end without a word). Also when the last list is an hour old, and when none has
+//!   worked since streams are useless.
 //! * *resume* from the last version, else.
 //!
 //! A list that fails while the version is believed is followed by a watch: what works is used.
@@ -44,9 +45,8 @@ use crate::error::{CHECK_SELECTOR, Error, Kind};
 use crate::names::entry::Entry;
 use crate::names::reflector::{Reflector, check_size, size};
 use crate::names::snapshot::{Changes, News, Snapshot};
-pub(crate) use crate::watch::watcher::ending::WORKING;
 use crate::watch::watcher::ending::{End, Refused, Stream};
-pub(crate) use crate::watch::watcher::step::{Input, Position, Request, Step, Tell, Then};
+pub(crate) use crate::watch::watcher::step::{Failure, Input, Position, Request, Step, Tell, Then};
 
 /// A server may send pages without objects; it may not do so without end.
 const MAX_PAGES: usize = 1_000;
@@ -54,8 +54,8 @@ const MAX_PAGES: usize = 1_000;
 /// The first refusal counts for this part of `watch_retry`.
 const FIRST_REFUSAL: u32 = 32;
 
-/// When no stream has been useful for this long, what is known would be too old: the topology polls. A server that has just
-/// started opens no watch for a moment, and a list by every node is not what it needs then.
+/// When no stream has been useful for this long, what is known would be too old: it is listed. A server that has just started
+/// opens no watch for a moment, and a list by every node is not what it needs then.
 const BEAR_WITHOUT_WATCH: Duration = Duration::from_secs(5);
 
 /// Watching tells all there is to tell, unless the server's history is not what it was or somebody has made a mistake. One
@@ -95,9 +95,9 @@ pub(crate) struct Watcher<'c> {
     believed: bool,
     /// When the last list was complete.
     listed_at: Option<Instant>,
-    /// When watching was last begun or tried again.
-    tried_at: Option<Instant>,
-    /// Since when no stream was useful.
+    /// When the first of the streams was opened that have told nothing since anything was told.
+    unheard_since: Option<Instant>,
+    /// When the first of the streams ended, or did not open, that were useless since one was useful.
     useless_since: Option<Instant>,
     /// Whether it polls because streams opened and were useless: the next is to prove itself before anybody is told of it.
     doubted: bool,
@@ -117,7 +117,7 @@ impl<'c> Watcher<'c> {
             version: String::new(),
             believed: false,
             listed_at: None,
-            tried_at: None,
+            unheard_since: None,
             useless_since: None,
             doubted: false,
             lossy: false,
@@ -143,6 +143,17 @@ impl<'c> Watcher<'c> {
             State::Watching(_) => Request::Read,
             State::Polling => Request::Rest,
         }
+    }
+
+    /// How long the open stream may go on without a word. Those that tell nothing have one silence in all: whatever cuts
+    /// them, and has nobody see it, does not put off the list.
+    pub(crate) fn patience(&self, now: Instant) -> Duration {
+        self.config.watch_silence.saturating_sub(self.unheard_for(now))
+    }
+
+    fn unheard_for(&self, now: Instant) -> Duration {
+        let since = self.unheard_since.unwrap_or(now);
+        now.saturating_duration_since(since)
     }
 
     /// What is known, whole.
@@ -173,17 +184,15 @@ impl<'c> Watcher<'c> {
         match (mem::replace(&mut self.state, State::Polling), input) {
             (State::Unlisted { .. }, Input::Page(Ok(page))) => self.page(Vec::new(), 0, page, now),
             (State::Paging { objects, pages, .. }, Input::Page(Ok(page))) => self.page(objects, pages, page, now),
-            (State::Unlisted { .. } | State::Paging { .. }, Input::Page(Err(error))) => self.not_listed(error, now),
+            (State::Unlisted { .. } | State::Paging { .. }, Input::Page(Err(error))) => self.not_listed(error),
             (State::Polling, Input::RefreshWanted) => {
                 self.state = State::Unlisted { present: false };
                 Step::default()
             }
 
             (State::Listed, Input::Opened(Ok(()))) => {
-                self.state = State::Watching(Stream {
-                    opened: now,
-                    told: false,
-                });
+                self.unheard_since.get_or_insert(now);
+                self.state = State::Watching(Stream { opened: now, events: 0 });
                 if !self.doubted {
                     self.refused = None;
                 }
@@ -217,11 +226,16 @@ impl<'c> Watcher<'c> {
             self.refused = None;
         }
         self.lossy &= !useful;
-        if matches!(end, End::Lost(_)) || matches!(end, End::Silent) && !stream.is_some_and(|stream| stream.told) {
+        let unheard = stream.is_some_and(|stream| stream.events == 0)
+            && (matches!(end, End::Silent) || self.patience(now).is_zero());
+        if unheard || matches!(end, End::Lost(_)) {
             self.believed = false;
             self.lossy = true;
         }
-        let poll = !useful && (matches!(end, End::Refused(_)) || self.useless_for_long(stream, now));
+        let refused = matches!(end, End::Refused(_));
+        let useless = !useful && (refused || self.useless_for_long(now));
+        // An outage makes no stream useless: first, a list is to work.
+        let poll = useless && (refused || self.listed_at >= self.useless_since);
         if poll {
             // What opens and is useless is to be seen to work before it is believed again.
             self.doubted |= stream.is_some();
@@ -229,41 +243,38 @@ impl<'c> Watcher<'c> {
         } else if useful {
             self.doubted = false;
         }
-        self.state = if poll || !self.believed || !within(RELIST_AFTER, self.listed_at, now) {
+        self.state = if useless || !self.believed || !within(RELIST_AFTER, self.listed_at, now) {
             State::Unlisted { present: true }
         } else {
-            self.tried_at = Some(now);
             State::Listed
         };
         let then = match end {
-            _ if poll => Then::GoOn,
+            _ if useless => Then::GoOn,
             End::Clean if old => Then::GoOn,
             End::Lost(_) => Then::BackOff,
             _ if useful => Then::Pause,
             _ => Then::BackOff,
         };
+        let failure = end.error().map(Failure::from);
+        let ended = stream.map(|stream| stream.ended(&end, now));
         let tell = match end {
             // Whether lists fail, too, is told by the one that follows.
-            End::Failed(error) if !useful && !poll => Some(Tell::Error(error)),
-            End::Lost(Some(error)) if !poll => Some(Tell::Error(error)),
+            End::Failed(error) if !useful && !useless => Some(Tell::Error(error)),
+            End::Lost(Some(error)) if !useless => Some(Tell::Error(error)),
             _ => None,
         };
         Step {
             tell,
             then,
             progress: old,
-            watching: false,
+            failure,
+            ended,
+            ..Step::default()
         }
     }
 
-    /// From when the first of them was tried, or, where that opened, from when it ended: one alone may have had bad luck.
-    fn useless_for_long(&mut self, stream: Option<Stream>, now: Instant) -> bool {
-        let first = if stream.is_some() {
-            now
-        } else {
-            self.tried_at.unwrap_or(now)
-        };
-        let since = *self.useless_since.get_or_insert(first);
+    fn useless_for_long(&mut self, now: Instant) -> bool {
+        let since = *self.useless_since.get_or_insert(now);
         now.saturating_duration_since(since) >= BEAR_WITHOUT_WATCH
     }
 
@@ -293,13 +304,12 @@ impl<'c> Watcher<'c> {
         news
     }
 
-    fn not_listed(&mut self, error: Error, now: Instant) -> Step {
+    fn not_listed(&mut self, error: Error) -> Step {
         // It was not watching that failed, but everything: it is tried again as if nothing had been.
         self.refused = None;
         self.useless_since = None;
         self.doubted = false;
         self.state = if self.believed {
-            self.tried_at = Some(now);
             State::Listed
         } else {
             State::Unlisted {
@@ -328,7 +338,7 @@ impl<'c> Watcher<'c> {
                     self.state = State::Paging { next, objects, pages };
                     Step::default()
                 }
-                Err(error) => self.not_listed(error, now),
+                Err(error) => self.not_listed(error),
             };
         }
         self.listed(objects, page.version, now)
@@ -339,12 +349,12 @@ impl<'c> Watcher<'c> {
         let watchable = self.config.watch && !objects.iter().any(|(key, _)| key.starts_with('#'));
         let changed = match self.reflector.replace(objects) {
             Ok(changed) => changed,
-            Err(error) => return self.not_listed(error, now),
+            Err(error) => return self.not_listed(error),
         };
         let first = self.listed_at.is_none();
         let news = self.tell_of_refusal() || first || changed;
         self.listed_at = Some(now);
-        self.tried_at = Some(now);
+        self.unheard_since = None;
         self.version = version;
         self.believed = watchable;
         let watch = watchable && self.refused.as_ref().is_none_or(|refused| refused.until <= now);
@@ -371,10 +381,14 @@ impl<'c> Watcher<'c> {
             Err(error) => return self.exit(Some(stream), End::Lost(Some(error)), now),
         };
         self.version = version;
+        self.unheard_since = None;
         self.useless_since = None;
         self.refused = None;
         self.lossy &= !stream.is_old(now);
-        self.state = State::Watching(Stream { told: true, ..stream });
+        self.state = State::Watching(Stream {
+            events: stream.events + 1,
+            ..stream
+        });
         let news = self.tell_of_refusal() || changed;
         Step {
             tell: news.then_some(Tell::News),

@@ -3,16 +3,17 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::watch::report::{Ended, Ending};
 
 /// A stream that was open for this long has worked, whether or not anything happened meanwhile.
-pub(crate) const WORKING: Duration = Duration::from_secs(30);
+pub(super) const WORKING: Duration = Duration::from_secs(30);
 
 /// What there is to say of an open stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stream {
     pub(super) opened: Instant,
-    /// Whether it has told a whole event or bookmark.
-    pub(super) told: bool,
+    /// How many whole events and bookmarks it has told.
+    pub(super) events: u64,
 }
 
 impl Stream {
@@ -21,7 +22,22 @@ impl Stream {
     }
 
     pub(super) fn is_useful(self, now: Instant) -> bool {
-        self.told || self.is_old(now)
+        self.events > 0 || self.is_old(now)
+    }
+
+    pub(super) fn ended(self, end: &End, now: Instant) -> Ended {
+        Ended {
+            duration: now.saturating_duration_since(self.opened),
+            events: self.events,
+            ending: match end {
+                End::Clean if self.is_useful(now) => Ending::Ended,
+                End::Clean => Ending::Useless,
+                End::Failed(error) if error.status.is_none() => Ending::Broken,
+                End::Silent => Ending::Silent,
+                End::Lost(None) => Ending::Expired,
+                End::Failed(_) | End::Lost(Some(_)) | End::Refused(_) => Ending::Failed,
+            },
+        }
     }
 }
 
@@ -54,6 +70,13 @@ impl End {
             Some(410) => Self::Lost(None),
             Some(_) => Self::Failed(error),
             None => Self::Lost(Some(error)),
+        }
+    }
+
+    pub(super) fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Failed(error) | Self::Refused(error) | Self::Lost(Some(error)) => Some(error),
+            Self::Clean | Self::Silent | Self::Lost(None) => None,
         }
     }
 

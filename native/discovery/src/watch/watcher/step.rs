@@ -1,9 +1,12 @@
 //! What the machine asks for, what it takes in, and what follows from that.
 
+use std::time::Duration;
+
 use crate::answers::frame::Frame;
 use crate::answers::page::Page;
 use crate::error::{Error, Kind};
 use crate::names::entry::Entry;
+use crate::watch::report::Ended;
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,26 @@ pub(crate) struct Step {
     pub(crate) then: Then,
     /// Something went well: failures before it no longer count.
     pub(crate) progress: bool,
+    /// What failed, whether or not that is told.
+    pub(crate) failure: Option<Failure>,
+    /// The stream that is no longer open.
+    pub(crate) ended: Option<Ended>,
+}
+
+/// What a pause depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind,
+            retry_after: error.retry_after,
+        }
+    }
 }
 
 /// What the owner is to be told.
@@ -93,15 +116,8 @@ impl Step {
     pub(super) fn failed(error: Error) -> Self {
         Self {
             then: Then::BackOff,
+            failure: Some(Failure::from(&error)),
             ..Self::tell(Tell::Error(error))
-        }
-    }
-
-    /// Why there is no answer, where that is to be told.
-    pub(crate) fn failure(&self) -> Option<Kind> {
-        match &self.tell {
-            Some(Tell::Error(error)) => Some(error.kind),
-            _ => None,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::config::Source;
 use crate::names::entry::Named;
 use crate::objects::candidate::Standing;
 use crate::testing;
+use crate::watch::watcher::ending::WORKING;
 
 mod days;
 mod exits;
@@ -126,7 +127,16 @@ fn with_status(code: u16) -> Error {
 }
 
 fn failed(error: Error) -> Step {
-    Step::failed(error)
+    told(Step::failed(error))
+}
+
+/// Without what is only counted.
+fn told(step: Step) -> Step {
+    Step {
+        failure: None,
+        ended: None,
+        ..step
+    }
 }
 
 /// Nothing to tell: a page that is not the last, or a frame that changes nothing.
@@ -172,7 +182,7 @@ fn quiet(then: Then) -> Step {
 
 impl Watcher<'_> {
     fn feed(&mut self, input: Input) -> Step {
-        self.step(input, Instant::now())
+        told(self.step(input, Instant::now()))
     }
 
     fn ready(&self) -> Vec<String> {

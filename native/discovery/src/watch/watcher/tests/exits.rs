@@ -1,6 +1,7 @@
 //! The one exit from a stream, as a table.
 
 use super::*;
+use crate::watch::report::{Ended, Ending};
 use std::iter;
 
 /// How the stream was when it ended.
@@ -16,6 +17,8 @@ enum Was {
     OldMute,
     /// Open for long, and it told something.
     OldHeard,
+    /// Open for long, the last of some that told nothing for a whole silence.
+    Unheard,
 }
 
 /// What follows.
@@ -28,7 +31,7 @@ enum Next {
 }
 
 use Next::{List, Poll, Resume};
-use Was::{Heard, Mute, NotOpen, OldHeard, OldMute};
+use Was::{Heard, Mute, NotOpen, OldHeard, OldMute, Unheard};
 
 type Row = (Next, Told, Then);
 
@@ -41,7 +44,7 @@ enum Told {
 const POLLED: Row = (Poll, Told::Nothing, Then::GoOn);
 
 /// What happens to the stream, how it was, and what follows: when streams were useful lately, and when none has been for some
-/// seconds. An hour after the last list, a list takes the place of each `Resume`.
+/// seconds in which a list has worked. An hour after the last list, a list takes the place of each `Resume`.
 #[rustfmt::skip]
 fn table() -> Vec<(Makes, Was, Row, Row)> {
     use Then::{BackOff, GoOn, Pause};
@@ -52,11 +55,13 @@ fn table() -> Vec<(Makes, Was, Row, Row)> {
         (|| Input::Ended, Heard,    (Resume, Nothing, Pause),   (Resume, Nothing, Pause)),
         (|| Input::Ended, OldMute,  (Resume, Nothing, GoOn),    (Resume, Nothing, GoOn)),
         (|| Input::Ended, OldHeard, (Resume, Nothing, GoOn),    (Resume, Nothing, GoOn)),
+        (|| Input::Ended, Unheard,  (List, Nothing, GoOn),      (List, Nothing, GoOn)),
         // Silent.
         (|| Input::Silent, Mute,     (List, Nothing, BackOff),  POLLED),
         (|| Input::Silent, Heard,    (Resume, Nothing, Pause),  (Resume, Nothing, Pause)),
         (|| Input::Silent, OldMute,  (List, Nothing, Pause),    (List, Nothing, Pause)),
         (|| Input::Silent, OldHeard, (Resume, Nothing, Pause),  (Resume, Nothing, Pause)),
+        (|| Input::Silent, Unheard,  (List, Nothing, Pause),    (List, Nothing, Pause)),
     ];
     // Broken, or ended by the server for a reason that is no matter of its history.
     let failures: [fn() -> Input; 7] = [
@@ -68,6 +73,7 @@ fn table() -> Vec<(Makes, Was, Row, Row)> {
         (failure, Heard,    (Resume, Nothing, Pause),   (Resume, Nothing, Pause)),
         (failure, OldMute,  (Resume, Nothing, Pause),   (Resume, Nothing, Pause)),
         (failure, OldHeard, (Resume, Nothing, Pause),   (Resume, Nothing, Pause)),
+        (failure, Unheard,  (List, Nothing, Pause),     (List, Nothing, Pause)),
     ]));
     // Its history is not what it was: that is no failure.
     let histories: [fn() -> Input; 4] = [
@@ -108,19 +114,24 @@ fn table() -> Vec<(Makes, Was, Row, Row)> {
 /// One that listed `a` and `b` at version 10 so long before `now`, and whose stream was then like this.
 fn before(was: Was, streak: bool, listed: Duration, now: Instant) -> Watcher<'static> {
     let mut watcher = listed_at(now.checked_sub(listed).unwrap());
-    // Or else a stream that was open for long without a word would be a streak of its own.
-    watcher.tried_at = Some(now);
     if streak {
         watcher.useless_since = Some(now.checked_sub(BEAR_WITHOUT_WATCH).unwrap());
     }
     let age = match was {
         NotOpen => return watcher,
         Mute | Heard => WORKING.checked_sub(Duration::from_millis(1)).unwrap(),
-        OldMute | OldHeard => WORKING,
+        OldMute | OldHeard | Unheard => WORKING,
     };
+    let told = matches!(was, Heard | OldHeard);
+    let unheard = if was == Unheard {
+        watcher.config.watch_silence
+    } else {
+        age
+    };
+    watcher.unheard_since = (!told).then(|| now.checked_sub(unheard).unwrap());
     watcher.state = State::Watching(Stream {
         opened: now.checked_sub(age).unwrap(),
-        told: matches!(was, Heard | OldHeard),
+        events: u64::from(told),
     });
     watcher
 }
@@ -145,6 +156,51 @@ fn next(watcher: &mut Watcher<'_>, now: Instant) -> Next {
     }
 }
 
+/// Whether or not it is told, a pause depends on it.
+fn failure(input: &Input) -> Option<Failure> {
+    match input {
+        Input::Opened(Err(error)) | Input::Frame(Err(error)) | Input::Broken(error) => Some(error.into()),
+        Input::Frame(Ok(Frame::Upsert { key, .. })) if key == "crowd" => Some((&error(Kind::TooLarge)).into()),
+        _ => None,
+    }
+    .filter(|_| !matches!(input, Input::Opened(Err(error)) | Input::Frame(Err(error)) if error.status == Some(410)))
+}
+
+#[test]
+fn a_stream_that_has_ended_is_said_to_have_ended_as_it_did() {
+    let start = Instant::now();
+    let end = start + Duration::from_secs(7);
+    let useful: [(Makes, Ending); 8] = [
+        (|| Input::Ended, Ending::Ended),
+        (|| Input::Silent, Ending::Silent),
+        (broken, Ending::Broken),
+        (garbage, Ending::Failed),
+        (|| error_frame(500), Ending::Failed),
+        (|| error_frame(410), Ending::Expired),
+        (|| bookmark("9"), Ending::Expired),
+        (|| upsert_entry("crowd", crowd(20_000), "12"), Ending::Failed),
+    ];
+    for (input, ending) in useful {
+        let mut watcher = listed_at(start);
+        watcher.step(opened(), start);
+        for _ in 0..3 {
+            assert_eq!(watcher.step(bookmark("10"), start).ended, None);
+        }
+        let ended = Ended {
+            duration: Duration::from_secs(7),
+            events: 3,
+            ending,
+        };
+        assert_eq!(watcher.step(input(), end).ended, Some(ended));
+    }
+    for (time, ending) in [(Duration::ZERO, Ending::Useless), (WORKING, Ending::Ended)] {
+        let mut watcher = listed_at(start);
+        watcher.step(opened(), start);
+        let ended = watcher.step(Input::Ended, start + time).ended.unwrap();
+        assert_eq!((ended.events, ended.ending), (0, ending));
+    }
+}
+
 #[test]
 fn each_end_of_each_stream_is_followed_by_what_the_table_says() {
     let now = Instant::now() + RELIST_AFTER * 2;
@@ -152,10 +208,13 @@ fn each_end_of_each_stream_is_followed_by_what_the_table_says() {
     let mut seen = Vec::new();
     for (input, was, useful, useless) in table() {
         let cases = iter::zip([false, true], [useful, useless]);
-        for ((streak, (expected, told, then)), listed) in cases.flat_map(|case| [(case, short), (case, RELIST_AFTER)]) {
+        let times = [BEAR_WITHOUT_WATCH, short, RELIST_AFTER];
+        for ((streak, (expected, told, then)), listed) in cases.flat_map(|case| times.map(|listed| (case, listed))) {
             let case = format!("{:?} of {was:?}, in a streak: {streak}, listed {listed:?} ago", input());
             let expected = match expected {
                 Resume if listed == RELIST_AFTER => List,
+                // It may be an outage.
+                Poll if streak && useful != POLLED && listed > BEAR_WITHOUT_WATCH => List,
                 expected => expected,
             };
             let mut watcher = before(was, streak, listed, now);
@@ -164,8 +223,10 @@ fn each_end_of_each_stream_is_followed_by_what_the_table_says() {
             assert_eq!(step.then, then, "{case}");
             let error = matches!(step.tell, Some(Tell::Error(_)));
             assert_eq!((error, step.tell.is_some()), (told == Told::Error, error), "{case}");
-            assert_eq!(step.progress, matches!(was, OldMute | OldHeard), "{case}");
+            assert_eq!(step.progress, matches!(was, OldMute | OldHeard | Unheard), "{case}");
             assert!(!step.watching, "{case}");
+            assert_eq!(step.ended.is_some(), was != NotOpen, "{case}");
+            assert_eq!(step.failure, failure(&input()), "{case}");
             assert_eq!(watcher.warnings(), usize::from(expected == Poll), "{case}");
             assert_eq!(next(&mut watcher, now), expected, "{case}");
             seen.push(expected);
@@ -176,24 +237,80 @@ fn each_end_of_each_stream_is_followed_by_what_the_table_says() {
     }
 }
 
+/// One alone may have had bad luck, however long it took.
 #[test]
-fn a_watch_that_does_not_open_counts_from_when_it_was_asked_for_and_a_useless_stream_from_its_end() {
+fn useless_ones_count_from_the_end_of_the_first() {
     let start = Instant::now();
-    let late = start + BEAR_WITHOUT_WATCH;
+    let first = start + BEAR_WITHOUT_WATCH;
+    let late = first + BEAR_WITHOUT_WATCH;
     let early = late.checked_sub(Duration::from_millis(1)).unwrap();
-    for (now, expected) in [(early, Resume), (late, Poll)] {
+    for (now, expected) in [(early, Resume), (late, List)] {
         let mut watcher = listed_at(start);
+        watcher.step(Input::Opened(Err(error(Kind::Timeout))), first);
+        assert_eq!(next(&mut watcher, first), Resume);
         watcher.step(Input::Opened(Err(error(Kind::Timeout))), now);
         assert_eq!(next(&mut watcher, now), expected);
 
         let mut watcher = listed_at(start);
         watcher.step(opened(), start);
+        watcher.step(broken(), first);
+        assert_eq!(next(&mut watcher, first), Resume);
+        watcher.step(opened(), first);
         watcher.step(broken(), now);
-        assert_eq!(next(&mut watcher, now), Resume, "one alone may have had bad luck");
-        watcher.step(opened(), now);
-        watcher.step(broken(), now + (now - start));
         assert_eq!(next(&mut watcher, now), expected);
     }
+}
+
+/// Wherever in its turns of streams and lists an outage ends: a version that has expired meanwhile is no reason to poll.
+#[test]
+fn one_version_that_has_expired_after_an_outage_costs_a_list_and_no_more() {
+    for turns in 1..20 {
+        let mut now = Instant::now();
+        let mut watcher = listed_at(now);
+        for turn in 0.. {
+            let input = match watcher.request() {
+                Request::Watch(_) if turn >= turns => break,
+                Request::Watch(_) => Input::Opened(Err(error(Kind::Connect))),
+                _ => not_listed(error(Kind::Connect)),
+            };
+            now += Duration::from_secs(10);
+            watcher.step(input, now);
+        }
+        now += Duration::from_secs(10);
+        watcher.step(not_opened(410), now);
+        watcher.step(page(&["a", "b"], "20", None), now);
+        assert_eq!(watcher.warnings(), 0, "{turns}");
+        assert_eq!(watcher.request(), Request::Watch("20"), "{turns}");
+    }
+}
+
+#[test]
+fn a_stream_that_tells_nothing_has_the_rest_of_the_silence_of_those_before_it() {
+    let start = Instant::now();
+    let mut watcher = listed_at(start);
+    let silence = watcher.config.watch_silence;
+    let cut = silence / 3;
+    for before in [0, 1] {
+        let end = start + cut * (before + 1);
+        watcher.step(opened(), start + cut * before);
+        watcher.step(broken(), end);
+        assert_eq!(watcher.patience(end), cut * (2 - before));
+        assert_eq!(watcher.request(), Request::Watch("10"));
+    }
+    watcher.step(opened(), start + cut * 2);
+    let told = watcher.step(bookmark("11"), start + cut * 2);
+    assert_eq!(
+        (told.tell, watcher.patience(start + silence)),
+        (None, silence),
+        "whole again"
+    );
+    watcher.step(broken(), start + silence);
+    watcher.step(opened(), start + silence * 2);
+    assert_eq!(watcher.patience(start + silence * 2), silence, "a break is no silence");
+    watcher.step(broken(), start + silence * 3);
+    assert_eq!(watcher.request(), Request::List(Position::Present));
+    watcher.step(page(&["a", "b"], "10", None), start + silence * 3);
+    assert_eq!(watcher.patience(start + silence * 3), silence, "a list tells, too");
 }
 
 #[test]

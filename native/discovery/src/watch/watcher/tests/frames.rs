@@ -171,5 +171,5 @@ fn only_a_stream_that_is_open_for_a_while_is_progress() {
     // One that ends young is not opened again at once, whatever it told.
     watcher.step(opened(), start + WORKING);
     watcher.step(bookmark("13"), start + WORKING);
-    assert_eq!(watcher.step(Input::Ended, start + WORKING), quiet(Then::Pause));
+    assert_eq!(told(watcher.step(Input::Ended, start + WORKING)), quiet(Then::Pause));
 }

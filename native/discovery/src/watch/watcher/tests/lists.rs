@@ -127,6 +127,7 @@ fn a_list_of_once_an_hour_that_fails_costs_no_stream() {
     watcher.step(page(&["a"], "10", None), start);
     for page in [None, Some(page(&["b"], "20", Some("two")))] {
         watcher.step(opened(), start);
+        watcher.step(bookmark("10"), start);
         watcher.step(Input::Ended, hour);
         assert_eq!(watcher.request(), Request::List(Position::Present));
         page.map(|page| watcher.step(page, hour));

@@ -81,7 +81,7 @@ fn refusals_are_tried_again_ever_more_rarely() {
     let mut now = Instant::now();
     // Each time for twice as long, up to the whole time, and with one warning.
     for part in [32, 16, 8, 4, 2, 1, 1] {
-        assert_eq!(watcher.step(not_opened(403), now), heard());
+        assert_eq!(told(watcher.step(not_opened(403), now)), heard());
         let wait = retry / part;
         for now in [now, now + wait.checked_sub(Duration::from_millis(1)).unwrap()] {
             watcher.step(page(&["a"], "20", None), now);
@@ -115,7 +115,7 @@ fn streams_of_no_use_are_tried_again_ever_more_rarely_too() {
     let mut now = start + BEAR_WITHOUT_WATCH;
     for part in [32, 16, 8, 4, 2, 1, 1] {
         watcher.step(opened(), now);
-        assert_eq!(watcher.step(Input::Ended, now), heard());
+        assert_eq!(told(watcher.step(Input::Ended, now)), heard());
         assert!(watcher.snapshot().warnings[0].contains("tell nothing"));
         let wait = retry / part;
         let early = now + wait.checked_sub(Duration::from_millis(1)).unwrap();
