@@ -25,6 +25,11 @@ fn in_all(server: &Server) -> Config {
     }
 }
 
+/// What happened, and what to do about it.
+fn text(error: &Error) -> String {
+    format!("{error} {}", error.advice.as_deref().unwrap_or_default())
+}
+
 fn error(config: Config) -> Error {
     Lister::new(Arc::new(config)).list().unwrap_err()
 }
@@ -110,7 +115,7 @@ fn a_role_of_one_namespace_is_none_for_all_and_the_error_says_what_is() {
         "cannot list pods in all namespaces: ",
         "Bind a ClusterRole, by a ClusterRoleBinding,",
     ] {
-        assert!(error.message.contains(words), "{error}");
+        assert!(text(&error).contains(words), "{error:?}");
     }
     assert!(Lister::new(Arc::new(pods(&server))).list().is_ok());
 }
@@ -144,7 +149,7 @@ fn a_field_that_cannot_be_selected_by_is_an_error_that_names_the_option() {
     });
     assert_eq!(error.status, Some(400));
     for words in ["field label not supported: spec.hostname", "kubernetes_field_selector"] {
-        assert!(error.message.contains(words), "{error}");
+        assert!(text(&error).contains(words), "{error:?}");
     }
 }
 
@@ -179,10 +184,8 @@ fn a_path_of_the_server_stands_before_those_of_the_api() {
     });
     assert_eq!(error.kind, Kind::NotFound);
     assert!(
-        error
-            .message
-            .contains("Check kubernetes_namespace and kubernetes_master"),
-        "{error}"
+        text(&error).contains("/k8s/clusters/c-1] Is a proxy in between?"),
+        "{error:?}"
     );
     let path = "/k8s/clusters/c-1/api/v1/namespaces/default/endpoints";
     assert_eq!(asked(&server)[0].0, path);
