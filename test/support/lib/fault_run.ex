@@ -316,7 +316,10 @@ defmodule LibclusterKubernetes.Test.FaultRun do
     {starts, lines} = Enum.split_with(lines, &match?({:warning, _}, tagged(&1, "Known members stay connected")))
     {others, lines} = Enum.split_with(lines, &match?({:warning, _}, tagged(&1, "still no answer, now: ")))
     {ends, lines} = Enum.split_with(lines, &match?({:info, _}, tagged(&1, "the Kubernetes API answers again")))
-    rest = Enum.reject(lines, fn {_level, text} -> text =~ ~r/\A(connected to|disconnected from) :"/ end)
+
+    rest =
+      Enum.reject(lines, fn {_level, text} -> text =~ ~r/\A((connected to|disconnected from) :"|\S+ is gone: )/ end)
+
     logged = Enum.map(starts ++ others, fn {_level, text} -> kind(text) end)
     {least, most} = incidents(run.scenario)
     unfinished = unfinished(run.scenario)
