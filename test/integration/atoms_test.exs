@@ -94,6 +94,7 @@ defmodule LibclusterKubernetes.AtomsTest do
       mode: mode,
       kubernetes_ip_lookup_mode: source,
       kubernetes_service_name: "headless",
+      kubernetes_include_not_ready: false,
       kubernetes_watch: if(how == :watched, do: :auto, else: false),
       # Names of their own, so that no test finds the atoms that another one made.
       kubernetes_node_basename: "#{source}_#{mode}_#{how}"
@@ -109,7 +110,7 @@ defmodule LibclusterKubernetes.AtomsTest do
     put(server, source, "second", second)
     if how == :polled, do: Topology.await_lists(server, 2)
     FakeApiserver.no_faults(server)
-    assert_receive {:connect, other, true}, 20_000
+    assert_receive {:connect, other, true}, 60_000
     assert Enum.sort(Recorder.list_nodes(recorder)) == Enum.sort([one, other])
     stop_supervised!(:k8s)
     refute_received {:connect, _, _}
