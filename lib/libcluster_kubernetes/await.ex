@@ -12,7 +12,7 @@ defmodule LibclusterKubernetes.Await do
   It is a child without a process: its supervisor starts the children after it when the waiting is over, however it
   ended. That is logged where it was the timeout.
 
-  It waits only for a topology that runs, so `Cluster.Supervisor` stands before it. Where none does, as on a laptop without
+  It waits only for a topology that runs and is not idle, so `Cluster.Supervisor` stands before it. Where none runs, as on a laptop without
   topologies, it holds up nothing; that is a warning where the topology is configured all the same, or where others run.
 
   ## Options
@@ -45,8 +45,20 @@ defmodule LibclusterKubernetes.Await do
   def start_link(opts) do
     {topology, opts} = child_options!(opts)
     # libcluster's supervisor starts its topologies before the children after it.
-    if Topologies.whereis(topology), do: hold_up(topology, opts), else: pass(topology, Topologies.names())
+    case Topologies.whereis(topology) do
+      nil -> pass(topology, Topologies.names())
+      pid -> unless idle?(pid), do: hold_up(topology, opts)
+    end
+
     :ignore
+  end
+
+  # Then nobody will ever come, which its process has said.
+  defp idle?(pid) do
+    GenServer.call(pid, :options).idle != nil
+  catch
+    # It restarts.
+    :exit, _reason -> false
   end
 
   defp hold_up(topology, opts) do
@@ -99,10 +111,7 @@ defmodule LibclusterKubernetes.Await do
 
       {pid, left} ->
         try do
-          # Nobody will ever come.
-          if GenServer.call(pid, :options).idle,
-            do: {:error, :timeout},
-            else: GenServer.call(pid, {:await, peers, left}, :infinity)
+          if idle?(pid), do: {:error, :timeout}, else: GenServer.call(pid, {:await, peers, left}, :infinity)
         catch
           # It restarts.
           :exit, _reason -> look_again(topology, peers, until, left)

@@ -139,6 +139,16 @@ defmodule LibclusterKubernetes.AwaitTest do
       assert log =~ "no topology #{inspect(other)} runs"
       assert log =~ inspect(context.topology)
     end
+
+    test "a topology that is idle is not waited for, which needs no word more than its own", context do
+      capture_log(fn ->
+        start_supervised!(spec(context, kubernetes_selector: nil))
+        assert {:ok, %{mode: :idle}} = LibclusterKubernetes.info(context.topology)
+      end)
+
+      opts = [topology: context.topology, peers: 1, timeout: 3_600_000]
+      assert capture_log(fn -> assert Await.start_link(opts) == :ignore end) == ""
+    end
   end
 
   describe "wrong arguments are refused" do
