@@ -159,18 +159,23 @@ defmodule LibclusterKubernetes.WatchKubeTest do
     refute_receive {:disconnect, _}, Keyword.get(opts, :away, 0)
     KubeApiserver.start_etcd(server)
     KubeApiserver.start_apiserver(server)
-    ready = System.monotonic_time(:millisecond)
-    for api <- apis, do: Api.members(api, ["10.1.0.1", "10.1.0.2", "10.1.0.3"])
+
+    # A server that has just started takes its time for a write, too.
+    written =
+      for api <- apis, into: %{} do
+        Api.members(api, ["10.1.0.1", "10.1.0.2", "10.1.0.3"])
+        {Atom.to_string(api.source), System.monotonic_time(:millisecond)}
+      end
 
     times =
       for _ <- apis do
         assert_receive {:connect, node, true}, 40_000
         [source, "10.1.0.3"] = node |> Atom.to_string() |> String.split("@")
-        {source, System.monotonic_time(:millisecond) - ready}
+        {source, System.monotonic_time(:millisecond) - written[source]}
       end
 
     text = Enum.map_join(times, ", ", fn {source, time} -> "#{source} #{time} ms" end)
-    IO.puts("\n#{what} killed: from readiness until a change is acted on: #{text}")
+    IO.puts("\n#{what} killed: from a change after readiness until it is acted on: #{text}")
     refute_received {:disconnect, _}
     for {source, time} <- times, do: assert(time <= @recovery[source], "#{source} took #{time} ms")
   end
