@@ -16,6 +16,14 @@ defmodule LibclusterKubernetes.Diagnosis.Table do
   @name 13
 
   @type option :: {:columns, pos_integer()} | {:colours, boolean()}
+  @typedoc "`t:LibclusterKubernetes.Diagnosis.t/0`, which uses this module."
+  @type diagnosis :: %{
+          :topology => atom(),
+          :node => String.t(),
+          :checks => [Check.t()],
+          :cause => Check.t() | nil,
+          optional(atom()) => term()
+        }
 
   @doc "As the terminal has it that it is printed to, if it is one."
   @spec terminal() :: [option()]
@@ -26,8 +34,7 @@ defmodule LibclusterKubernetes.Diagnosis.Table do
     end
   end
 
-  @spec text(%{topology: atom(), node: String.t(), checks: [Check.t()], cause: Check.t() | nil}, [option()]) ::
-          String.t()
+  @spec text(diagnosis(), [option()]) :: String.t()
   def text(diagnosis, opts) do
     columns = Keyword.get(opts, :columns, @columns)
     paint = &([&1, &2] |> IO.ANSI.format(Keyword.get(opts, :colours, false)) |> IO.iodata_to_binary())
