@@ -19,27 +19,19 @@ defmodule LibclusterKubernetes.Strategy do
 
   ## How it works
 
-  One process per topology, which never waits: a thread of the NIF asks the API and sends the answers as messages;
-  each node is connected to by a task of its own.
+  One process per topology, which never waits: a thread of the NIF asks the API and sends what it hears as messages; each
+  node is connected to by a task of its own. The guide "How it works" leads through it.
 
-  * The thread lists once and then watches. Where it may not watch, every tick (`polling_interval` ± 10 %) asks for a list.
-  * First comes a snapshot, all names of a complete state of the API, and then what changes of it: one member among thousands
-    costs the same as one among ten. Whoever has missed a change begins anew with a snapshot. An error changes nothing.
-    Every tick connects to known members that are not connected.
-  * Of two nodes that are news to each other the one with the smaller name dials at once, the other a second later if
-    nothing came of that, or a tenth of it more for each that appears in the same moment. A node that starts does not wait for those that are there already.
-  * A member in the answer is never let go of, ready or not, draining or not. A lost link to one is made again.
-  * A member whose connection closes is gone: OTP notices that by itself.
-  * One that is still connected, but has been absent from the answers for `kubernetes_disconnect_after`, is judged by a
-    list of that moment, on a connection of its own. The list decides nothing if it is empty or cut short, if it names
-    nobody of this cluster, or if more than half of this cluster is missing from it: then everybody stays, and the log
-    and `LibclusterKubernetes.info/1` say so.
-  * Whoever is gone by that list is asked to leave, and judges by a list of its own. This node itself leaves when it is
-    gone. A node that another topology of this VM holds, or that never was in an answer, is left alone.
-
-  Since OTP 25 an explicit disconnect of a live node makes `global` cut links among the others
-  (`prevent_overlapping_partitions`), while a node that leaves by itself (`:global.disconnect/0`, OTP 25.1) costs no other
-  link. So only a node that does not answer, because it runs another strategy, is disconnected explicitly.
+  * The thread lists once and then watches; where it may not, it lists at every tick (`polling_interval` ± 10 %). An error
+    changes nothing.
+  * Of two nodes that are news to each other the one with the smaller name dials first. Links that are lost are made again.
+  * A member in the answer is never let go of. Whoever is absent for `kubernetes_disconnect_after`, and still connected, is
+    judged by a list of that moment. One that is empty, cut short, about nobody of this cluster, or without more than half
+    of it decides nothing: everybody stays, and the log and `LibclusterKubernetes.info/1` say so.
+  * Whoever is gone by that list is asked to leave, and judges by a list of its own. It leaves by `:global.disconnect/0`
+    (OTP 25.1), which costs no other link. Only who does not answer, as it runs another strategy, is disconnected
+    explicitly: for that `global` cuts links among the others (`prevent_overlapping_partitions`, OTP 25).
+  * A node that another topology of this VM holds stays.
   """
 
   use GenServer
@@ -47,19 +39,8 @@ defmodule LibclusterKubernetes.Strategy do
 
   alias LibclusterKubernetes.{Info, Native, Options, Telemetry}
 
-  alias LibclusterKubernetes.Strategy.{
-    Activity,
-    Incident,
-    Jobs,
-    Judging,
-    Log,
-    Membership,
-    Notices,
-    Outcome,
-    Review,
-    State,
-    Waiters
-  }
+  alias LibclusterKubernetes.Strategy.{Activity, Incident, Jobs, Judging, Log, Membership, Notices}
+  alias LibclusterKubernetes.Strategy.{Outcome, Review, State, Waiters}
 
   @doc """
   Starts the strategy. libcluster calls it with its description of the topology.
