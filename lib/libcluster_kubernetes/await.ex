@@ -12,8 +12,9 @@ defmodule LibclusterKubernetes.Await do
   It is a child without a process: its supervisor starts the children after it when the waiting is over, however it
   ended. That is logged where it was the timeout.
 
-  It waits only for a topology that runs and is not idle, so `Cluster.Supervisor` stands before it. Where none runs, as on a laptop without
-  topologies, it holds up nothing; that is a warning where the topology is configured all the same, or where others run.
+  It waits only for a topology that runs and is not idle, so `Cluster.Supervisor` stands before it. Where none runs, as on
+  a laptop without topologies, it holds up nothing; that is a warning where the topology is configured all the same, or
+  where others run.
 
   ## Options
 

@@ -226,6 +226,26 @@ defmodule LibclusterKubernetes.StrategyTest do
       refute_received {:disconnect, _}
     end
 
+    test "whoever is disconnected at once is said to be so by libcluster, and by nothing else", context do
+      test = self()
+      topology = context.topology
+      id = "strategy-test-once"
+      handler = fn _event, _measurements, metadata, _config -> send(test, {:disconnected, metadata}) end
+      :ok = :telemetry.attach(id, [:libcluster, :disconnect_node, :ok], handler, nil)
+      on_exit(fn -> :telemetry.detach(id) end)
+
+      log =
+        capture_log(fn ->
+          connected(context, ["10.3.0.1", "10.3.0.2"], kubernetes_disconnect_after: 0)
+          members(context, ["10.3.0.2"])
+          assert_receive {:disconnected, %{topology: ^topology, node: :"app@10.3.0.1"}}
+          wait_until(fn -> match?({:ok, %{members: [_]}}, LibclusterKubernetes.info(topology)) end)
+        end)
+
+      refute_received {:disconnected, %{topology: ^topology}}
+      refute log =~ "is gone"
+    end
+
     for disconnect_after <- [0, 100] do
       @tag disconnect_after: disconnect_after
       test "two topologies that both lose a node do not keep it for each other: #{disconnect_after}", context do

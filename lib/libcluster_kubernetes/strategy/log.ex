@@ -118,10 +118,10 @@ defmodule LibclusterKubernetes.Strategy.Log do
   end
 
   @doc "A member is gone, whether it left or ended."
-  @spec gone(Topology.t(), String.t() | node()) :: :ok
+  @spec gone(Topology.t(), node()) :: :ok
   def gone(topology, member) do
     write(topology, {:info, "#{member} is gone: it is no longer in the answers, and no longer connected"})
-    disconnected(topology, :"#{member}")
+    disconnected(topology, member)
   end
 
   @doc "This node leaves these."

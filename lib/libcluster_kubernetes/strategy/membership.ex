@@ -270,9 +270,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
   @spec forgotten(t(), t()) :: [name()]
   def forgotten(earlier, later), do: for({name, _absence} <- earlier.absent, not known?(later, name), do: name)
 
-  @doc "Those of them that were connected, and went without a judgement of this node."
-  @spec parted(t(), t()) :: [name()]
-  def parted(earlier, later) do
-    for name <- forgotten(earlier, later), name in earlier.met, earlier.absent[name].judged == 0, do: name
-  end
+  @doc "Whether this absent one was connected, and this node has not judged it: nobody else says that it goes."
+  @spec parted?(t(), name()) :: boolean()
+  def parted?(%{met: met, absent: absent}, name), do: name in met and absent[name].judged == 0
 end

@@ -101,8 +101,13 @@ defmodule LibclusterKubernetes.Strategy.Review do
   # Whether this node is connected to no member.
   defp alone?(state), do: Enum.empty?(Membership.members(state.membership, state.connections.names))
 
+  # Judged, so that libcluster alone says that they are disconnected.
+  defp disconnect(state, names, now) do
+    state |> State.change(&Membership.postpone(&1, names, now)) |> State.start({:disconnect, names})
+  end
+
   # What the stock strategy does: whoever is not in the answer is disconnected.
-  defp let_go(%{membership: %{disconnect_after: 0}} = state, _now) do
+  defp let_go(%{membership: %{disconnect_after: 0}} = state, now) do
     gone =
       for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
 
@@ -111,7 +116,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
 
     case Enum.reject(gone, &Topologies.held_by_others?/1) do
       [] -> state
-      names -> if Jobs.letting_go?(state.jobs), do: state, else: State.start(state, {:disconnect, names})
+      names -> if Jobs.letting_go?(state.jobs), do: state, else: disconnect(state, names, now)
     end
   end
 

@@ -127,8 +127,13 @@ defmodule LibclusterKubernetes.Strategy.State do
         state
 
       changed ->
-        :ok = Topologies.release(state.held, Membership.forgotten(membership, changed))
-        Enum.each(Membership.parted(membership, changed), &Log.gone(state.topology, &1))
+        forgotten = Membership.forgotten(membership, changed)
+        :ok = Topologies.release(state.held, forgotten)
+
+        for name <- forgotten,
+            Membership.parted?(membership, name),
+            do: Log.gone(state.topology, String.to_existing_atom(name))
+
         if changed.gone? != membership.gone?, do: :ok = Topologies.gone(changed.gone?)
         %{state | membership: changed, held_back: held_back(state.held_back, changed)}
     end
