@@ -43,6 +43,14 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     end)
   end
 
+  @doc "The environment of pods that let go of whoever is absent for 5 s."
+  @spec impatient() :: map()
+  def impatient, do: %{"HELLO_DISCONNECT_AFTER" => 5_000}
+
+  @doc "In how many seconds that would have happened, and as long again."
+  @spec let_go() :: pos_integer()
+  def let_go, do: 20
+
   @doc "A new namespace, which is removed after the test or the module that made it."
   @spec namespace!() :: String.t()
   def namespace! do
