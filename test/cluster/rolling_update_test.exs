@@ -1,5 +1,7 @@
 defmodule LibclusterKubernetes.Cluster.RollingUpdateTest do
-  use LibclusterKubernetes.Test.Cluster.Case, async: true
+  # Alone: when dozens of VMs start at once on two cores, OTP's `global` takes handshakes that take too long for partitions,
+  # whoever dialled.
+  use LibclusterKubernetes.Test.Cluster.Case, async: false
 
   @surge %{strategy: %{rollingUpdate: %{maxSurge: "25%"}}}
   @pre_stop %{lifecycle: %{preStop: %{sleep: %{seconds: 40}}}}
