@@ -2,8 +2,6 @@ defmodule LibclusterKubernetes.Bench.PodsTest do
   # bench/pods runs it: a test only in that what it started is removed, whatever happens.
   use LibclusterKubernetes.Test.Cluster.Case, async: false
 
-  alias LibclusterKubernetes.Test.Cluster.{Audit, Links}
-
   @sources [:endpoints, :libcluster]
   @condition "test/ready"
   # Half of them on the node that is cut off, which is the only one that the tests of bin/test-cluster trouble.

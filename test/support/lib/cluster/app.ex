@@ -11,12 +11,16 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   @sources [:endpoints, :endpoint_slices, :pods]
   # Endpoints, too, but with the strategy of libcluster itself.
   @stock :libcluster
-  @resources %{
+  @lookups %{
     :endpoints => {"", "endpoints"},
     :endpoint_slices => {"discovery.k8s.io", "endpointslices"},
     :pods => {"", "pods"},
     @stock => {"", "endpoints"}
   }
+
+  # A pod that asks for nothing gets what all others leave: where dozens start at once, handshakes between those that run
+  # take longer than the 7 s that OTP gives them, and `global` cuts links, whoever dialled.
+  @resources %{requests: %{cpu: "15m"}}
 
   # bin/test-cluster taints the node with it that tests trouble while others run.
   @trouble "libcluster-test"
@@ -43,7 +47,7 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
 
   @doc "What the service account needs: itself, a Role and a RoleBinding."
   def account(source) do
-    {group, resource} = @resources[source]
+    {group, resource} = @lookups[source]
     name = name(source)
     rbac = "rbac.authorization.k8s.io"
 
@@ -113,7 +117,12 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
       %{app: name, member: name, test: "app"} |> Map.merge(color(opts)) |> Map.merge(Keyword.get(opts, :labels, %{}))
 
     container =
-      %{name: "app", image: System.fetch_env!("CLUSTER_IMAGE"), env: environment(source, opts)}
+      %{
+        name: "app",
+        image: System.fetch_env!("CLUSTER_IMAGE"),
+        env: environment(source, opts),
+        resources: @resources
+      }
       |> Map.merge(if opts[:probe], do: %{readinessProbe: probe(source)}, else: %{})
       |> Map.merge(Keyword.get(opts, :container, %{}))
 
