@@ -1,7 +1,5 @@
 defmodule LibclusterKubernetes.Cluster.RollingUpdateTest do
-  # Alone: when dozens of VMs start at once on two cores, OTP's `global` takes handshakes that take too long for partitions,
-  # whoever dialled.
-  use LibclusterKubernetes.Test.Cluster.Case, async: false
+  use LibclusterKubernetes.Test.Cluster.Case, async: true
 
   @surge %{strategy: %{rollingUpdate: %{maxSurge: "25%"}}}
   @pre_stop %{lifecycle: %{preStop: %{sleep: %{seconds: 40}}}}

@@ -18,10 +18,6 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
     @stock => {"", "endpoints"}
   }
 
-  # A pod that asks for nothing gets what all others leave: where dozens start at once, handshakes between those that run
-  # take longer than the 7 s that OTP gives them, and `global` cuts links, whoever dialled.
-  @resources %{requests: %{cpu: "15m"}}
-
   # bin/test-cluster taints the node with it that tests trouble while others run.
   @trouble "libcluster-test"
 
@@ -117,12 +113,7 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
       %{app: name, member: name, test: "app"} |> Map.merge(color(opts)) |> Map.merge(Keyword.get(opts, :labels, %{}))
 
     container =
-      %{
-        name: "app",
-        image: System.fetch_env!("CLUSTER_IMAGE"),
-        env: environment(source, opts),
-        resources: @resources
-      }
+      %{name: "app", image: System.fetch_env!("CLUSTER_IMAGE"), env: environment(source, opts)}
       |> Map.merge(if opts[:probe], do: %{readinessProbe: probe(source)}, else: %{})
       |> Map.merge(Keyword.get(opts, :container, %{}))
 
