@@ -151,5 +151,5 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   defp probe(source), do: %{tcpSocket: %{port: dist_port(source)}, periodSeconds: 1}
 
   @doc "Where the nodes listen, unless they have epmd. Those of a machine's own network share its ports."
-  def dist_port(source), do: 4370 + Enum.find_index([@stock | @sources], &(&1 == source))
+  def dist_port(source), do: 4370 + Enum.find_index(@sources ++ [@stock], &(&1 == source))
 end
