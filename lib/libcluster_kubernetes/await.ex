@@ -48,14 +48,22 @@ defmodule LibclusterKubernetes.Await do
     # libcluster's supervisor starts its topologies before the children after it.
     case Topologies.whereis(topology) do
       nil -> pass(topology, Topologies.names())
-      _pid -> hold_up(topology, opts)
+      pid -> unless idle?(pid), do: hold_up(topology, opts)
     end
 
     :ignore
   end
 
+  # Then nobody will ever come, which its process has said.
+  defp idle?(pid) do
+    GenServer.call(pid, :options).idle != nil
+  catch
+    # It restarts.
+    :exit, _reason -> false
+  end
+
   defp hold_up(topology, opts) do
-    if wait(topology, opts) == {:error, :timeout} do
+    if await(topology, opts) == {:error, :timeout} do
       warn(
         "the start goes on without what was waited for: topology #{inspect(topology)}, #{inspect(opts)}. " <>
           "LibclusterKubernetes.diagnose(#{inspect(topology)}) says what is missing"
@@ -87,10 +95,7 @@ defmodule LibclusterKubernetes.Await do
   @doc false
   @spec await(atom(), keyword()) :: ending()
   def await(topology, opts) do
-    with :idle <- wait(topology, options!(topology, opts)), do: {:error, :timeout}
-  end
-
-  defp wait(topology, opts) do
+    opts = options!(topology, opts)
     until = System.monotonic_time(:millisecond) + opts[:timeout]
     await_process(topology, opts[:peers], until)
   end
@@ -99,29 +104,21 @@ defmodule LibclusterKubernetes.Await do
     left = until - System.monotonic_time(:millisecond)
 
     case {Topologies.whereis(topology), max(left, 0)} do
+      {_pid_or_nil, 0} ->
+        {:error, :timeout}
+
       {nil, left} ->
         look_again(topology, peers, until, left)
 
       {pid, left} ->
         try do
-          ask(pid, peers, left)
+          if idle?(pid), do: {:error, :timeout}, else: GenServer.call(pid, {:await, peers, left}, :infinity)
         catch
           # It restarts.
           :exit, _reason -> look_again(topology, peers, until, left)
         end
     end
   end
-
-  # Where it is idle nobody will ever come, which its process has said.
-  defp ask(pid, peers, left) do
-    cond do
-      GenServer.call(pid, :options).idle != nil -> :idle
-      left == 0 -> {:error, :timeout}
-      true -> GenServer.call(pid, {:await, peers, left}, :infinity)
-    end
-  end
-
-  defp look_again(_topology, _peers, _until, 0), do: {:error, :timeout}
 
   defp look_again(topology, peers, until, left) do
     receive do
