@@ -18,6 +18,10 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
     @stock => {"", "endpoints"}
   }
 
+  # A pod that asks for nothing gets what all others leave: for a second at a time that is nothing where containers start on a
+  # machine of two cores, and OTP gives up a handshake after seven.
+  @resources %{requests: %{cpu: "15m"}}
+
   # bin/test-cluster taints the node with it that tests trouble while others run.
   @trouble "libcluster-test"
 
@@ -113,7 +117,12 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
       %{app: name, member: name, test: "app"} |> Map.merge(color(opts)) |> Map.merge(Keyword.get(opts, :labels, %{}))
 
     container =
-      %{name: "app", image: System.fetch_env!("CLUSTER_IMAGE"), env: environment(source, opts)}
+      %{
+        name: "app",
+        image: System.fetch_env!("CLUSTER_IMAGE"),
+        env: environment(source, opts),
+        resources: @resources
+      }
       |> Map.merge(if opts[:probe], do: %{readinessProbe: probe(source)}, else: %{})
       |> Map.merge(Keyword.get(opts, :container, %{}))
 
