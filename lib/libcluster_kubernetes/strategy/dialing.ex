@@ -130,10 +130,11 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
 
   @doc "Whether somebody was tried and nobody answered, and no other try runs."
   @spec tried?(t(), name()) :: boolean()
-  def tried?(dialing, name),
-    do:
-      match?(%{^name => %{failures: failures}} when failures > 0, dialing.missing) and
-        not is_map_key(dialing.in_flight, name)
+  def tried?(dialing, name), do: failures(dialing, name) > 0 and not in_flight?(dialing, name)
+
+  @doc "How often this one was tried in vain since it is wanted."
+  @spec failures(t(), name()) :: non_neg_integer()
+  def failures(dialing, name), do: if(missed?(dialing, name), do: dialing.missing[name].failures, else: 0)
 
   @doc "For how long this one is wanted and not connected."
   @spec missed_for(t(), name(), integer()) :: non_neg_integer()

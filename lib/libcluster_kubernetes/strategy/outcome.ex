@@ -10,7 +10,10 @@ defmodule LibclusterKubernetes.Strategy.Outcome do
   end
 
   def take_in(state, {:connect, name, aloud?}, failure, now) do
-    Log.crash(state.topology, "connecting to #{name}", failure)
+    # At first, and once more where it lasts.
+    if aloud? or Dialing.failures(state.dialing, name) == 0,
+      do: Log.crash(state.topology, "connecting to #{name}", failure)
+
     state = %{say_if_full(state, failure) | dialing: Dialing.failed(state.dialing, name, now)}
     if aloud?, do: %{state | unreached: Unreached.warned(state.unreached, name)}, else: tell_quietly(state, name)
   end
