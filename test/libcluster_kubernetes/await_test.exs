@@ -157,6 +157,7 @@ defmodule LibclusterKubernetes.AwaitTest do
           {[peers: "2"], ~s(the option peers is "2")},
           {[timeout: :infinity], "the option timeout is :infinity, but must be milliseconds"},
           {[timeout: -1], "the option timeout is -1"},
+          {[timeout: 1_000_000_000_000_000], "from 0 to 4294967295"},
           {[peer: 1], "the option :peer is unknown: there are :peers and :timeout"},
           {:peers, "options are a keyword list, not :peers"}
         ] do
