@@ -102,9 +102,9 @@ defmodule LibclusterKubernetes.Strategy.Review do
 
   # Who was said to be out of reach and is not, and who is, and why.
   defp tell(state, now) do
-    {found, unreached} = Unreached.found(state.unreached, state.connections.names, state.dialing)
+    found = Unreached.found(state.unreached, state.connections.names, state.dialing)
     Enum.each(found, &Log.found(state.topology, &1))
-    unreached = Unreached.keep(unreached, state.dialing)
+    unreached = Unreached.keep(state.unreached, state.dialing)
     {names, unreached} = Unreached.to_name(unreached, state.dialing, fn -> alone?(state) end, now)
     state = %{state | unreached: unreached}
     if names == [], do: state, else: State.start(state, {:explain, names})
