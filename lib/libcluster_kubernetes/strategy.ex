@@ -205,7 +205,10 @@ defmodule LibclusterKubernetes.Strategy do
     %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(job, now())
   end
 
-  defp tick(state), do: state.notices |> Notices.due(now()) |> say(state) |> Review.run(now()) |> schedule_tick()
+  defp tick(state) do
+    state = State.stay_entered(state)
+    state.notices |> Notices.due(now()) |> say(state) |> Review.run(now()) |> schedule_tick()
+  end
 
   defp schedule_tick(state) do
     interval = state.options.values.polling_interval
