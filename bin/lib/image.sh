@@ -32,7 +32,7 @@ image_release() {
   (
     cd "$root/examples/hello_cluster" || exit
     unset "${!RELEASE_@}"
-    export MIX_ENV=prod
+    setup_mix_env prod
     # A folder of its own, whose cookie stays.
     mix deps.get && mix release --overwrite --quiet --path "$1"
   )

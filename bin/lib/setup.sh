@@ -5,6 +5,7 @@
 #                                 are called as they are; ends the script if it cannot
 #   setup_cargo                   finds cargo, or ends the script
 #   setup_environment             where builds go, so that the NIF is compiled once for all who source this
+#   setup_mix_env ENV             the Mix environment of the project in this folder
 #   setup_build_alone COMMAND...  runs COMMAND while nobody else builds in this repository
 
 setup_fail() {
@@ -42,6 +43,12 @@ setup_environment() {
     *[Uu][Tt][Ff]*8) ;;
     *) export LC_ALL=C.UTF-8 ;;
   esac
+}
+
+setup_mix_env() {
+  export MIX_ENV=$1
+  # What was compiled against one libcluster is not for another.
+  if [ -n "${ERL_LIBS:-}" ]; then export MIX_BUILD_PATH="$PWD/_build/$1-erl_libs"; fi
 }
 
 setup_build_alone() {

@@ -5,8 +5,7 @@ defmodule LibclusterKubernetes.Cluster.BlueGreenTest do
   @sources [:endpoints, :endpoint_slices]
 
   test "a Service that selects the other Deployment: the one before leaves, and the other stays whole" do
-    env = %{"HELLO_DISCONNECT_AFTER" => 5_000}
-    opts = [replicas: 3, env: env]
+    opts = [replicas: 3, env: Scenario.impatient()]
 
     Scenario.start!("blue/green", [color: "blue"] ++ opts)
     |> then(fn scenario ->

@@ -2,20 +2,17 @@ defmodule LibclusterKubernetes.Cluster.OutsidersTest do
   # What has the labels of members and is none, and what is a member without looking like one.
   use LibclusterKubernetes.Test.Cluster.Case, async: true
 
-  @env %{"HELLO_DISCONNECT_AFTER" => 5_000}
-  @let_go 20
-
   test "a pod that is no node, one with another cookie, a finished Job, a pod of the machine's network, a pod of the same release" do
-    scenario = Scenario.start!("outsiders", replicas: 3, env: @env)
+    scenario = Scenario.start!("outsiders", replicas: 3, env: Scenario.impatient())
 
     scenario
-    |> Scenario.step("outsiders and a pod of the machine's network", [pods: 4, hold: @let_go], fn ->
+    |> Scenario.step("outsiders and a pod of the machine's network", [pods: 4, hold: Scenario.let_go()], fn ->
       Kubectl.apply!(scenario.namespace, Enum.flat_map(App.sources(), &outsiders/1))
     end)
     |> Scenario.step("one that looks for members and is none", [pods: 5], fn ->
       Kubectl.apply!(scenario.namespace, Enum.map(App.sources(), &cron/1))
     end)
-    |> Scenario.step("nobody is a member", [hold: @let_go, limit: @let_go], fn ->
+    |> Scenario.step("nobody is a member", [hold: Scenario.let_go(), limit: Scenario.let_go()], fn ->
       members = Enum.filter(Scenario.some(scenario, 5), &(&1.labels["member"] == &1.app))
       for source <- App.sources(), do: Kubectl.delete!(Scenario.path(scenario, "services", App.name(source)))
       Scenario.label(scenario, members, %{member: "none"})
@@ -26,10 +23,13 @@ defmodule LibclusterKubernetes.Cluster.OutsidersTest do
     name = App.name(source)
     members = %{member: name}
     no_node = App.pod(source, "#{name}-no-node", container: %{command: ["sleep", "3600"]})
-    stranger = App.pod(source, "#{name}-stranger", env: Map.put(@env, "RELEASE_COOKIE", "another"))
+    stranger = App.pod(source, "#{name}-stranger", env: Map.put(Scenario.impatient(), "RELEASE_COOKIE", "another"))
 
     on_machine =
-      App.pod(source, "#{name}-machine", env: @env, spec: %{hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet"})
+      App.pod(source, "#{name}-machine",
+        env: Scenario.impatient(),
+        spec: %{hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet"}
+      )
 
     finished = App.pod(source, "#{name}-finished", container: %{command: ["true"]}, spec: %{restartPolicy: "Never"})
 
@@ -46,6 +46,6 @@ defmodule LibclusterKubernetes.Cluster.OutsidersTest do
   # It looks for members, as every pod of the release does, and has another label itself.
   defp cron(source) do
     name = App.name(source)
-    App.pod(source, "#{name}-cron", env: @env, labels: %{member: "none"})
+    App.pod(source, "#{name}-cron", env: Scenario.impatient(), labels: %{member: "none"})
   end
 end

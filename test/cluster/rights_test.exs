@@ -1,14 +1,11 @@
 defmodule LibclusterKubernetes.Cluster.RightsTest do
   use LibclusterKubernetes.Test.Cluster.Case, async: true
 
-  @env %{"HELLO_DISCONNECT_AFTER" => 5_000}
-  @let_go 20
-
   test "are taken and given again, and end with the ServiceAccount" do
-    scenario = Scenario.start!("rights", replicas: 3, env: @env)
+    scenario = Scenario.start!("rights", replicas: 3, env: Scenario.impatient())
 
     scenario
-    |> Scenario.step("taken", [hold: @let_go], fn ->
+    |> Scenario.step("taken", [hold: Scenario.let_go()], fn ->
       for source <- App.sources(), do: Kubectl.delete!(role_binding(scenario, source))
     end)
     # A new pod waits for them, too.
@@ -17,7 +14,7 @@ defmodule LibclusterKubernetes.Cluster.RightsTest do
       Kubectl.apply!(scenario.namespace, Enum.flat_map(App.sources(), &App.account/1))
     end)
     # For some seconds more the server takes its tokens for good.
-    |> Scenario.step("no ServiceAccount", [hold: 2 * @let_go], fn ->
+    |> Scenario.step("no ServiceAccount", [hold: 2 * Scenario.let_go()], fn ->
       for source <- App.sources(), do: Kubectl.delete!(Scenario.path(scenario, "serviceaccounts", App.name(source)))
     end)
     |> replace_all("a ServiceAccount again, and new pods")

@@ -1,5 +1,6 @@
 defmodule LibclusterKubernetes.Cluster.RollingUpdateTest do
-  use LibclusterKubernetes.Test.Cluster.Case, async: true
+  # Alone: 72 VMs, of which 18 start at a time.
+  use LibclusterKubernetes.Test.Cluster.Case, async: false
 
   @surge %{strategy: %{rollingUpdate: %{maxSurge: "25%"}}}
   @pre_stop %{lifecycle: %{preStop: %{sleep: %{seconds: 40}}}}

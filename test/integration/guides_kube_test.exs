@@ -2,57 +2,13 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
   # What the guides say to apply, applied to the real kube-apiserver as it is written.
   use ExUnit.Case, async: false
 
-  alias LibclusterKubernetes.{Manifests, Native, Options}
-  alias LibclusterKubernetes.Test.{Guide, KubeApiserver, Recorder, Topology, YAML}
+  alias LibclusterKubernetes.{Manifests, Options}
+  alias LibclusterKubernetes.Test.{Guide, KubeApiserver, Outcome, Topology, YAML}
 
   @moduletag :kube_apiserver
   @moduletag timeout: 180_000
 
-  @migration "guides/from-libcluster.md"
   @modes "guides/modes-and-names.md"
-
-  # What a team has that runs the stock strategy.
-  @stock %{
-    "mix.exs" => """
-    defmodule MyApp.MixProject do
-      use Mix.Project
-
-      def project, do: [app: :my_app, version: "1.0.0", deps: deps()]
-
-      defp deps do
-        [
-          {:libcluster, "~> 3.4"}
-        ]
-      end
-    end
-    """,
-    "config/runtime.exs" => """
-    import Config
-
-    config :libcluster,
-      topologies: [
-        k8s: [
-          strategy: Cluster.Strategy.Kubernetes,
-          config: [
-            mode: :ip,
-            kubernetes_node_basename: "myapp",
-            kubernetes_selector: "app=myapp",
-            polling_interval: 1_000
-          ]
-        ]
-      ]
-    """,
-    "the Role" => """
-    apiVersion: rbac.authorization.k8s.io/v1
-    kind: Role
-    metadata:
-      name: myapp
-    rules:
-      - apiGroups: [""]
-        resources: ["endpoints"]
-        verbs: ["get", "list"]
-    """
-  }
 
   setup_all do: KubeApiserver.setup_all()
 
@@ -84,63 +40,16 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
       assert [%{"rules" => [rule], "metadata" => %{"name" => role}}] = kind(objects, "Role")
       assert [%{"subjects" => [%{"name" => account}]}] = kind(objects, "RoleBinding")
       options = options(context, account, source(rule))
-      Topology.wait_until(fn -> outcome(options) == :watches end)
+      Topology.wait_until(fn -> Outcome.of(options) == :watches end)
 
       for verb <- rule["verbs"] do
         allow(context, role, %{rule | "verbs" => rule["verbs"] -- [verb]})
         # Roles are read through a cache.
-        Topology.wait_until(fn -> outcome(options) == without(verb) end)
+        Topology.wait_until(fn -> Outcome.of(options) == without(verb) end)
         allow(context, role, rule)
-        Topology.wait_until(fn -> outcome(options) == :watches end)
+        Topology.wait_until(fn -> Outcome.of(options) == :watches end)
       end
     end
-  end
-
-  test "the migration guide leads from the stock configuration to a watch, in five edits or fewer", context do
-    %{server: server, namespace: namespace} = context
-    edits = Guide.blocks(@migration, "diff")
-    assert length(edits) in 1..5
-
-    edited =
-      for %{heading: heading, text: diff} <- edits, reduce: @stock do
-        files ->
-          [file] = for {file, _} <- files, heading =~ file, do: file
-          Map.update!(files, file, &edit(&1, diff))
-      end
-
-    assert {_, requirement} = dependency(edited["mix.exs"])
-    assert Version.match?(Mix.Project.config()[:version], requirement)
-
-    # What the stock strategy needs is there already.
-    folder = KubeApiserver.service_account!(server, namespace, "myapp")
-
-    KubeApiserver.grant!(server, namespace, "myapp", [
-      %{apiGroups: [""], resources: ["endpoints"], verbs: ["get", "list"]}
-    ])
-
-    KubeApiserver.endpoints!(server, namespace, "myapp", ["10.1.0.1"], labels: %{app: "myapp"})
-
-    # Where the API and the account are is what a pod knows without an option.
-    pod = [kubernetes_master: server.url, kubernetes_service_account_path: folder]
-    [libcluster: [topologies: [k8s: topology]]] = Config.Reader.eval!("runtime.exs", edited["config/runtime.exs"])
-    assert topology[:strategy] == LibclusterKubernetes.Strategy
-    {:ok, recorder} = Recorder.start_link()
-    fields = Recorder.mfas(recorder) ++ [topology: :guide, config: topology[:config] ++ pod]
-    state = struct!(Cluster.Strategy.State, fields)
-
-    # The edit of the role is not applied yet: it works, by polling.
-    start_supervised!(Topology.child_spec(state))
-    assert_receive {:connect, :"myapp@10.1.0.1", true}
-    Topology.wait_until(fn -> match?({:ok, %{mode: :poll}}, LibclusterKubernetes.info(:guide)) end)
-    stop_supervised!(:guide)
-
-    [{role, text}] = YAML.documents!(edited["the Role"])
-    KubeApiserver.apply_yaml!(server, namespace, role, text)
-    Topology.wait_until(fn -> outcome(Options.to_native(Options.new!(:guide, state.config))) == :watches end)
-    start_supervised!(Topology.child_spec(state))
-    Topology.wait_until(fn -> match?({:ok, %{mode: :watch}}, LibclusterKubernetes.info(:guide)) end)
-    KubeApiserver.endpoints!(server, namespace, "myapp", ["10.1.0.1", "10.1.0.2"], labels: %{app: "myapp"})
-    assert_receive {:connect, :"myapp@10.1.0.2", true}
   end
 
   for mode <- [:ip, :dns, :hostname] do
@@ -179,7 +88,7 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
       node = env["RELEASE_NODE"] || sourced(Manifests.release([topology], app: "my-app"), env)
       assert names(context, config, objects) == [node]
       [%{"rules" => [rule]}] = kind(objects, "Role")
-      assert outcome(options(context, "my-app", source(rule))) == :watches
+      assert Outcome.of(options(context, "my-app", source(rule))) == :watches
     end
   end
 
@@ -274,47 +183,6 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
     :k8s |> Options.new!(config, %{}) |> Options.to_native()
   end
 
-  # How it goes with these options: to a watch, to polls, or to an error.
-  defp outcome(options) do
-    {:ok, {worker, ref} = started} = Native.start(options, self())
-    outcome = first_outcome(started)
-    :ok = Native.stop(worker)
-    flush(ref)
-    outcome
-  end
-
-  defp first_outcome({worker, ref} = started) do
-    receive do
-      {:libcluster_kubernetes, ^ref, :watching} ->
-        :watches
-
-      {:libcluster_kubernetes, ^ref, {:error, %{kind: kind, advice: advice}}} ->
-        [_, verb] = Regex.run(~r/verb "(\w+)"/, advice)
-        {:error, kind, verb}
-
-      {:libcluster_kubernetes, ^ref, {:changed, _mark, _gone, %{warnings: [warning]}}} ->
-        [_, verb] = Regex.run(~r/verb "(\w+)".*Until then it polls/, warning)
-        {:polls, verb}
-
-      {:libcluster_kubernetes, ^ref, {:snapshot, _}} ->
-        :ok = Native.acknowledge(worker, ref)
-        first_outcome(started)
-
-      {:libcluster_kubernetes, ^ref, _report} ->
-        first_outcome(started)
-    after
-      5_000 -> flunk("neither a watch nor an error came")
-    end
-  end
-
-  defp flush(ref) do
-    receive do
-      {:libcluster_kubernetes, ^ref, _} -> flush(ref)
-    after
-      0 -> :ok
-    end
-  end
-
   # Any other verb would break nothing.
   defp without("list"), do: {:error, :forbidden, "list"}
   defp without("watch"), do: {:polls, "watch"}
@@ -334,33 +202,6 @@ defmodule LibclusterKubernetes.GuidesKubeTest do
 
   defp source(%{"resources" => ["endpointslices"]}), do: :endpoint_slices
   defp source(%{"resources" => [resource]}), do: String.to_existing_atom(resource)
-
-  # One line for one line, wherever it is indented to.
-  defp edit(file, diff) do
-    [old, new] =
-      for sign <- ["-", "+"] do
-        assert [line] = for(line <- String.split(diff, "\n"), String.starts_with?(line, sign), do: line)
-        line |> String.replace_prefix(sign, "") |> String.trim()
-      end
-
-    assert length(String.split(file, old)) == 2, "#{inspect(old)} is not, or not once, in:\n#{file}"
-    String.replace(file, old, new)
-  end
-
-  defp dependency(mix_exs) do
-    {_, [found]} =
-      mix_exs
-      |> Code.string_to_quoted!()
-      |> Macro.prewalk([], fn
-        {:libcluster_kubernetes, requirement} = dependency, found when is_binary(requirement) ->
-          {dependency, [dependency | found]}
-
-        other, found ->
-          {other, found}
-      end)
-
-    found
-  end
 
   # Whether all that was applied is in what is stored.
   defp covers?(stored, %{} = applied) do

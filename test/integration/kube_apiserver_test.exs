@@ -315,19 +315,8 @@ defmodule LibclusterKubernetes.KubeApiserverTest do
   end
 
   defp may_list_everywhere(context, resource) do
-    rbac = "/apis/rbac.authorization.k8s.io/v1"
-    metadata = %{name: context.namespace}
-
-    KubeApiserver.create!(context.server, "#{rbac}/clusterroles", %{
-      metadata: metadata,
-      rules: [%{apiGroups: [""], resources: [resource], verbs: ["list"]}]
-    })
-
-    KubeApiserver.create!(context.server, "#{rbac}/clusterrolebindings", %{
-      metadata: metadata,
-      roleRef: %{apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: context.namespace},
-      subjects: [%{kind: "ServiceAccount", name: @account, namespace: context.namespace}]
-    })
+    rules = [%{apiGroups: [""], resources: [resource], verbs: ["list"]}]
+    KubeApiserver.grant_everywhere!(context.server, context.namespace, @account, rules)
   end
 
   defp members(context, ips, opts \\ []) do

@@ -35,12 +35,19 @@ if config_env() == :prod do
     polling_interval: milliseconds.("HELLO_POLLING_INTERVAL")
   ]
 
+  # To compare: the options are the same.
+  strategy =
+    case choice.("HELLO_STRATEGY", "libcluster_kubernetes", ~w(libcluster_kubernetes libcluster)) do
+      :libcluster_kubernetes -> LibclusterKubernetes.Strategy
+      :libcluster -> Cluster.Strategy.Kubernetes
+    end
+
   config :hello_cluster, timestamps: choice.("HELLO_TIMESTAMPS", "false", ~w(true false))
 
   config :libcluster,
     topologies: [
       hello_cluster: [
-        strategy: LibclusterKubernetes.Strategy,
+        strategy: strategy,
         # What is not set is left out, so that the package's default holds.
         config: Enum.reject(options, fn {_name, value} -> value == nil end)
       ]

@@ -1,15 +1,13 @@
-//! Every fault, as the client sees it.
+//! Every fault of an answer, as the client sees it.
 
 mod common;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use common::{Client, client_hello, connect, control, get, tcp, wait};
+use common::{ENDPOINTS, connect, control, get, wait};
 use fake_apiserver::{Action, Fault, Server};
 use serde_json::json;
-
-const PATH: &str = "/api/v1/namespaces/default/endpoints";
 
 /// A server with one object and one fault on requests.
 fn server_with(action: Action) -> Server {
@@ -43,14 +41,14 @@ fn a_status_comes_with_the_body_that_belongs_to_it() {
         (504, "Timeout"),
     ] {
         server.set_faults(vec![Fault::on_request(status(code))]);
-        let answer = get(&server, PATH).unwrap();
+        let answer = get(&server, ENDPOINTS).unwrap();
         assert_eq!(answer.status, code);
         assert_eq!(answer.json()["reason"], reason);
         assert_eq!(answer.json()["code"], code);
     }
     server.set_faults(vec![Fault::on_request(status(403))]);
     assert_eq!(
-        get(&server, PATH).unwrap().json()["message"],
+        get(&server, ENDPOINTS).unwrap().json()["message"],
         "endpoints is forbidden: User \"system:serviceaccount:default:default\" cannot list resource \
          \"endpoints\" in API group \"\" in the namespace \"default\""
     );
@@ -67,12 +65,12 @@ fn a_status_has_the_body_and_headers_it_is_given() {
         ],
     });
     let mut client = connect(&server).unwrap();
-    let answer = client.get(PATH, Some(server.token())).unwrap();
+    let answer = client.get(ENDPOINTS, Some(server.token())).unwrap();
     assert_eq!((answer.status, answer.text()), (429, "slow down"));
     assert_eq!(answer.headers["retry-after"], "3");
     assert_eq!(answer.headers["content-type"], "text/plain");
     server.clear_faults();
-    let answer = client.get(PATH, Some(server.token())).unwrap();
+    let answer = client.get(ENDPOINTS, Some(server.token())).unwrap();
     assert_eq!(answer.status, 200, "the connection lives on");
     assert_eq!(server.journal()[0]["status"], 429);
 }
@@ -87,10 +85,10 @@ fn faults_strike_so_many_times_and_only_where_they_should() {
     let mut client = connect(&server).unwrap();
     let mut code = |path| client.get(path, Some(server.token())).unwrap().status;
     assert_eq!(code("/version"), 200);
-    assert_eq!(code(PATH), 503);
+    assert_eq!(code(ENDPOINTS), 503);
     assert_eq!(code("/api/v1/pods"), 500);
-    assert_eq!(code(PATH), 503);
-    assert_eq!(code(PATH), 200);
+    assert_eq!(code(ENDPOINTS), 503);
+    assert_eq!(code(ENDPOINTS), 200);
     assert_eq!(code("/api/v1/pods"), 500);
 }
 
@@ -98,7 +96,7 @@ fn faults_strike_so_many_times_and_only_where_they_should() {
 fn a_hanging_request_is_seen_and_ends_when_the_faults_change() {
     let server = server_with(Action::Hang);
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     wait(&server, |summary| summary.lists == 1);
     assert!(server.journal()[0]["status"].is_null());
     assert_eq!(server.summary().connections_open, 1);
@@ -106,14 +104,14 @@ fn a_hanging_request_is_seen_and_ends_when_the_faults_change() {
     let (bytes, _) = client.rest();
     assert!(bytes.is_empty());
     wait(&server, |summary| summary.connections_open == 0);
-    assert_eq!(get(&server, PATH).unwrap().status, 200);
+    assert_eq!(get(&server, ENDPOINTS).unwrap().status, 200);
 }
 
 #[test]
 fn a_hanging_request_ends_when_the_peer_closes() {
     let server = server_with(Action::Hang);
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     wait(&server, |summary| summary.lists == 1);
     drop(client);
     wait(&server, |summary| summary.connections_open == 0);
@@ -123,7 +121,7 @@ fn a_hanging_request_ends_when_the_peer_closes() {
 fn a_server_stops_under_hanging_requests() {
     let server = server_with(Action::Hang);
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     wait(&server, |summary| summary.lists == 1);
     drop(server);
     assert!(client.rest().0.is_empty());
@@ -132,7 +130,7 @@ fn a_server_stops_under_hanging_requests() {
 #[test]
 fn a_reset_is_one() {
     let server = server_with(Action::Reset);
-    let error = get(&server, PATH).unwrap_err();
+    let error = get(&server, ENDPOINTS).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     wait(&server, |summary| summary.connections_open == 0);
 }
@@ -141,7 +139,7 @@ fn a_reset_is_one() {
 fn a_close_ends_tls_properly_without_an_answer() {
     let server = server_with(Action::Close);
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     let (bytes, end) = client.rest();
     assert!(bytes.is_empty());
     end.unwrap();
@@ -151,7 +149,7 @@ fn a_close_ends_tls_properly_without_an_answer() {
 fn headers_then_hang_sends_the_head_alone() {
     let server = server_with(Action::HeadersThenHang);
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     let (code, headers) = client.receive_head().unwrap();
     assert_eq!(code, 200);
     assert_ne!(headers["content-length"], "0");
@@ -167,13 +165,13 @@ fn a_hang_after_bytes_can_be_anywhere_in_head_and_body() {
     let whole = {
         server.clear_faults();
         let mut client = connect(&server).unwrap();
-        client.send_get(PATH, Some(server.token())).unwrap();
+        client.send_get(ENDPOINTS, Some(server.token())).unwrap();
         client.piece().unwrap()
     };
     for length in [1, 20, whole.len() - 1] {
         server.set_faults(vec![Fault::on_request(Action::HangAfterBytes(length))]);
         let mut client = connect(&server).unwrap();
-        client.send_get(PATH, Some(server.token())).unwrap();
+        client.send_get(ENDPOINTS, Some(server.token())).unwrap();
         let mut bytes = Vec::new();
         while bytes.len() < length {
             bytes.extend(client.piece().unwrap());
@@ -189,7 +187,7 @@ fn a_hang_after_bytes_can_be_anywhere_in_head_and_body() {
     server.set_faults(vec![Fault::on_request(Action::HangAfterBytes(usize::MAX))]);
     let mut client = connect(&server).unwrap();
     client
-        .send_get(&format!("{PATH}?watch=true"), Some(server.token()))
+        .send_get(&format!("{ENDPOINTS}?watch=true"), Some(server.token()))
         .unwrap();
     assert_eq!(client.receive_head().unwrap().0, 200);
     server.clear_faults();
@@ -200,7 +198,7 @@ fn a_hang_after_bytes_can_be_anywhere_in_head_and_body() {
 fn a_truncated_body_is_cut_after_so_many_bytes() {
     let server = server_with(Action::TruncateBody(12));
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     let (_, headers) = client.receive_head().unwrap();
     assert!(headers["content-length"].parse::<usize>().unwrap() > 12);
     let (bytes, end) = client.rest();
@@ -213,7 +211,7 @@ fn a_dripping_body_is_whole_in_the_end() {
     let every = Duration::from_millis(1);
     let server = server_with(Action::Drip { bytes: 7, every });
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     let (_, headers) = client.receive_head().unwrap();
     let length: usize = headers["content-length"].parse().unwrap();
     let mut body = Vec::new();
@@ -232,12 +230,12 @@ fn a_dripping_body_ends_with_its_client_or_its_fault() {
     let every = Duration::from_mins(10);
     let server = server_with(Action::Drip { bytes: 1, every });
     let mut gone = connect(&server).unwrap();
-    gone.send_get(PATH, Some(server.token())).unwrap();
+    gone.send_get(ENDPOINTS, Some(server.token())).unwrap();
     gone.receive_head().unwrap();
     drop(gone);
     wait(&server, |summary| summary.connections_open == 0);
     let mut cut = connect(&server).unwrap();
-    cut.send_get(PATH, Some(server.token())).unwrap();
+    cut.send_get(ENDPOINTS, Some(server.token())).unwrap();
     cut.receive_head().unwrap();
     server.clear_faults();
     assert!(cut.rest().0.is_empty());
@@ -248,14 +246,17 @@ fn a_dripping_head_is_whole_in_the_end_and_what_follows_is_as_usual() {
     let every = Duration::from_millis(1);
     let server = server_with(Action::DripHead { bytes: 50, every });
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     assert_eq!(client.piece().unwrap().len(), 50);
     let mut client = connect(&server).unwrap();
-    let answer = client.get(PATH, Some(server.token())).unwrap();
+    let answer = client.get(ENDPOINTS, Some(server.token())).unwrap();
     assert_eq!(answer.json()["kind"], "EndpointsList");
     // And it lives on.
     client
-        .send_get(&format!("{PATH}?watch=true&timeoutSeconds=-1"), Some(server.token()))
+        .send_get(
+            &format!("{ENDPOINTS}?watch=true&timeoutSeconds=-1"),
+            Some(server.token()),
+        )
         .unwrap();
     assert_eq!(client.receive_head().unwrap().0, 200);
     assert!(client.chunk().unwrap().starts_with(br#"{"type":"ADDED""#));
@@ -268,8 +269,8 @@ fn raw_bytes_need_not_be_text_and_can_leave_the_connection_open() {
         {"at":"request","do":{"raw_response":{"latin1":"\u0080"}}}]"#;
     assert_eq!(control(&server, "PUT", "/faults", answer).status, 200);
     let mut client = connect(&server).unwrap();
-    assert_eq!(client.get(PATH, Some(server.token())).unwrap().body, [0xff, 0]);
-    client.send_get(PATH, Some(server.token())).unwrap();
+    assert_eq!(client.get(ENDPOINTS, Some(server.token())).unwrap().body, [0xff, 0]);
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     let (bytes, end) = client.rest();
     assert_eq!(bytes, [0x80]);
     end.unwrap();
@@ -278,12 +279,12 @@ fn raw_bytes_need_not_be_text_and_can_leave_the_connection_open() {
 #[test]
 fn raw_bodies_and_responses_come_as_they_are() {
     let server = server_with(Action::RawBody("{oops".to_owned()));
-    let answer = get(&server, PATH).unwrap();
+    let answer = get(&server, ENDPOINTS).unwrap();
     assert_eq!((answer.status, answer.text()), (200, "{oops"));
     let raw = "HTTP/1.0 200 Fine\r\n\r\nuntil the end";
     server.set_faults(vec![Fault::on_request(Action::RawResponse(raw.to_owned()))]);
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     let (bytes, end) = client.rest();
     assert_eq!(bytes, raw.as_bytes());
     end.unwrap();
@@ -293,7 +294,7 @@ fn raw_bodies_and_responses_come_as_they_are() {
 fn an_endless_body_goes_on_until_the_client_has_enough() {
     let server = server_with(Action::EndlessBody);
     let mut client = connect(&server).unwrap();
-    client.send_get(PATH, Some(server.token())).unwrap();
+    client.send_get(ENDPOINTS, Some(server.token())).unwrap();
     let (code, headers) = client.receive_head().unwrap();
     assert_eq!((code, &*headers["transfer-encoding"]), (200, "chunked"));
     let mut count = 0;
@@ -302,76 +303,4 @@ fn an_endless_body_goes_on_until_the_client_has_enough() {
     }
     drop(client);
     wait(&server, |summary| summary.connections_open == 0);
-}
-
-#[test]
-fn a_hang_at_accept_leaves_tls_unanswered() {
-    let server = Server::start().unwrap();
-    server.set_faults(vec![Fault::on_accept(Action::Hang)]);
-    let mut silent = Client::new(tcp(server.address()).unwrap());
-    silent.send("this goes nowhere").unwrap();
-    wait(&server, |summary| summary.connections_accepted == 1);
-    assert_eq!(server.summary().connections_open, 1);
-    server.clear_faults();
-    assert!(silent.rest().0.is_empty());
-    wait(&server, |summary| summary.connections_open == 0);
-    assert_eq!(server.summary().handshakes_completed, 0);
-    assert_eq!(get(&server, PATH).unwrap().status, 200);
-}
-
-#[test]
-fn a_hang_in_the_handshake_answers_half_of_it() {
-    let server = Server::start().unwrap();
-    server.set_faults(vec![Fault::on_accept(Action::HangInHandshake)]);
-    let mut client = Client::new(tcp(server.address()).unwrap());
-    client.stream.write_all(&client_hello()).unwrap();
-    let greeting = client.piece().unwrap();
-    // A handshake record: a ServerHello.
-    assert_eq!((greeting[0], greeting[5]), (22, 2));
-    assert_eq!(server.summary().connections_open, 1);
-    server.clear_faults();
-    assert!(client.rest().0.is_empty());
-    wait(&server, |summary| summary.connections_open == 0);
-    assert_eq!(server.summary().handshakes_completed, 0);
-    assert_eq!(get(&server, PATH).unwrap().status, 200);
-}
-
-#[test]
-fn cut_connections_are_cut_and_new_ones_accepted() {
-    let server = Server::start().unwrap();
-    let mut client = connect(&server).unwrap();
-    assert_eq!(client.get(PATH, Some(server.token())).unwrap().status, 200);
-    assert_eq!(control(&server, "POST", "/connections/cut", "").status, 200);
-    assert_eq!(server.summary().connections_open, 0);
-    assert!(client.rest().0.is_empty());
-    assert_eq!(get(&server, PATH).unwrap().status, 200);
-}
-
-#[test]
-fn a_hang_at_accept_ends_when_the_peer_closes() {
-    let server = Server::start().unwrap();
-    server.set_faults(vec![Fault::on_accept(Action::Hang)]);
-    let silent = tcp(server.address()).unwrap();
-    wait(&server, |summary| summary.connections_open == 1);
-    drop(silent);
-    wait(&server, |summary| summary.connections_open == 0);
-}
-
-#[test]
-fn resets_closes_and_plain_text_at_accept_fail_the_handshake() {
-    let server = Server::start().unwrap();
-    server.set_faults(vec![
-        Fault::on_accept(Action::Reset).times(1),
-        Fault::on_accept(Action::Close).times(1),
-        Fault::on_accept(Action::RawResponse("HTTP/1.1 400 Bad Request\r\n\r\n".to_owned())).times(1),
-    ]);
-    let error = connect(&server).err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-    let mut socket = tcp(server.address()).unwrap();
-    socket.write_all(b"hello").unwrap();
-    assert_eq!(socket.read(&mut [0]).unwrap(), 0);
-    let error = connect(&server).err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");
-    assert_eq!(get(&server, PATH).unwrap().status, 200);
-    assert_eq!(server.summary().handshakes_completed, 1);
 }

@@ -7,11 +7,9 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{connect, connect_as, control, get, tcp, wait};
+use common::{ENDPOINTS, connect, connect_as, control, get, tcp, wait};
 use fake_apiserver::{Authority, Certificate, Options, Server};
 use serde_json::{Value, json};
-
-const PATH: &str = "/api/v1/namespaces/default/endpoints";
 
 #[test]
 fn a_server_leaves_nothing_behind() {
@@ -33,11 +31,14 @@ fn a_server_that_does_not_listen_refuses_and_comes_back_on_its_port() {
     for _ in 0..3 {
         server.set_listening(false).unwrap();
         assert_eq!(server.summary().connections_open, 0);
-        assert_eq!(get(&server, PATH).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert_eq!(
+            get(&server, ENDPOINTS).unwrap_err().kind(),
+            ErrorKind::ConnectionRefused
+        );
         server.set_listening(false).unwrap();
         server.set_listening(true).unwrap();
         server.set_listening(true).unwrap();
-        assert_eq!(get(&server, PATH).unwrap().status, 200);
+        assert_eq!(get(&server, ENDPOINTS).unwrap().status, 200);
     }
     assert!(open.rest().0.is_empty());
 }
@@ -107,7 +108,7 @@ fn a_replaced_certificate_can_be_wrong_in_every_way() {
     assert!(connect_as(&server, &server.other_ca_file(), "127.0.0.1").is_ok());
     server.set_certificate(&Certificate::default());
     assert!(connect(&server).is_ok());
-    let kept = before.get(PATH, Some(server.token())).unwrap();
+    let kept = before.get(ENDPOINTS, Some(server.token())).unwrap();
     assert_eq!(kept.status, 200, "an open connection keeps its certificate");
 }
 
@@ -128,7 +129,7 @@ fn the_control_port_does_what_the_handle_does() {
     let (code, stored) = call("PUT", "/objects/endpoints/default/web", &object);
     assert_eq!((code, &stored["metadata"]["resourceVersion"]), (200, &json!("2")));
     assert_eq!(call("GET", "/objects/endpoints", &none), (200, json!([stored])));
-    assert_eq!(get(&server, PATH).unwrap().json()["items"], json!([stored]));
+    assert_eq!(get(&server, ENDPOINTS).unwrap().json()["items"], json!([stored]));
     assert_eq!(call("DELETE", "/objects/endpoints/default/web", &none).0, 200);
     assert_eq!(call("DELETE", "/objects/endpoints/default/web", &none).0, 404);
     call("PUT", "/objects/pods/default/web", &object);
@@ -138,7 +139,7 @@ fn the_control_port_does_what_the_handle_does() {
     let rule = json!({"verbs": ["list"], "resources": ["*"], "namespaces": ["default"]});
     let token = json!({"user": "someone", "rules": [rule]});
     assert_eq!(call("PUT", "/tokens/a%20b", &token).0, 200);
-    let limited = connect(&server).unwrap().get(PATH, Some("a b")).unwrap();
+    let limited = connect(&server).unwrap().get(ENDPOINTS, Some("a b")).unwrap();
     assert_eq!(limited.status, 200);
     assert_eq!(call("DELETE", "/tokens/a%20b", &none).0, 200);
     assert_eq!(call("DELETE", "/tokens/a%20b", &none).0, 404);
@@ -148,16 +149,16 @@ fn the_control_port_does_what_the_handle_does() {
          "do": {"status": {"code": 503, "body": {"a": 1}, "headers": {"retry-after": 3}}}},
     ]);
     assert_eq!(call("PUT", "/faults", &faults).0, 200);
-    let struck = get(&server, PATH).unwrap();
+    let struck = get(&server, ENDPOINTS).unwrap();
     assert_eq!((struck.status, struck.json()), (503, json!({"a": 1})));
     assert_eq!(struck.headers["retry-after"], "3");
     assert_eq!(call("DELETE", "/faults", &none).0, 200);
 
     assert_eq!(call("PUT", "/listening", &json!(false)).0, 200);
-    assert!(get(&server, PATH).is_err());
+    assert!(get(&server, ENDPOINTS).is_err());
     assert_eq!(call("PUT", "/listening", &json!(true)).0, 200);
     assert_eq!(call("PUT", "/certificate", &json!({"ca": "other"})).0, 200);
-    assert!(get(&server, PATH).is_err());
+    assert!(get(&server, ENDPOINTS).is_err());
     assert_eq!(call("PUT", "/certificate", &json!({})).0, 200);
     assert_eq!(call("POST", "/compact", &none).0, 200);
 

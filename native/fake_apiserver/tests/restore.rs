@@ -2,11 +2,9 @@
 
 mod common;
 
-use common::{connect, control, get, wait};
+use common::{ENDPOINTS, connect, control, get, wait};
 use fake_apiserver::Server;
 use serde_json::{Value, json};
-
-const PATH: &str = "/api/v1/namespaces/default/endpoints";
 
 fn put(server: &Server, name: &str) -> u64 {
     version(&server.put_object("endpoints", "default", name, &json!({})))
@@ -25,7 +23,7 @@ fn everything_is_as_it_was_versions_included() {
     server.delete_object("endpoints", "default", "a");
     for _ in 0..2 {
         server.restore();
-        let list = get(&server, PATH).unwrap().json();
+        let list = get(&server, ENDPOINTS).unwrap().json();
         assert_eq!(version(&list), before);
         let names: Vec<_> = list["items"]
             .as_array()
@@ -47,7 +45,7 @@ fn every_connection_is_cut_and_a_watch_from_what_is_no_more_is_accepted_and_sile
     let _client = connect(&server).unwrap();
     server.restore();
     wait(&server, |summary| summary.connections_open == 0);
-    let path = format!("{PATH}?watch=1&resourceVersion={ahead}&allowWatchBookmarks=true&timeoutSeconds=1");
+    let path = format!("{ENDPOINTS}?watch=1&resourceVersion={ahead}&allowWatchBookmarks=true&timeoutSeconds=1");
     assert_eq!(put(&server, "c"), ahead);
     let answer = get(&server, &path).unwrap();
     assert_eq!((answer.status, answer.text()), (200, ""));

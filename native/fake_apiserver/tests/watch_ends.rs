@@ -4,8 +4,8 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::watch::{PATH, Watch, put};
-use common::{LIMIT, wait};
+use common::watch::{Watch, put};
+use common::{ENDPOINTS, LIMIT, wait};
 use fake_apiserver::Server;
 use serde_json::json;
 
@@ -20,10 +20,10 @@ fn a_timeout_ends_cleanly_and_the_connection_lives_on() {
     let took = start.elapsed();
     assert!(took >= Duration::from_secs(1) && took < LIMIT, "{took:?}");
     assert_eq!(server.summary().watches_open, 0);
-    watch.start(&server, PATH, "timeoutSeconds=-1");
+    watch.start(&server, ENDPOINTS, "timeoutSeconds=-1");
     watch.expect("ADDED", "a", version);
     watch.expect_end();
-    assert_eq!(watch.0.get(PATH, Some(server.token())).unwrap().status, 200);
+    assert_eq!(watch.0.get(ENDPOINTS, Some(server.token())).unwrap().status, 200);
     assert_eq!(server.summary().connections_accepted, 1);
 }
 
@@ -129,7 +129,7 @@ fn a_client_that_hangs_up_is_noticed_without_events() {
 fn a_request_sent_ahead_waits_for_the_end_of_the_watch() {
     let server = Server::start().unwrap();
     let mut watch = Watch::open(&server, "");
-    watch.0.send_get(PATH, Some(server.token())).unwrap();
+    watch.0.send_get(ENDPOINTS, Some(server.token())).unwrap();
     // Longer than it takes to notice a client that left.
     for n in 0..20 {
         put(&server, "a", "web", n);
@@ -154,7 +154,7 @@ fn streams_end_cleanly_or_are_cut_on_demand() {
     assert_eq!(server.summary().watches_open, 0);
     ended.expect("ADDED", "a", 2);
     ended.expect_end();
-    ended.start(&server, PATH, "resourceVersion=2");
+    ended.start(&server, ENDPOINTS, "resourceVersion=2");
     server.cut_watches();
     assert_eq!(server.summary().watches_open, 0);
     ended.expect_cut();

@@ -4,8 +4,8 @@ mod common;
 
 use std::io::ErrorKind;
 
-use common::watch::{PATH, Watch, put, set_fault, version};
-use common::{connect, control, get, wait};
+use common::watch::{Watch, put, set_fault, version};
+use common::{ENDPOINTS, connect, control, get, wait};
 use fake_apiserver::{Action, Fault, Server};
 use serde_json::{Value, json};
 
@@ -81,9 +81,9 @@ fn the_control_port_does_what_the_handle_does_with_watches() {
     while watch.frame() != Value::Null {}
     assert_eq!(call("POST", "/compact", ""), ok);
     assert_eq!(call("PUT", "/watches/expired_as_status", "true"), ok);
-    let expired = get(&server, &format!("{PATH}?watch=1&resourceVersion=1")).unwrap();
+    let expired = get(&server, &format!("{ENDPOINTS}?watch=1&resourceVersion=1")).unwrap();
     assert_eq!(expired.status, 410);
-    watch.start(&server, PATH, "");
+    watch.start(&server, ENDPOINTS, "");
     assert_eq!(call("POST", "/watches/cut", ""), ok);
     watch.expect_cut();
     assert_eq!(call("GET", "/journal/summary?watches_open=0", "").1["watches"], 3);
@@ -112,7 +112,7 @@ fn the_journal_tells_watches_from_lists() {
     assert_eq!((summary.watches, summary.watches_open), (0, 1));
     server.end_watches();
     watch.expect_end();
-    watch.0.get(PATH, Some(server.token())).unwrap();
+    watch.0.get(ENDPOINTS, Some(server.token())).unwrap();
     assert!(server.journal()[0].get("watch").is_none());
     let summary = server.summary();
     assert_eq!((summary.watches, summary.lists, summary.watches_open), (0, 1, 0));
@@ -122,7 +122,7 @@ fn the_journal_tells_watches_from_lists() {
 fn the_faults_of_lists_strike_watches_too() {
     let server = Server::start().unwrap();
     put(&server, "a", "web", 1);
-    let path = format!("{PATH}?watch=1&timeoutSeconds=-1");
+    let path = format!("{ENDPOINTS}?watch=1&timeoutSeconds=-1");
     let fault = |action: Value| {
         let fault = json!({"at": "request", "verb": "watch", "times": 1, "do": action});
         set_fault(&server, &fault);
@@ -133,7 +133,7 @@ fn the_faults_of_lists_strike_watches_too() {
         client
     };
     fault(json!({"status": {"code": 429, "headers": {"retry-after": 1}}}));
-    assert_eq!(get(&server, PATH).unwrap().status, 200, "a list is no watch");
+    assert_eq!(get(&server, ENDPOINTS).unwrap().status, 200, "a list is no watch");
     assert_eq!(ask().receive().unwrap().status, 429);
     fault(json!({"status": {"code": 410}}));
     assert_eq!(ask().receive().unwrap().json()["reason"], "Expired");
@@ -166,12 +166,14 @@ fn the_faults_of_lists_strike_watches_too() {
 fn a_stream_can_be_cut_after_any_byte() {
     let server = Server::start().unwrap();
     put(&server, "a", "web", 1);
-    let whole = get(&server, &format!("{PATH}?watch=1&timeoutSeconds=-1")).unwrap().body;
+    let whole = get(&server, &format!("{ENDPOINTS}?watch=1&timeoutSeconds=-1"))
+        .unwrap()
+        .body;
     put(&server, "a", "web", 2);
     for length in [0, 1, 100, whole.len(), whole.len() + 10] {
         let action = json!({"cut_after_bytes": length});
         set_fault(&server, &json!({"at": "request", "times": 1, "do": action}));
-        assert_eq!(get(&server, PATH).unwrap().status, 200, "it is for watches only");
+        assert_eq!(get(&server, ENDPOINTS).unwrap().status, 200, "it is for watches only");
         let mut watch = Watch::open(&server, "resourceVersion=1");
         let (bytes, end) = watch.0.rest();
         assert_eq!(end.unwrap_err().kind(), ErrorKind::UnexpectedEof);

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::watch::{PATH, Watch, delete, put, version};
-use common::{connect, get, wait};
+use common::watch::{Watch, delete, put, version};
+use common::{ENDPOINTS, connect, get, wait};
 use fake_apiserver::{Rule, Server};
 use serde_json::{Value, json};
 
@@ -153,7 +153,7 @@ fn a_watch_resumes_without_loss_or_duplicate() {
 fn a_list_and_a_watch_from_its_version_miss_nothing() {
     let server = Server::start().unwrap();
     put(&server, "a", "web", 1);
-    let list = get(&server, PATH).unwrap().json();
+    let list = get(&server, ENDPOINTS).unwrap().json();
     put(&server, "b", "web", 1);
     delete(&server, "a");
     let at = version(&list);
@@ -184,12 +184,12 @@ fn an_expired_version_is_an_error_event_or_a_status() {
     assert_eq!(expired.frame(), json!({"type": "ERROR", "object": status}));
     expired.expect_end();
     // The connection lives on, and the current version is not expired.
-    expired.start(&server, PATH, &format!("resourceVersion={current}"));
+    expired.start(&server, ENDPOINTS, &format!("resourceVersion={current}"));
     let next = put(&server, "a", "web", 3);
     expired.expect("MODIFIED", "a", next);
     open.expect("MODIFIED", "a", next);
     server.set_expired_as_status(true);
-    let answer = get(&server, &format!("{PATH}?watch=1&resourceVersion=1")).unwrap();
+    let answer = get(&server, &format!("{ENDPOINTS}?watch=1&resourceVersion=1")).unwrap();
     assert_eq!(
         (answer.status, answer.json()["reason"].as_str()),
         (410, Some("Expired"))
@@ -212,7 +212,7 @@ fn a_version_from_the_future_waits_for_it() {
 fn bad_parameters_are_refused_as_the_real_server_does() {
     let server = Server::start().unwrap();
     let refused = |query: &str| {
-        let answer = get(&server, &format!("{PATH}?watch=1&{query}")).unwrap();
+        let answer = get(&server, &format!("{ENDPOINTS}?watch=1&{query}")).unwrap();
         (answer.status, answer.json()["message"].as_str().unwrap().to_owned())
     };
     let (status, message) = refused("resourceVersion=x");
@@ -246,7 +246,7 @@ fn the_verb_watch_is_a_permission_of_its_own() {
         vec![Rule::new(&["watch"], &["endpoints"], &["default"])],
     );
     let mut client = connect(&server).unwrap();
-    let path = format!("{PATH}?watch=1&timeoutSeconds=-1");
+    let path = format!("{ENDPOINTS}?watch=1&timeoutSeconds=-1");
     let refused = client.get(&path, Some("lists")).unwrap();
     assert_eq!(refused.status, 403);
     assert_eq!(
@@ -259,6 +259,6 @@ fn the_verb_watch_is_a_permission_of_its_own() {
         client.get("/api/v1/endpoints?watch=1", Some("watches")).unwrap().status,
         403
     );
-    assert_eq!(client.get(PATH, Some("watches")).unwrap().status, 403);
+    assert_eq!(client.get(ENDPOINTS, Some("watches")).unwrap().status, 403);
     assert_eq!(client.get(&path, None).unwrap().status, 401);
 }

@@ -16,7 +16,7 @@ defmodule LibclusterKubernetes.Test.FaultRun do
   """
 
   alias LibclusterKubernetes.Strategy.Incident
-  alias LibclusterKubernetes.Test.{Api, FakeApiserver, Fault, LogRecorder, Prober, Recorder, Topology}
+  alias LibclusterKubernetes.Test.{Api, FakeApiserver, Fault, FaultLines, LogRecorder, Prober, Recorder, Topology}
 
   @a "10.1.0.1"
   @b "10.1.0.2"
@@ -107,7 +107,8 @@ defmodule LibclusterKubernetes.Test.FaultRun do
     if scenario.change == :after, do: change(run)
     {run, ms} = if scenario.patience == :forever, do: {run, nil}, else: await_right(run, ended)
     run = run |> check_status() |> check_calls() |> stop() |> check_closed("after the stop")
-    {kinds, run} = check_log(run, Enum.drop(LogRecorder.lines(run.log, run.topology), logged))
+    {kinds, wrong} = FaultLines.check(scenario, Enum.drop(LogRecorder.lines(run.log, run.topology), logged))
+    run = Enum.reduce(wrong, run, &problem(&2, &1))
     {run, %{ms: ms, kinds: kinds}}
   end
 
@@ -310,52 +311,6 @@ defmodule LibclusterKubernetes.Test.FaultRun do
     status = inspect([:sys.get_status(run.pid), :sys.get_state(run.pid)], limit: :infinity, printable_limit: :infinity)
     if String.contains?(status, secret()), do: problem(run, "the token is in :sys.get_status"), else: run
   end
-
-  defp check_log(run, lines) do
-    %{kinds: kinds, changes: changes, notices: notices} = run.scenario
-    {starts, lines} = Enum.split_with(lines, &match?({:warning, _}, tagged(&1, "Known members stay connected")))
-    {others, lines} = Enum.split_with(lines, &match?({:warning, _}, tagged(&1, "still no answer, now: ")))
-    {ends, lines} = Enum.split_with(lines, &match?({:info, _}, tagged(&1, "the Kubernetes API answers again")))
-
-    rest =
-      Enum.reject(lines, fn {_level, text} -> text =~ ~r/\A((connected to|disconnected from) :"|\S+ is gone: )/ end)
-
-    logged = Enum.map(starts ++ others, fn {_level, text} -> kind(text) end)
-    {least, most} = incidents(run.scenario)
-    unfinished = unfinished(run.scenario)
-
-    run =
-      [
-        {length(starts) < least or length(starts) > most, "#{length(starts)} lines of a start"},
-        {(length(starts) - length(ends)) not in unfinished,
-         "#{length(starts)} lines of a start, #{length(ends)} of an end"},
-        {length(others) > changes, "#{length(others)} changes of the reason instead of at most #{changes}"},
-        {length(rest) > notices, "#{length(rest)} other lines instead of at most #{notices}"},
-        {Enum.any?(logged, &(&1 not in kinds)), "logged #{inspect(logged)} instead of #{inspect(kinds)}"}
-      ]
-      |> Enum.filter(&elem(&1, 0))
-      |> Enum.reduce(run, fn {_, text}, run -> problem(run, text <> "\n" <> show(starts ++ others ++ ends ++ rest)) end)
-
-    {Enum.uniq(logged), run}
-  end
-
-  # Failures without an end. Where they come and go, the last moment may begin what nothing has ended yet.
-  defp unfinished(%{patience: :forever}), do: [1]
-  defp unfinished(%{kinds: kinds, incidents: incidents}), do: if(nil in kinds or incidents != 1, do: [0, 1], else: [0])
-
-  defp incidents(%{kinds: []}), do: {0, 0}
-  defp incidents(%{kinds: kinds, incidents: incidents}), do: {if(nil in kinds, do: 0, else: 1), incidents}
-
-  defp tagged({level, text}, words), do: if(text =~ words, do: {level, text}, else: nil)
-
-  defp kind(text) do
-    case Regex.run(~r/\(([a-z_]+)\)\z/, text) do
-      [_, kind] -> String.to_existing_atom(kind)
-      nil -> :none
-    end
-  end
-
-  defp show(lines), do: Enum.map_join(lines, "\n", fn {level, text} -> "        #{level}: #{text}" end)
 
   defp leaks_to_elsewhere(run) do
     case :gen_tcp.accept(run.elsewhere, 0) do

@@ -147,6 +147,7 @@ defmodule LibclusterKubernetes.Test.KubeApiserver do
   defdelegate token!(server, namespace, name, seconds \\ 600), to: Access
   defdelegate write_token!(folder, token), to: Access
   defdelegate grant!(server, namespace, name, rules), to: Access
+  defdelegate grant_everywhere!(server, namespace, name, rules), to: Access
   defdelegate revoke!(server, namespace, name), to: Access
   defdelegate restore!(server, namespace, name), to: Access
 

@@ -7,7 +7,7 @@ defmodule LibclusterKubernetes.Test.LogTexts do
   @root Path.expand("../../..", __DIR__)
 
   # What only tests see, and what only `LibclusterKubernetes.diagnose/2` prints.
-  @not_said ~r"((tests|fuzzing|testing|probe|handshake)\.rs|/tests/.*)$"
+  @not_said ~r"((tests|fuzzing|testing|asking|probe|handshake)\.rs|/tests/.*)$"
 
   # They log, or what they make is logged.
   @texts ~w(incident notices options)

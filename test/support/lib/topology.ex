@@ -1,6 +1,7 @@
 defmodule LibclusterKubernetes.Test.Topology do
   @moduledoc "Starts the strategy as `Cluster.Supervisor` would, with a `Recorder` in place of distribution."
 
+  import ExUnit.Assertions
   import ExUnit.Callbacks, only: [start_supervised!: 1]
 
   alias LibclusterKubernetes.Native
@@ -18,6 +19,19 @@ defmodule LibclusterKubernetes.Test.Topology do
   @doc "Starts a topology with what `alone/1` made."
   def start(context, config \\ [], name \\ nil) do
     start_supervised!(child_spec(state(context.server, context.recorder, config, name || context.topology)))
+  end
+
+  @doc "Has these be the members, at the server of `alone/1`."
+  def members(context, ips, opts \\ []) do
+    FakeApiserver.put(context.server, "endpoints", "app", FakeApiserver.endpoints(ips, opts))
+  end
+
+  @doc "Starts a topology that has these members and is connected to all of them."
+  def connected(context, ips, config) do
+    members(context, ips)
+    pid = start(context, config)
+    for ip <- ips, node = :"app@#{ip}", do: assert_receive({:connect, ^node, true})
+    pid
   end
 
   @doc "The least that a topology needs to find, at this server, nodes called `app@IP`."

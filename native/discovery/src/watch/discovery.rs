@@ -12,8 +12,9 @@ use crate::error::{Error, Kind};
 use crate::names::snapshot::{Changes, News, Snapshot};
 use crate::server::signals::{Signals, Wake};
 use crate::watch::backoff::{Backoff, SHORT, spread};
+use crate::watch::open_watch::Watch;
 use crate::watch::report::{Listing, Report};
-use crate::watch::requests::{Api, Watch};
+use crate::watch::requests::Api;
 use crate::watch::watcher::{Input, Request, Step, Tell, Then, Watcher};
 
 /// What the thread has to say.

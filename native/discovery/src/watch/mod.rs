@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod discovery;
 pub mod lister;
 pub mod once;
+pub(crate) mod open_watch;
 pub mod outbox;
 pub mod report;
 pub(crate) mod requests;

@@ -28,12 +28,12 @@
 //! * *resume* from the last version, else.
 //!
 //! A list that fails while the version is believed is followed by a watch: what works is used.
-//!
-//! Versions of one resource are numbers that grow, and may be compared:
-//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>. Elsewhere they are opaque.
 
 mod ending;
+mod refusals;
 mod step;
+mod streak;
+mod version;
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -45,18 +45,14 @@ use crate::error::{CHECK_SELECTOR, Error, Kind};
 use crate::names::entry::Entry;
 use crate::names::reflector::{Reflector, check_size, size};
 use crate::names::snapshot::{Changes, News, Snapshot};
-use crate::watch::watcher::ending::{End, Refused, Stream};
+use crate::watch::watcher::ending::{End, Stream};
+use crate::watch::watcher::refusals::Refusals;
 pub(crate) use crate::watch::watcher::step::{Failure, Input, Position, Request, Step, Tell, Then};
+use crate::watch::watcher::streak::Streak;
+use crate::watch::watcher::version::may_follow;
 
 /// A server may send pages without objects; it may not do so without end.
 const MAX_PAGES: usize = 1_000;
-
-/// The first refusal counts for this part of `watch_retry`.
-const FIRST_REFUSAL: u32 = 32;
-
-/// When no stream has been useful for this long, what is known would be too old: it is listed. A server that has just started
-/// opens no watch for a moment, and a list by every node is not what it needs then.
-const BEAR_WITHOUT_WATCH: Duration = Duration::from_secs(5);
 
 /// Watching tells all there is to tell, unless the server's history is not what it was or somebody has made a mistake. One
 /// list in an hour costs next to nothing.
@@ -95,17 +91,12 @@ pub(crate) struct Watcher<'c> {
     believed: bool,
     /// When the last list was complete.
     listed_at: Option<Instant>,
-    /// When the first of the streams was opened that have told nothing since anything was told.
-    unheard_since: Option<Instant>,
-    /// When the first of the streams ended, or did not open, that were useless since one was useful.
-    useless_since: Option<Instant>,
+    streak: Streak,
     /// Whether it polls because streams opened and were useless: the next is to prove itself before anybody is told of it.
     doubted: bool,
     /// Whether a stream has cost a list, and none has been useful to its end since.
     lossy: bool,
-    refused: Option<Refused>,
-    /// What the owner was last told of a refusal.
-    told_warning: Option<String>,
+    refusals: Refusals,
 }
 
 impl<'c> Watcher<'c> {
@@ -117,12 +108,10 @@ impl<'c> Watcher<'c> {
             version: String::new(),
             believed: false,
             listed_at: None,
-            unheard_since: None,
-            useless_since: None,
+            streak: Streak::default(),
             doubted: false,
             lossy: false,
-            refused: None,
-            told_warning: None,
+            refusals: Refusals::default(),
         }
     }
 
@@ -145,15 +134,9 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    /// How long the open stream may go on without a word. Those that tell nothing have one silence in all: whatever cuts
-    /// them, and has nobody see it, does not put off the list.
+    /// How long the open stream may go on without a word.
     pub(crate) fn patience(&self, now: Instant) -> Duration {
-        self.config.watch_silence.saturating_sub(self.unheard_for(now))
-    }
-
-    fn unheard_for(&self, now: Instant) -> Duration {
-        let since = self.unheard_since.unwrap_or(now);
-        now.saturating_duration_since(since)
+        self.config.watch_silence.saturating_sub(self.streak.unheard_for(now))
     }
 
     /// What is known, whole.
@@ -174,8 +157,7 @@ impl<'c> Watcher<'c> {
 
     /// With what objects do not say.
     fn complete(&self, mut snapshot: Snapshot) -> Snapshot {
-        let refused = self.refused.as_ref();
-        snapshot.warnings.extend(refused.map(|refused| refused.warning.clone()));
+        snapshot.warnings.extend(self.refusals.warning().cloned());
         snapshot.resource_version.clone_from(&self.version);
         snapshot
     }
@@ -191,13 +173,13 @@ impl<'c> Watcher<'c> {
             }
 
             (State::Listed, Input::Opened(Ok(()))) => {
-                self.unheard_since.get_or_insert(now);
+                self.streak.opened(now);
                 self.state = State::Watching(Stream { opened: now, events: 0 });
                 if !self.doubted {
-                    self.refused = None;
+                    self.refusals.clear();
                 }
                 Step {
-                    tell: self.tell_of_refusal().then_some(Tell::News),
+                    tell: self.refusals.tell().then_some(Tell::News),
                     watching: !self.doubted,
                     ..Step::default()
                 }
@@ -222,8 +204,8 @@ impl<'c> Watcher<'c> {
         let useful = stream.is_some_and(|stream| stream.is_useful(now));
         let old = stream.is_some_and(|stream| stream.is_old(now));
         if useful {
-            self.useless_since = None;
-            self.refused = None;
+            self.streak.useless_since = None;
+            self.refusals.clear();
         }
         self.lossy &= !useful;
         let unheard = stream.is_some_and(|stream| stream.events == 0)
@@ -233,13 +215,14 @@ impl<'c> Watcher<'c> {
             self.lossy = true;
         }
         let refused = matches!(end, End::Refused(_));
-        let useless = !useful && (refused || self.useless_for_long(now));
+        let useless = !useful && (refused || self.streak.useless_for_long(now));
         // An outage makes no stream useless: first, a list is to work.
-        let poll = useless && (refused || self.listed_at >= self.useless_since);
+        let poll = useless && (refused || self.listed_at >= self.streak.useless_since);
         if poll {
             // What opens and is useless is to be seen to work before it is believed again.
             self.doubted |= stream.is_some();
-            self.refuse(&end.why(), now);
+            // Whether lists are refused as well shows with the next: what is known is not confirmed by a refusal.
+            self.refusals.add(&end.why(), self.config.watch_retry, now);
         } else if useful {
             self.doubted = false;
         }
@@ -273,41 +256,10 @@ impl<'c> Watcher<'c> {
         }
     }
 
-    fn useless_for_long(&mut self, now: Instant) -> bool {
-        let since = *self.useless_since.get_or_insert(now);
-        now.saturating_duration_since(since) >= BEAR_WITHOUT_WATCH
-    }
-
-    /// Polls for a while. Whether lists are refused as well shows with the next: what is known is not confirmed by a
-    /// refusal.
-    fn refuse(&mut self, why: &str, now: Instant) {
-        let longest = self.config.watch_retry;
-        let wait = match &self.refused {
-            None => longest / FIRST_REFUSAL,
-            Some(refused) => (refused.wait * 2).min(longest),
-        };
-        let end = if why.ends_with(['.', '?']) { "" } else { "." };
-        self.refused = Some(Refused {
-            warning: format!("{why}{end} Until then it polls every polling_interval"),
-            until: now + wait,
-            wait,
-        });
-    }
-
-    /// Whether the owner has to hear something else of a refusal than before; it is taken as told.
-    fn tell_of_refusal(&mut self) -> bool {
-        let warning = self.refused.as_ref().map(|refused| &refused.warning);
-        let news = warning != self.told_warning.as_ref();
-        if news {
-            self.told_warning = warning.cloned();
-        }
-        news
-    }
-
     fn not_listed(&mut self, error: Error) -> Step {
         // It was not watching that failed, but everything: it is tried again as if nothing had been.
-        self.refused = None;
-        self.useless_since = None;
+        self.refusals.clear();
+        self.streak.useless_since = None;
         self.doubted = false;
         self.state = if self.believed {
             State::Listed
@@ -352,16 +304,16 @@ impl<'c> Watcher<'c> {
             Err(error) => return self.not_listed(error),
         };
         let first = self.listed_at.is_none();
-        let news = self.tell_of_refusal() || first || changed;
+        let news = self.refusals.tell() || first || changed;
         self.listed_at = Some(now);
-        self.unheard_since = None;
+        self.streak.unheard_since = None;
         self.version = version;
         self.believed = watchable;
-        let watch = watchable && self.refused.as_ref().is_none_or(|refused| refused.until <= now);
+        let watch = watchable && self.refusals.are_over(now);
         self.state = if watch { State::Listed } else { State::Polling };
         Step {
             // A list that each stream costs is none.
-            progress: !watch || self.useless_since.is_none() && !self.lossy,
+            progress: !watch || self.streak.useless_since.is_none() && !self.lossy,
             ..Step::tell(if news { Tell::News } else { Tell::Unchanged })
         }
     }
@@ -381,15 +333,14 @@ impl<'c> Watcher<'c> {
             Err(error) => return self.exit(Some(stream), End::Lost(Some(error)), now),
         };
         self.version = version;
-        self.unheard_since = None;
-        self.useless_since = None;
-        self.refused = None;
+        self.streak = Streak::default();
+        self.refusals.clear();
         self.lossy &= !stream.is_old(now);
         self.state = State::Watching(Stream {
             events: stream.events + 1,
             ..stream
         });
-        let news = self.tell_of_refusal() || changed;
+        let news = self.refusals.tell() || changed;
         Step {
             tell: news.then_some(Tell::News),
             watching: mem::take(&mut self.doubted),
@@ -402,15 +353,6 @@ impl<'c> Watcher<'c> {
 /// Whether that was so short a time ago.
 fn within(time: Duration, at: Option<Instant>, now: Instant) -> bool {
     at.is_some_and(|at| now.saturating_duration_since(at) < time)
-}
-
-/// Whether this version can come after that one. Where versions are numbers, they grow and stay numbers.
-fn may_follow(version: &str, last: &str) -> bool {
-    match (version.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(version), Ok(last)) => version >= last,
-        (Err(_), Ok(_)) => false,
-        (_, Err(_)) => true,
-    }
 }
 
 #[cfg(test)]

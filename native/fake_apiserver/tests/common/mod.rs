@@ -19,6 +19,9 @@ use serde_json::Value;
 
 pub mod watch;
 
+/// What most tests list or watch.
+pub const ENDPOINTS: &str = "/api/v1/namespaces/default/endpoints";
+
 /// No test waits longer than this for anything.
 pub const LIMIT: Duration = Duration::from_secs(5);
 

@@ -5,17 +5,14 @@ use std::io::{self, ErrorKind};
 use fake_apiserver::Server;
 use serde_json::{Value, json};
 
-use super::{Client, Tls, connect, control};
-
-/// What most of them watch.
-pub const PATH: &str = "/api/v1/namespaces/default/endpoints";
+use super::{Client, ENDPOINTS, Tls, connect, control};
 
 /// An open watch.
 pub struct Watch(pub Client<Tls>);
 
 impl Watch {
     pub fn open(server: &Server, query: &str) -> Self {
-        Self::open_at(server, PATH, query)
+        Self::open_at(server, ENDPOINTS, query)
     }
 
     pub fn open_at(server: &Server, path: &str, query: &str) -> Self {

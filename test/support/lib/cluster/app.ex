@@ -9,17 +9,22 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   """
 
   @sources [:endpoints, :endpoint_slices, :pods]
-  @resources %{
-    endpoints: {"", "endpoints"},
-    endpoint_slices: {"discovery.k8s.io", "endpointslices"},
-    pods: {"", "pods"}
+  # Endpoints, too, but with the strategy of libcluster itself.
+  @stock :libcluster
+  @lookups %{
+    :endpoints => {"", "endpoints"},
+    :endpoint_slices => {"discovery.k8s.io", "endpointslices"},
+    :pods => {"", "pods"},
+    @stock => {"", "endpoints"}
   }
 
   # bin/test-cluster taints the node with it that tests trouble while others run.
   @trouble "libcluster-test"
 
-  @type source :: :endpoints | :endpoint_slices | :pods
+  @typedoc "`:libcluster` is an application with libcluster's own strategy, for comparison."
+  @type source :: :endpoints | :endpoint_slices | :pods | :libcluster
 
+  @doc "Those of this package."
   def sources, do: @sources
 
   @doc "What the objects of a source are called."
@@ -38,7 +43,7 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
 
   @doc "What the service account needs: itself, a Role and a RoleBinding."
   def account(source) do
-    {group, resource} = @resources[source]
+    {group, resource} = @lookups[source]
     name = name(source)
     rbac = "rbac.authorization.k8s.io"
 
@@ -130,13 +135,14 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
     values = %{
       "HELLO_MODE" => Keyword.get(opts, :mode, :ip),
       "HELLO_SELECTOR" => "member=#{name(source)}",
-      "HELLO_LOOKUP" => source,
+      "HELLO_LOOKUP" => if(source == @stock, do: :endpoints, else: source),
       "HELLO_SERVICE" => name(source),
       "HELLO_TIMESTAMPS" => true,
       # As a pod with one processor would have it.
       "ERL_FLAGS" => "+S 1:1 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +sbwtdio none"
     }
 
+    values = if source == @stock, do: Map.put(values, "HELLO_STRATEGY", "libcluster"), else: values
     values = if opts[:epmd], do: values, else: Map.put(values, "HELLO_DIST_PORT", dist_port(source))
     values = Map.merge(values, Keyword.get(opts, :env, %{}))
     fields ++ for {variable, value} <- values, do: %{name: variable, value: to_string(value)}
@@ -145,5 +151,5 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   defp probe(source), do: %{tcpSocket: %{port: dist_port(source)}, periodSeconds: 1}
 
   @doc "Where the nodes listen, unless they have epmd. Those of a machine's own network share its ports."
-  def dist_port(source), do: 4370 + Enum.find_index(@sources, &(&1 == source))
+  def dist_port(source), do: 4370 + Enum.find_index(@sources ++ [@stock], &(&1 == source))
 end

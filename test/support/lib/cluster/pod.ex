@@ -41,7 +41,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Pod do
         labels: metadata["labels"],
         leaving?: is_map_key(metadata, "deletionTimestamp"),
         ends: ends(metadata, spec),
-        predecessor_ended: seconds(get_in(container, ["lastState", "terminated", "finishedAt"])),
+        predecessor_ended: ended(get_in(container, ["lastState", "terminated", "finishedAt"])),
         ready?: Enum.any?(status["conditions"] || [], &(&1["type"] == "Ready" and &1["status"] == "True"))
       }
     else
@@ -85,9 +85,11 @@ defmodule LibclusterKubernetes.Test.Cluster.Pod do
 
   defp ends(_metadata, _spec), do: nil
 
-  # The API's times are whole seconds, and so never too late.
-  defp seconds(nil), do: nil
+  # When the container's runtime has noticed, which takes a moment on a machine with a lot to do.
+  defp ended(nil), do: nil
+  defp ended(text), do: seconds(text) - 1_000
 
+  # The API's times are whole seconds, and so never too late.
   defp seconds(text) do
     {:ok, time, 0} = DateTime.from_iso8601(text)
     DateTime.to_unix(time, :millisecond)

@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   @moduledoc """
-  The same application three times, each finding its nodes by another source, side by side in a namespace of its own; and
-  steps, in which something happens to all three.
+  The same application several times, each finding its nodes by another source, side by side in a namespace of its own; and
+  steps, in which something happens to all of them.
 
   After each step every pod that stays is to be connected to every other of its application, and no link between two that
   lived on may have been lost on the way. How soon, and what the pods asked of the API meanwhile, is printed.
@@ -14,10 +14,15 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
 
   alias LibclusterKubernetes.Test.Cluster.{App, Audit, Kubectl, Links, Pod, Sight}
 
-  @enforce_keys [:name, :namespace, :sight, :pods]
+  @enforce_keys [:name, :namespace, :sight, :pods, :sources]
   defstruct @enforce_keys
 
   @type t :: %__MODULE__{}
+  @typedoc """
+  What came of a step: what is missing until the mesh is whole, links that were lost (`Links.lost/2`), for how many milliseconds
+  the links changed after the step began or the last pod started, and the requests (`Audit.requests/2`).
+  """
+  @type result :: %{missing: String.t() | nil, lost: list(), changed: non_neg_integer(), requests: list() | nil}
 
   # The longest that a step may take, unless it says otherwise: a machine that has a lot to do.
   @limit 240
@@ -30,18 +35,33 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   """
   @spec start!(String.t(), keyword()) :: t()
   def start!(name, opts \\ []) do
-    namespace = namespace!()
-    scenario = %__MODULE__{name: name, namespace: namespace, sight: Sight.start!(namespace), pods: opts[:replicas] || 3}
-    on_exit(fn -> Sight.stop(scenario.sight) end)
-    objects = Enum.flat_map(App.sources(), &App.objects(&1, opts))
-
-    starting = Keyword.get(opts, :starting, fn _scenario -> :ok end)
-
-    step(scenario, "start of #{scenario.pods}", [], fn ->
-      Kubectl.apply!(namespace, objects)
-      starting.(scenario)
-    end)
+    scenario = new!(name, App.sources(), opts[:replicas] || 3)
+    step(scenario, "start of #{scenario.pods}", [], fn -> start(scenario, opts) end)
   end
+
+  @doc "A scenario of applications with these sources and so many pods each, of which none is started."
+  @spec new!(String.t(), [App.source()], non_neg_integer()) :: t()
+  def new!(name, sources, pods) do
+    namespace = namespace!()
+    sight = Sight.start!(namespace)
+    on_exit(fn -> Sight.stop(sight) end)
+    %__MODULE__{name: name, namespace: namespace, sight: sight, pods: pods, sources: sources}
+  end
+
+  @doc "Starts its applications, with the options of `start!/2`."
+  @spec start(t(), keyword()) :: term()
+  def start(scenario, opts) do
+    Kubectl.apply!(scenario.namespace, Enum.flat_map(scenario.sources, &App.objects(&1, opts)))
+    Keyword.get(opts, :starting, fn _scenario -> :ok end).(scenario)
+  end
+
+  @doc "The environment of pods that let go of whoever is absent for 5 s."
+  @spec impatient() :: map()
+  def impatient, do: %{"HELLO_DISCONNECT_AFTER" => 5_000}
+
+  @doc "In how many seconds that would have happened, and as long again."
+  @spec let_go() :: pos_integer()
+  def let_go, do: 20
 
   @doc "A new namespace, which is removed after the test or the module that made it."
   @spec namespace!() :: String.t()
@@ -68,6 +88,24 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   """
   @spec step(t(), String.t(), keyword(), (... -> term())) :: t()
   def step(scenario, what, opts \\ [], fun) do
+    began = now()
+    {results, scenario} = measure(scenario, opts, fun)
+
+    for {source, result} <- results, reduce: [] do
+      failures ->
+        failure = failure(result.missing, result.lost)
+        said = [whole(result), asked(result.requests), failure && "FAILED: #{failure}", took(began)]
+        IO.puts("#{scenario.name}, #{what}, #{source}: #{said |> Enum.reject(&is_nil/1) |> Enum.join("; ")}")
+        if failure, do: [{source, failure} | failures], else: failures
+    end
+    |> judge(scenario, what, Keyword.get(opts, :waits_for, []))
+
+    scenario
+  end
+
+  @doc "Does something, and tells what came of it. Options as for `step/4`."
+  @spec measure(t(), keyword(), (... -> term())) :: {[{App.source(), result()}], t()}
+  def measure(scenario, opts, fun) do
     scenario = %{scenario | pods: Keyword.get(opts, :pods, scenario.pods)}
     began = now()
     hold_during(scenario, Task.async(fun))
@@ -75,24 +113,20 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     missing = await_whole(scenario, opts, now() + 1_000 * Keyword.get(opts, :limit, @limit))
     requests = Audit.requests(scenario.namespace, began)
 
-    for source <- sources(opts), reduce: [] do
-      failures ->
+    results =
+      for source <- sources(scenario, opts) do
         pods = pods(scenario, source)
-        failure = failure(missing[source], lost(pods, began, opts))
 
-        said = [
-          whole(pods, began, missing[source]),
-          asked(requests, source),
-          failure && "FAILED: #{failure}",
-          took(began)
-        ]
+        {source,
+         %{
+           missing: missing[source],
+           lost: lost(pods, began, opts),
+           changed: changed(pods, began),
+           requests: requests && Enum.filter(requests, &(&1.app == App.name(source)))
+         }}
+      end
 
-        IO.puts("#{scenario.name}, #{what}, #{source}: #{said |> Enum.reject(&is_nil/1) |> Enum.join("; ")}")
-        if failure, do: [{source, failure} | failures], else: failures
-    end
-    |> judge(scenario, what, Keyword.get(opts, :waits_for, []))
-
-    scenario
+    {results, scenario}
   end
 
   @doc "The pods of one application that were ever seen."
@@ -104,7 +138,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   @doc "So many pods of each application that stay, by name the first."
   @spec some(t(), non_neg_integer()) :: [Pod.t()]
   def some(scenario, count) do
-    for source <- App.sources(),
+    for source <- scenario.sources,
         pod <- scenario |> pods(source) |> Enum.filter(&Pod.stays?/1) |> Enum.sort_by(& &1.name) |> Enum.take(count),
         do: pod
   end
@@ -113,7 +147,8 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
 
   @doc "Sets how many pods there are of each application, in one moment."
   def scale(scenario, replicas) do
-    for source <- App.sources(), do: patch(scenario, "deployments", App.name(source), %{spec: %{replicas: replicas}})
+    for source <- scenario.sources,
+        do: patch(scenario, "deployments", App.name(source), %{spec: %{replicas: replicas}})
   end
 
   @doc "Replaces all pods of an application, as `kubectl rollout restart` does."
@@ -161,7 +196,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   """
   def await_watches(scenario, what, since) do
     if Audit.requests(scenario.namespace, since) do
-      pods = App.sources() |> Enum.flat_map(&pods(scenario, &1)) |> Enum.filter(&Pod.stays?/1) |> Enum.map(& &1.name)
+      pods = scenario.sources |> Enum.flat_map(&pods(scenario, &1)) |> Enum.filter(&Pod.stays?/1) |> Enum.map(& &1.name)
       await("new watches", fn -> Enum.all?(pods, &is_map_key(watches(scenario, since), &1)) end)
       times = for {_, at} <- watches(scenario, since), do: at - since
       IO.puts("#{scenario.name}, #{what}: every pod watches again #{seconds(Enum.max(times))} later")
@@ -177,7 +212,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
 
   ## Below
 
-  defp sources(opts), do: Keyword.get(opts, :sources, App.sources())
+  defp sources(scenario, opts), do: Keyword.get(opts, :sources, scenario.sources)
 
   # Pods that terminate are seen only while they are there.
   defp hold_during(scenario, task) do
@@ -201,7 +236,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
 
   defp await_whole(scenario, opts, deadline) do
     Sight.look(scenario.sight)
-    missing = Map.new(sources(opts), &{&1, missing(scenario, &1, opts)})
+    missing = Map.new(sources(scenario, opts), &{&1, missing(scenario, &1, opts)})
 
     if now() > deadline or Enum.all?(missing, fn {_, missing} -> missing == nil end) do
       missing
@@ -234,22 +269,19 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   end
 
   # Pods that take long to start are not what is measured.
-  defp whole(pods, began, nil) do
+  defp changed(pods, began) do
     from = max(began, Links.last_start(pods) || began)
-    changed = Links.last_change(pods) || began
-    if changed <= from, do: "whole", else: "whole after #{seconds(changed - from)}"
+    max((Links.last_change(pods) || began) - from, 0)
   end
 
-  defp whole(_pods, _began, _missing), do: nil
+  defp whole(%{missing: nil, changed: 0}), do: "whole"
+  defp whole(%{missing: nil, changed: changed}), do: "whole after #{seconds(changed)}"
+  defp whole(_not_whole), do: nil
 
   defp took(began), do: "took #{div(now() - began, 1_000)} s"
 
-  defp asked(nil, _source), do: nil
-
-  defp asked(requests, source) do
-    name = App.name(source)
-    "asked #{requests |> Enum.filter(&(&1.app == name)) |> Audit.summary()}"
-  end
+  defp asked(nil), do: nil
+  defp asked(requests), do: "asked #{Audit.summary(requests)}"
 
   defp judge(failures, scenario, what, waits_for) do
     for {source, issue} <- waits_for do

@@ -53,6 +53,19 @@ defmodule LibclusterKubernetes.Test.KubeApiserver.Access do
     await_access(server, namespace, name, rules, true)
   end
 
+  @doc "The same in all namespaces, by a ClusterRole and a ClusterRoleBinding of the namespace's name. Does not wait."
+  def grant_everywhere!(server, namespace, name, rules) do
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    metadata = %{name: namespace}
+    create!(server, "#{rbac}/clusterroles", %{metadata: metadata, rules: rules})
+
+    create!(server, "#{rbac}/clusterrolebindings", %{
+      metadata: metadata,
+      roleRef: %{apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: namespace},
+      subjects: [%{kind: "ServiceAccount", name: name, namespace: namespace}]
+    })
+  end
+
   @doc "Takes back what `grant!/4` allowed, by deleting the RoleBinding, and waits until that is in force."
   def revoke!(server, namespace, name) do
     %{"rules" => rules} = get!(server, "#{rbac(namespace, "roles")}/#{name}")

@@ -3,9 +3,11 @@ use crate::config::IpFamily;
 use crate::error::Kind;
 use crate::objects::resource::Resource;
 use crate::testing::candidates::candidates_of;
-use crate::testing::{config, protobuf};
-use proptest::prelude::*;
+use crate::testing::config;
 use serde_json::{Value, json};
+
+mod damaged;
+mod protobuf;
 
 const ENDPOINTS: &str = include_str!("../../../tests/fixtures/endpoints.json");
 const SLICES: &str = include_str!("../../../tests/fixtures/endpoint_slices.json");
@@ -271,41 +273,6 @@ fn deep_nesting_does_not_overflow_the_stack() {
 }
 
 #[test]
-fn protobuf_says_the_same_as_json() {
-    for (text, source) in [
-        (ENDPOINTS, Source::Endpoints),
-        (SLICES, Source::EndpointSlices),
-        (PODS, Source::Pods),
-    ] {
-        let json: Value = serde_json::from_str(text).unwrap();
-        let page = parse(&protobuf::list(&json), source).unwrap();
-        assert_eq!(page, parse(text.as_bytes(), source).unwrap());
-        assert!(page.objects.iter().any(|(_, said)| !said.candidates.is_empty()));
-    }
-    let json = json!({"kind": "PodList", "metadata": {"resourceVersion": "7", "continue": "more"}});
-    let page = parse(&protobuf::list(&json), Source::Pods).unwrap();
-    assert_eq!((page.version.as_str(), page.next.as_deref()), ("7", Some("more")));
-}
-
-#[test]
-fn protobuf_that_is_not_the_whole_list_is_malformed() {
-    let body = protobuf::list(&serde_json::from_str(PODS).unwrap());
-    assert_eq!(pods(&body).unwrap(), 7);
-    // The last field is the content type, which does not count.
-    for end in 0..body.len() - 2 {
-        assert_malformed(pods(&body[..end]));
-    }
-    assert_malformed(endpoints(&body));
-    let version = |version| protobuf::list(&json!({"kind": "PodList", "metadata": {"resourceVersion": version}}));
-    assert_eq!(pods(&version("1")).unwrap(), 0);
-    assert_malformed(pods(&version("")));
-    assert_malformed(pods(&version(&"1".repeat(254))));
-    assert_malformed(pods(&protobuf::answer("PodList", b"")));
-    assert_malformed(pods(&protobuf::answer("Status", b"")));
-    assert_malformed(pods(b"k8s\0"));
-}
-
-#[test]
 fn the_next_page_is_a_token_that_is_not_empty() {
     for (metadata, next) in [
         (r#"{"resourceVersion":"1"}"#, None),
@@ -320,49 +287,5 @@ fn the_next_page_is_a_token_that_is_not_empty() {
         let page = parse(body.as_bytes(), Source::Pods).unwrap();
         assert_eq!(page.next.as_deref(), next);
         assert_eq!(page.version, "1");
-    }
-}
-
-/// Whether a body is a list to a parser that takes any JSON.
-fn is_list(body: &[u8], kind: &str) -> bool {
-    match serde_json::from_str::<Value>(&String::from_utf8_lossy(body)) {
-        Ok(list) => {
-            list["kind"] == kind
-                && list["metadata"]["resourceVersion"].is_string()
-                && list
-                    .get("items")
-                    .is_some_and(|items| items.is_array() || items.is_null())
-        }
-        // A number that is not read may be any.
-        Err(error) => error.to_string().contains("number out of range"),
-    }
-}
-
-proptest! {
-    #[test]
-    fn arbitrary_bytes_are_no_list(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(endpoints(&body).is_err());
-        prop_assert!(pods(&body).is_err());
-    }
-
-    #[test]
-    fn arbitrary_json_like_text_is_no_list(body in r#"[\[\]{}",:0-9a-z\\ ]{0,60}"#) {
-        prop_assert!(endpoints(body.as_bytes()).is_err());
-    }
-
-    #[test]
-    fn a_damaged_list_is_an_error_or_still_a_list(
-        index: prop::sample::Index,
-        removed in 0_usize..40,
-        inserted in proptest::collection::vec(any::<u8>(), 0..3),
-    ) {
-        let mut body = compact(PODS);
-        let start = index.index(body.len());
-        let end = body.len().min(start + removed);
-        body.splice(start..end, inserted);
-        match pods(&body) {
-            Ok(_) => prop_assert!(is_list(&body, "PodList")),
-            Err(error) => prop_assert_eq!(error.kind, Kind::Malformed),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! An open stream, how it ends, and why none may be opened.
+//! An open stream, and how it ends or is kept from opening.
 
 use std::time::{Duration, Instant};
 
@@ -91,14 +91,4 @@ impl End {
             }
         }
     }
-}
-
-/// Why watching is not possible, and until when it is not tried again.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) warning: String,
-    pub(super) until: Instant,
-    /// How long it is not tried: longer after each refusal. A server that has just started refuses for a moment what
-    /// it allows once it has read its roles.
-    pub(super) wait: Duration,
 }

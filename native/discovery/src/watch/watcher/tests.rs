@@ -6,12 +6,14 @@ use crate::names::entry::Named;
 use crate::objects::candidate::Standing;
 use crate::testing;
 use crate::watch::watcher::ending::WORKING;
+use crate::watch::watcher::streak::BEAR_WITHOUT_WATCH;
 
 mod days;
 mod exits;
 mod frames;
 mod lists;
 mod refusals;
+mod streaks;
 mod walk;
 
 /// Makes an input, which cannot be cloned.
@@ -198,6 +200,13 @@ impl Watcher<'_> {
 fn listed() -> Watcher<'static> {
     let mut watcher = watcher();
     assert_eq!(watcher.feed(page(&["a", "b"], "10", None)), completed());
+    watcher
+}
+
+/// The same, then.
+fn listed_at(at: Instant) -> Watcher<'static> {
+    let mut watcher = watcher();
+    watcher.step(page(&["a", "b"], "10", None), at);
     watcher
 }
 
