@@ -151,12 +151,12 @@ defmodule LibclusterKubernetes.Await do
 
   defp check!({:peers, nil}), do: :ok
   defp check!({:peers, peers}) when is_integer(peers) and peers > 0, do: :ok
-  defp check!({:timeout, timeout}) when is_integer(timeout) and timeout >= 0, do: :ok
+  defp check!({:timeout, timeout}) when timeout in 0..0xFFFFFFFF, do: :ok
 
   defp check!({:peers, other}),
     do: wrong!(:peers, other, "nil or a number of members, at least 1, this node not counted")
 
-  defp check!({:timeout, other}), do: wrong!(:timeout, other, "milliseconds, an integer of at least 0")
+  defp check!({:timeout, other}), do: wrong!(:timeout, other, "milliseconds, an integer from 0 to 4294967295 (50 days)")
 
   defp check!({name, _}),
     do: raise(ArgumentError, "the option #{inspect(name)} is unknown: there are :peers and :timeout")

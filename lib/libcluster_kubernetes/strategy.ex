@@ -86,7 +86,7 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_call({:await, peers, timeout}, from, state) do
     # What is at rest may not be for whoever waits.
     state = %{state | waiters: Waiters.add(state.waiters, from, peers, timeout), at_rest: nil}
-    {:noreply, state |> Review.run(now()) |> answer_waiters()}
+    {:noreply, Review.run(state, now())}
   end
 
   @impl GenServer
@@ -114,7 +114,7 @@ defmodule LibclusterKubernetes.Strategy do
     {:noreply, ended(task, {:error, reason}, state)}
   end
 
-  def handle_info({:nodeup, _node}, state), do: {:noreply, answer_waiters(state)}
+  def handle_info({:nodeup, _node}, state), do: {:noreply, Review.soon(state, now())}
 
   def handle_info({:await_over, waiter}, state) do
     {:noreply, %{state | waiters: Waiters.time_over(state.waiters, waiter)}}
@@ -178,7 +178,7 @@ defmodule LibclusterKubernetes.Strategy do
     state = %{state | activity: activity, resource_version: answer.resource_version}
     state = state |> State.hold(answer) |> State.change(change) |> notify(answer, Membership.anybody?(before))
     {came, gone} = changes = Membership.changes(before, state.membership)
-    state = state |> end_incident({:answer, came, gone}) |> Review.run(now()) |> answer_waiters()
+    state = state |> end_incident({:answer, came, gone}) |> Review.run(now())
     Telemetry.snapshot(state.options, answer, state.membership, changes)
     :ok = Native.acknowledge(state.worker, state.ref)
     state
@@ -202,18 +202,13 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp ended(task, result, state) do
     {job, jobs} = Jobs.ended(state.jobs, task)
-    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(job, now()) |> answer_waiters()
+    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(job, now())
   end
 
-  defp answer_waiters(%{waiters: []} = state), do: state
-
-  defp answer_waiters(state) do
-    hidden = MapSet.new(Node.list(:hidden), &Atom.to_string/1)
-    progress = Waiters.progress(state.membership, state.dialing, State.connected(state), hidden)
-    %{state | waiters: Waiters.answer(state.waiters, progress)}
+  defp tick(state) do
+    state = State.stay_entered(state)
+    state.notices |> Notices.due(now()) |> say(state) |> Review.run(now()) |> schedule_tick()
   end
-
-  defp tick(state), do: state.notices |> Notices.due(now()) |> say(state) |> Review.run(now()) |> schedule_tick()
 
   defp schedule_tick(state) do
     interval = state.options.values.polling_interval

@@ -129,6 +129,21 @@ defmodule LibclusterKubernetes.NodesTest do
     assert_only_gone(3, [2], 1_000)
   end
 
+  test "a node that cannot be asked, and is back in the answers before that is known, is not disconnected", context do
+    put(context.server, 2..3)
+    start(context, 2)
+    other = ErlangNode.start("127.0.0.3", context.port, [])
+    :ok = ErlangNode.call(other, Application, :stop, [:libcluster_kubernetes])
+    assert_mesh(2..3)
+
+    FakeApiserver.clear_journal(context.server)
+    put(context.server, [2])
+    # The one that decides.
+    FakeApiserver.await(context.server, "lists=1")
+    put(context.server, 2..3)
+    refute_receive {:node, _, _}, 7_000
+  end
+
   test "a node whose own healthy view names it stays, and so do all links", context do
     put(context.server, 2..5)
     FakeApiserver.put(context.server, "endpoints", "all", endpoints(ips(2..5), labels: %{peers: "yes"}))

@@ -18,6 +18,22 @@ defmodule LibclusterKubernetes.AwaitTest do
 
   defp members(context, ips), do: FakeApiserver.put(context.server, "endpoints", "app", endpoints(ips))
 
+  # The reductions of a process that connects to so many.
+  defp connect_all(context, members, wait) do
+    {:ok, recorder} = Recorder.start_link()
+    name = :"#{context.topology} #{System.unique_integer()}"
+    state = Topology.state(context.server, recorder, [polling_interval: 60_000], name)
+    pid = start_supervised!(Topology.child_spec(state))
+    wait.(name)
+
+    Topology.wait_until(fn ->
+      length(Recorder.list_nodes(recorder)) == members and :sys.get_state(pid).dialing.in_flight == %{}
+    end)
+
+    {:reductions, reductions} = Process.info(pid, :reductions)
+    reductions
+  end
+
   describe "await/2 without :peers" do
     test "is over when everybody of the first answer is connected or was tried", context do
       members(context, ["10.0.0.1", "10.0.0.2"])
@@ -52,6 +68,13 @@ defmodule LibclusterKubernetes.AwaitTest do
       waiting = Task.async(fn -> await(context.topology, peers: 2) end)
       members(context, ["10.0.0.1", "10.0.0.2"])
       assert Task.await(waiting) == {:ok, :peers}
+    end
+
+    test "makes hundreds of members cost the process hardly more than without", context do
+      members(context, for(number <- 1..400, do: "10.0.#{div(number, 200)}.#{rem(number, 200)}"))
+      alone = connect_all(context, 400, fn _topology -> :ok end)
+      waited_for = connect_all(context, 400, &(await(&1, peers: 400) == {:ok, :peers}))
+      assert waited_for < 3 * alone
     end
 
     test "counts whoever is connected, before any answer names it", context do
@@ -157,6 +180,7 @@ defmodule LibclusterKubernetes.AwaitTest do
           {[peers: "2"], ~s(the option peers is "2")},
           {[timeout: :infinity], "the option timeout is :infinity, but must be milliseconds"},
           {[timeout: -1], "the option timeout is -1"},
+          {[timeout: 1_000_000_000_000_000], "from 0 to 4294967295"},
           {[peer: 1], "the option :peer is unknown: there are :peers and :timeout"},
           {:peers, "options are a keyword list, not :peers"}
         ] do

@@ -117,6 +117,27 @@ defmodule LibclusterKubernetes.StrategyTest do
       assert log =~ "broken"
     end
 
+    test "a connect that raises is logged when that begins, not with each try", context do
+      members(context, ["10.3.0.1"])
+      test = self()
+
+      connect = fn node ->
+        send(test, {:connect, node, false})
+        raise "broken"
+      end
+
+      state = Topology.state(context.server, context.recorder)
+
+      log =
+        capture_log(fn ->
+          pid = start_supervised!(Topology.child_spec(%{state | connect: {__MODULE__, :call, [connect]}}))
+          for _ <- 1..5, do: assert_receive({:connect, :"app@10.3.0.1", false}, 5_000)
+          wait_until(fn -> Dialing.tried?(:sys.get_state(pid).dialing, "app@10.3.0.1") end)
+        end)
+
+      assert log |> String.split("connecting to app@10.3.0.1 failed") |> length() == 2
+    end
+
     test "an unreachable node is tried ever more rarely", context do
       Recorder.unreachable(context.recorder, [:"app@10.3.0.1"])
       members(context, ["10.3.0.1"])

@@ -22,18 +22,21 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
   @slow 1_000
   @most_in_flight 256
 
-  defstruct tick: 5_000, missing: %{}, in_flight: %{}, waiting: [], begun?: false
+  @nobody {[], []}
+
+  defstruct tick: 5_000, missing: %{}, in_flight: %{}, waiting: @nobody, begun?: false
 
   @type name :: String.t()
   @typedoc "Since when it is wanted and not connected, how often it was tried in vain, and when it is to be tried."
   @type missing :: %{since: integer(), failures: non_neg_integer(), due: integer(), late?: boolean()}
+  @type place :: {failures :: non_neg_integer(), late? :: boolean(), random :: float(), name()}
   @type t :: %__MODULE__{
           tick: pos_integer(),
           missing: %{name() => missing()},
           # Since when each is tried, and whether it was the other's turn.
           in_flight: %{name() => {integer(), late? :: boolean()}},
-          # Who is due and waits for room, in this order.
-          waiting: [name()],
+          # Who is due and waits for room, in order: those whose turn it is, and those that are late.
+          waiting: {[place()], [place()]},
           # Whether a list was acted on.
           begun?: boolean()
         }
@@ -64,7 +67,7 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
           not is_map_key(dialing.in_flight, name),
           do: {failures, late?, :rand.uniform(), name}
 
-    %{dialing | waiting: for({_failures, _late?, _random, name} <- Enum.sort(waiting), do: name)}
+    %{dialing | waiting: waiting |> Enum.sort() |> Enum.split_with(fn {_, late?, _, _} -> not late? end)}
   end
 
   @doc "Of those that wait, those for whom there is room. Costs the same however many wait."
@@ -75,21 +78,28 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
     take(dialing, room, @late_at_once - Enum.count(quick, & &1), [], now)
   end
 
-  defp take(%{waiting: [name | waiting]} = dialing, room, late_room, taken, now) when room > 0 do
-    case dialing.missing do
-      %{^name => %{late?: true}} when late_room <= 0 ->
-        {taken, dialing}
-
-      %{^name => %{late?: late?}} ->
+  defp take(dialing, room, late_room, taken, now) when room > 0 do
+    case next(dialing.waiting, late_room) do
+      {{_failures, late?, _random, name}, waiting} when is_map_key(dialing.missing, name) ->
         dialing = %{dialing | waiting: waiting, in_flight: Map.put(dialing.in_flight, name, {now, late?})}
         take(dialing, room - 1, if(late?, do: late_room - 1, else: late_room), [name | taken], now)
 
-      _not_wanted_any_more ->
+      {_not_wanted_any_more, waiting} ->
         take(%{dialing | waiting: waiting}, room, late_room, taken, now)
+
+      nil ->
+        {taken, dialing}
     end
   end
 
   defp take(dialing, _room, _late_room, taken, _now), do: {taken, dialing}
+
+  # Whoever is late holds up nobody whose turn it is.
+  defp next({[one | others], late}, late_room) when late_room <= 0 or late == [] or one < hd(late),
+    do: {one, {others, late}}
+
+  defp next({others, [one | late]}, late_room) when late_room > 0, do: {one, {others, late}}
+  defp next(_waiting, _late_room), do: nil
 
   defp appeared(name, turn, now) do
     patience = Turn.patience(turn, name, :rand.uniform())
@@ -120,10 +130,11 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
 
   @doc "Whether somebody was tried and nobody answered, and no other try runs."
   @spec tried?(t(), name()) :: boolean()
-  def tried?(dialing, name),
-    do:
-      match?(%{^name => %{failures: failures}} when failures > 0, dialing.missing) and
-        not is_map_key(dialing.in_flight, name)
+  def tried?(dialing, name), do: failures(dialing, name) > 0 and not in_flight?(dialing, name)
+
+  @doc "How often this one was tried in vain since it is wanted."
+  @spec failures(t(), name()) :: non_neg_integer()
+  def failures(dialing, name), do: if(missed?(dialing, name), do: dialing.missing[name].failures, else: 0)
 
   @doc "For how long this one is wanted and not connected."
   @spec missed_for(t(), name(), integer()) :: non_neg_integer()
@@ -149,7 +160,7 @@ defmodule LibclusterKubernetes.Strategy.Dialing do
 
   @doc "Whether somebody waits for room."
   @spec crowded?(t()) :: boolean()
-  def crowded?(dialing), do: dialing.waiting != []
+  def crowded?(dialing), do: dialing.waiting != @nobody
 
   @doc "When this one is to be tried again, if it is still wanted."
   @spec due_at(t(), name()) :: integer() | nil

@@ -12,7 +12,7 @@ defmodule LibclusterKubernetes.Strategy.Job do
   @type name :: String.t()
   @typedoc "A failure to connect is said by libcluster where `aloud?`. `:explain` finds out why these cannot be connected to."
   @type t :: {:connect, name(), aloud? :: boolean()} | {:ask | :leave | :disconnect | :explain, [name()]}
-  @type result :: :ok | {:error, term()} | {:crashed, String.t()}
+  @type result :: :ok | {:asked, [{name(), :stays | :unknown}]} | {:error, term()} | {:crashed, String.t()}
 
   @doc "Starts it. The task is linked, so that it ends with its topology, and catches, so that it cannot end it."
   @spec start(t(), State.t(), Options.t()) :: Task.t()
@@ -75,12 +75,7 @@ defmodule LibclusterKubernetes.Strategy.Job do
     verdicts = names |> to_nodes() |> Departure.ask(topology.topology)
     for {node, :left} <- verdicts, do: Log.left(topology, node, options)
     for {node, :gone} <- verdicts, do: Log.gone(topology, node)
-    result = disconnect(topology, for({node, :unknown} <- verdicts, do: node))
-
-    case for {node, :stays} <- verdicts, do: {node, :stays} do
-      [] -> result
-      staying -> {:error, staying}
-    end
+    {:asked, for({node, verdict} <- verdicts, verdict in [:stays, :unknown], do: {Atom.to_string(node), verdict})}
   end
 
   defp perform({:leave, names}, topology, options) do

@@ -134,10 +134,11 @@ defmodule LibclusterKubernetes.Strategy.Log do
     })
   end
 
-  def leaving(topology, names, options) do
+  # Its own watch may be late: those that ask may know it first.
+  def leaving(topology, names, _options) do
     write(topology, {
       :warn,
-      "this node is no longer in the answers, for #{absence(options)} and in a list of this moment: it leaves the cluster " <>
+      "a list of this moment confirms that this node is no longer in the answers: it leaves the cluster " <>
         "(#{length(names)} nodes) and connects to nobody until it is back"
     })
   end
@@ -147,14 +148,12 @@ defmodule LibclusterKubernetes.Strategy.Log do
   def left(topology, node, options) do
     write(topology, {
       :warn,
-      "#{inspect(node)} has left the cluster: it is no longer in the answers, for #{absence(options)} and in a list of " <>
-        "this moment, and says so itself"
+      "#{inspect(node)} has left the cluster: it is no longer in the answers, for " <>
+        "#{options.values.kubernetes_disconnect_after} ms and in a list of this moment, and says so itself"
     })
 
     disconnected(topology, node)
   end
-
-  defp absence(options), do: "#{options.values.kubernetes_disconnect_after} ms"
 
   @doc "The event of libcluster for a node that was not disconnected by libcluster."
   @spec disconnected(Topology.t(), node()) :: :ok

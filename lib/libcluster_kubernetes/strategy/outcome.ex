@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.Strategy.Outcome do
   @moduledoc false
   # What it means how a job ended.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, State, Unreached}
+  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, State, Topologies, Unreached}
 
   @spec take_in(State.t(), Job.t(), Job.result(), now :: integer()) :: State.t()
   def take_in(state, {:connect, name, _aloud?}, :ok, _now) do
@@ -10,9 +10,25 @@ defmodule LibclusterKubernetes.Strategy.Outcome do
   end
 
   def take_in(state, {:connect, name, aloud?}, failure, now) do
-    Log.crash(state.topology, "connecting to #{name}", failure)
+    # At first, and once more where it lasts.
+    if aloud? or Dialing.failures(state.dialing, name) == 0,
+      do: Log.crash(state.topology, "connecting to #{name}", failure)
+
     state = %{say_if_full(state, failure) | dialing: Dialing.failed(state.dialing, name, now)}
     if aloud?, do: %{state | unreached: Unreached.warned(state.unreached, name)}, else: tell_quietly(state, name)
+  end
+
+  # Whoever says nothing runs another strategy. It may be back by now: to find out has taken as long as the slowest answer.
+  def take_in(state, {:ask, _names}, {:asked, verdicts}, _now) do
+    if verdicts != [], do: Log.write(state.topology, {:debug, "ask: #{inspect(verdicts)}"})
+
+    silent =
+      for {name, :unknown} <- verdicts,
+          is_map_key(state.membership.absent, name),
+          not Topologies.held_by_others?(name),
+          do: name
+
+    if silent == [], do: state, else: State.start(state, {:disconnect, silent})
   end
 
   # Whoever is still connected, stays or failed to be disconnected stays an absent member, and is judged again.

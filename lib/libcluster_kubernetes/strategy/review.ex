@@ -22,7 +22,7 @@ defmodule LibclusterKubernetes.Strategy.Review do
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
-    state = %{state | connections: State.connections(state)}
+    state = answer_waiters(%{state | connections: State.connections(state)})
     if at_rest?(state), do: state, else: act(state, now)
   end
 
@@ -31,10 +31,14 @@ defmodule LibclusterKubernetes.Strategy.Review do
   def go_on(state, {:connect, name, _aloud?}, now) do
     {due, dialing} = Dialing.refill(state.dialing, now)
     state = Enum.reduce(due, %{state | dialing: dialing}, &connect(&2, &1, now))
-    remind(state, Dialing.due_at(state.dialing, name), now)
+    if state.waiters == [], do: remind(state, Dialing.due_at(state.dialing, name), now), else: soon(state, now)
   end
 
   def go_on(state, _job, now), do: schedule(state, now)
+
+  @doc "Somebody waits for what may have come. Of a thousand that come, few are looked at one by one."
+  @spec soon(State.t(), now :: integer()) :: State.t()
+  def soon(state, now), do: remind(state, now, now)
 
   @doc "Sees to it that the process hears `:review` when something is due."
   @spec schedule(State.t(), now :: integer()) :: State.t()
@@ -70,6 +74,14 @@ defmodule LibclusterKubernetes.Strategy.Review do
     state.jobs == %{} and Membership.nobody_absent?(state.membership) and Dialing.idle?(state.dialing)
   end
 
+  defp answer_waiters(%{waiters: []} = state), do: state
+
+  defp answer_waiters(%{connections: %{names: connected}} = state) do
+    hidden = MapSet.new(Node.list(:hidden), &Atom.to_string/1)
+    progress = Waiters.progress(state.membership, state.dialing, connected, hidden)
+    %{state | waiters: Waiters.answer(state.waiters, progress)}
+  end
+
   defp meet(state) do
     %{names: connected, lost: lost} = state.connections
     State.change(state, &Membership.meet(&1, connected, lost, state.dialing.in_flight))
@@ -90,9 +102,9 @@ defmodule LibclusterKubernetes.Strategy.Review do
 
   # Who was said to be out of reach and is not, and who is, and why.
   defp tell(state, now) do
-    {found, unreached} = Unreached.found(state.unreached, state.connections.names, state.dialing)
+    found = Unreached.found(state.unreached, state.connections.names, state.dialing)
     Enum.each(found, &Log.found(state.topology, &1))
-    unreached = Unreached.keep(unreached, state.dialing)
+    unreached = Unreached.keep(state.unreached, state.dialing)
     {names, unreached} = Unreached.to_name(unreached, state.dialing, fn -> alone?(state) end, now)
     state = %{state | unreached: unreached}
     if names == [], do: state, else: State.start(state, {:explain, names})

@@ -91,6 +91,13 @@ defmodule LibclusterKubernetes.Strategy.State do
     %__MODULE__{topology: topology, options: options, membership: membership, held: held, dialing: dialing}
   end
 
+  @doc "That topology can still be found: without an entry it would leave whenever it is asked to, and not judge."
+  @spec stay_entered(t()) :: t()
+  def stay_entered(%{topology: %{topology: name}, held: held, membership: %{gone?: gone?}} = state) do
+    :ok = Topologies.stay_entered(%{topology: name, held: held, gone?: gone?})
+    state
+  end
+
   @doc "The state of another version of this package: what is new in it gets its default."
   @spec upgrade(map()) :: t()
   def upgrade(state) do

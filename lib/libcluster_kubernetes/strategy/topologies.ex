@@ -13,9 +13,18 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
   @spec enter(atom()) :: :ets.table()
   def enter(topology) do
     held = :ets.new(__MODULE__, [:set, :protected])
-    {:ok, _} = Registry.register(__MODULE__, self(), %{topology: topology, held: held, gone?: false})
+    {:ok, _} = register(%{topology: topology, held: held, gone?: false})
     held
   end
+
+  @doc "Makes this entry of the calling process again where the registry has lost it, as one that restarts does."
+  @spec stay_entered(entry()) :: :ok
+  def stay_entered(entry) do
+    if started?(), do: register(entry)
+    :ok
+  end
+
+  defp register(entry), do: Registry.register(__MODULE__, self(), entry)
 
   @doc "The calling process holds these, too."
   @spec hold(:ets.table(), [String.t()]) :: :ok

@@ -44,11 +44,10 @@ defmodule LibclusterKubernetes.Strategy.Unreached do
   end
 
   @doc "Of whom it was said that they cannot be reached and who are connected all the same, so that this is said, too."
-  @spec found(t(), connected :: MapSet.t(name()), Dialing.t()) :: {[name()], t()}
+  @spec found(t(), connected :: MapSet.t(name()), Dialing.t()) :: [name()]
   def found(unreached, connected, dialing) do
     said = MapSet.union(unreached.warned, unreached.named)
-    found = for name <- said, name in connected, not Dialing.in_flight?(dialing, name), do: name
-    {Enum.sort(found), Enum.reduce(found, unreached, &forget(&2, &1))}
+    Enum.sort(for name <- said, name in connected, not Dialing.in_flight?(dialing, name), do: name)
   end
 
   @doc "This one is connected, or no longer wanted."
@@ -57,7 +56,7 @@ defmodule LibclusterKubernetes.Strategy.Unreached do
     %{unreached | warned: MapSet.delete(unreached.warned, name), named: MapSet.delete(unreached.named, name)}
   end
 
-  @doc "Those that are neither missed nor connected are forgotten."
+  @doc "Those that are not missed any more, connected or not, are forgotten."
   @spec keep(t(), Dialing.t()) :: t()
   def keep(unreached, dialing) do
     missed = fn names -> for name <- names, Dialing.missed?(dialing, name), into: MapSet.new(), do: name end

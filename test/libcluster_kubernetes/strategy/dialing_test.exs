@@ -74,6 +74,17 @@ defmodule LibclusterKubernetes.Strategy.DialingTest do
     assert "app@0" in rest
   end
 
+  test "those that were left to the others and take long hold up nobody whose turn it is" do
+    names = ["app@900" | for(number <- 100..199, do: "app@#{number}")]
+    {["app@900"], dialing} = Dialing.due(new(), names, "app@500", 0)
+    {[_, _], dialing} = Dialing.due(dialing, names, "app@500", 100_000)
+    dialing = Dialing.failed(dialing, "app@900", 100_000)
+    assert {["app@900"], dialing} = Dialing.due(dialing, names, "app@500", 100_050)
+    assert {[], dialing} = Dialing.refill(dialing, 100_050)
+    assert {[late, later], _} = Dialing.refill(dialing, 101_000)
+    refute "app@900" in [late, later]
+  end
+
   test "those that take long hold up nobody, up to a limit" do
     names = for number <- 1..1_000, do: "app@#{number}"
 

@@ -72,3 +72,31 @@ defmodule LibclusterKubernetes.Strategy.TopologiesTest do
     assert Topologies.stay?([entry(pid)])
   end
 end
+
+defmodule LibclusterKubernetes.Strategy.TopologiesRestartTest do
+  # While no other topology runs.
+  use ExUnit.Case, async: false
+
+  alias LibclusterKubernetes.Strategy.Topologies
+  alias LibclusterKubernetes.Test.Topology
+
+  setup context, do: Topology.alone(context)
+
+  test "a registry that restarts finds the topologies again, and whom they hold", context do
+    server = LibclusterKubernetes.Test.FakeApiserver
+    server.put(context.server, "endpoints", "app", server.endpoints(["10.77.3.1"]))
+    pid = Topology.start(context)
+    Topology.wait_until(fn -> Topologies.held_by_others?("app@10.77.3.1") end)
+
+    registry = registry()
+    Process.exit(registry, :kill)
+    Topology.wait_until(fn -> registry() not in [registry, :restarting] end)
+    Topology.wait_until(fn -> Topologies.whereis(context.topology) == pid end)
+    assert Topologies.held_by_others?("app@10.77.3.1")
+  end
+
+  defp registry do
+    [{_id, registry, _type, _modules}] = Supervisor.which_children(Topologies)
+    registry
+  end
+end

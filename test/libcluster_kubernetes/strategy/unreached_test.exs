@@ -43,14 +43,15 @@ defmodule LibclusterKubernetes.Strategy.UnreachedTest do
     dialing = missed(["app@2", "app@3"])
     unreached = Unreached.warned(Unreached.new(), "app@2")
     connected = MapSet.new(["app@2", "app@3"])
-    assert {["app@2"], unreached} = Unreached.found(unreached, connected, dialing)
-    assert {[], _} = Unreached.found(unreached, connected, dialing)
+    assert Unreached.found(unreached, connected, dialing) == ["app@2"]
+    {[], dialing} = Dialing.due(dialing, [], nil, 30_000)
+    assert unreached |> Unreached.keep(dialing) |> Unreached.found(connected, dialing) == []
   end
 
   test "a try that runs says it itself when it succeeds" do
     {["app@2"], dialing} = Dialing.due(Dialing.new(5_000), ["app@2"], nil, 0)
     unreached = Unreached.warned(Unreached.new(), "app@2")
-    assert {[], _} = Unreached.found(unreached, MapSet.new(["app@2"]), dialing)
+    assert Unreached.found(unreached, MapSet.new(["app@2"]), dialing) == []
   end
 
   test "whoever is no longer wanted is forgotten, and begins anew" do
