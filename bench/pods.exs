@@ -152,13 +152,13 @@ defmodule LibclusterKubernetes.Bench.PodsTest do
   end
 
   defp cell(%{missing: nil} = result) do
-    "#{Float.round(result.changed / 1_000, 1)} s, #{lost(result.lost)}, #{requests(result.requests)}"
+    "#{Float.round(result.changed / 1_000, 1)} s, #{lost(result)}, #{requests(result.requests)}"
   end
 
-  defp cell(result), do: "not whole, #{lost(result.lost)}, #{requests(result.requests)}"
+  defp cell(result), do: "not whole, #{lost(result)}, #{requests(result.requests)}"
 
-  defp lost(losses) do
-    losses |> Enum.uniq_by(fn {_at, one, other} -> Enum.sort([one.uid, other.uid]) end) |> length()
+  defp lost(%{lost: lost, cut: cut}) do
+    (lost ++ cut) |> Enum.uniq_by(fn {_at, one, other} -> Enum.sort([one.uid, other.uid]) end) |> length()
   end
 
   defp requests(nil), do: "unknown"

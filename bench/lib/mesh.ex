@@ -4,7 +4,7 @@ defmodule LibclusterKubernetes.Bench.Mesh do
   the figures are.
   """
 
-  alias LibclusterKubernetes.Bench.Stats
+  alias LibclusterKubernetes.Bench.{Client, Stats}
   alias LibclusterKubernetes.Test.{Crowd, KubeApiserver}
 
   @usage "usage: bench/mesh N [--join] [--runs N] [--only ours|stock]"
@@ -58,6 +58,7 @@ defmodule LibclusterKubernetes.Bench.Mesh do
     last = first + count - 1
 
     crowd = crowd |> Crowd.name([]) |> Crowd.start(first..last)
+    Crowd.call(crowd, Client.Vm, :load_modules, [])
     Process.sleep(@settle)
     {result, crowd} = Crowd.measure(crowd, &Crowd.name(&1, first..last))
     {result, crowd} = if join?, do: join(crowd, first, last), else: {result, crowd}

@@ -1,13 +1,13 @@
 defmodule LibclusterKubernetes.Bench.Pictures do
-  @moduledoc "The pictures of the README. Without an opponent there are none."
+  @moduledoc "The pictures of the README. Without an opponent, or of parts of a run, there are none."
 
-  alias LibclusterKubernetes.Bench.Figure
+  alias LibclusterKubernetes.Bench.{Figure, Plan}
   alias LibclusterKubernetes.Bench.Svg.{Lines, Pairs}
 
   @doc "File names with their SVG."
-  @spec all([Figure.t()], LibclusterKubernetes.Bench.Plan.t()) :: [{String.t(), String.t()}]
+  @spec all([Figure.t()], Plan.t()) :: [{String.t(), String.t()}]
   def all(figures, plan) do
-    if Enum.any?(figures, &(&1.who == :stock)),
+    if Enum.sort(plan.parts) == Enum.sort(Plan.parts()) and Enum.any?(figures, &(&1.who == :stock)),
       do: [{"poll.svg", poll(figures, plan)}, {"watch.svg", watch(figures, plan)}, {"members.svg", members(figures)}],
       else: []
   end

@@ -17,6 +17,8 @@ defmodule LibclusterKubernetes.Strategy.Turn do
   @patience 1_000
   # What each that is missing in the same moment adds to it.
   @each_together 100
+  # However many they are.
+  @longest 30_000
   # What a member of the first list comes to.
   @each 10
 
@@ -42,5 +44,5 @@ defmodule LibclusterKubernetes.Strategy.Turn do
   end
 
   defp longest(%{first_list?: true, missing: missing}), do: min(@patience, missing * @each)
-  defp longest(%{missing: missing}), do: @patience + (missing - 1) * @each_together
+  defp longest(%{missing: missing}), do: min(@longest, @patience + (missing - 1) * @each_together)
 end

@@ -22,6 +22,7 @@ defmodule LibclusterKubernetes.Strategy.TurnTest do
 
   test "of many that are news in the same moment, each is left to the others for longer" do
     assert Turn.patience(%Turn{own: "b", missing: 99}, "a", 1.0) == @patience + 98 * 100
+    assert Turn.patience(%Turn{own: "b", missing: 5_000}, "a", 1.0) == 30_000
     assert Turn.patience(%Turn{own: "a", missing: 99}, "b", 1.0) == 0
   end
 

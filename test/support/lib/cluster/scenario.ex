@@ -19,10 +19,17 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
 
   @type t :: %__MODULE__{}
   @typedoc """
-  What came of a step: what is missing until the mesh is whole, links that were lost (`Links.lost/2`), for how many milliseconds
-  the links changed after the step began or the last pod started, and the requests (`Audit.requests/2`).
+  What came of a step: what is missing until the mesh is whole, links that were lost (`Links.lost/2`), those of them that OTP itself cut
+  (`Links.cut_by_global/2`) apart, for how many milliseconds the links changed after the step began or the last pod started,
+  and the requests (`Audit.requests/2`).
   """
-  @type result :: %{missing: String.t() | nil, lost: list(), changed: non_neg_integer(), requests: list() | nil}
+  @type result :: %{
+          missing: String.t() | nil,
+          lost: list(),
+          cut: list(),
+          changed: non_neg_integer(),
+          requests: list() | nil
+        }
 
   # The longest that a step may take, unless it says otherwise: a machine that has a lot to do.
   @limit 240
@@ -94,7 +101,7 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     for {source, result} <- results, reduce: [] do
       failures ->
         failure = failure(result.missing, result.lost)
-        said = [whole(result), asked(result.requests), failure && "FAILED: #{failure}", took(began)]
+        said = [whole(result), asked(result.requests), cut(result.cut), failure && "FAILED: #{failure}", took(began)]
         IO.puts("#{scenario.name}, #{what}, #{source}: #{said |> Enum.reject(&is_nil/1) |> Enum.join("; ")}")
         if failure, do: [{source, failure} | failures], else: failures
     end
@@ -116,11 +123,13 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     results =
       for source <- sources(scenario, opts) do
         pods = pods(scenario, source)
+        {cut, lost} = pods |> lost(began, opts) |> Links.cut_by_global(pods)
 
         {source,
          %{
            missing: missing[source],
-           lost: lost(pods, began, opts),
+           lost: lost,
+           cut: cut,
            changed: changed(pods, began),
            requests: requests && Enum.filter(requests, &(&1.app == App.name(source)))
          }}
@@ -277,6 +286,9 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   defp whole(%{missing: nil, changed: 0}), do: "whole"
   defp whole(%{missing: nil, changed: changed}), do: "whole after #{seconds(changed)}"
   defp whole(_not_whole), do: nil
+
+  defp cut([]), do: nil
+  defp cut(losses), do: "OTP's global, whose own handshakes failed, cut #{length(losses)} ends of links"
 
   defp took(began), do: "took #{div(now() - began, 1_000)} s"
 
