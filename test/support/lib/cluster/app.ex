@@ -145,12 +145,12 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
       "HELLO_MODE" => Keyword.get(opts, :mode, :ip),
       "HELLO_SELECTOR" => "member=#{name(source)}",
       "HELLO_LOOKUP" => if(source == @stock, do: :endpoints, else: source),
-      "HELLO_SERVICE" => name(source),
       "HELLO_TIMESTAMPS" => true,
       # As a pod with one processor would have it.
       "ERL_FLAGS" => "+S 1:1 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +sbwtdio none"
     }
 
+    values = if opts[:mode] == :hostname, do: Map.put(values, "HELLO_SERVICE", name(source)), else: values
     values = if source == @stock, do: Map.put(values, "HELLO_STRATEGY", "libcluster"), else: values
     values = if opts[:epmd], do: values, else: Map.put(values, "HELLO_DIST_PORT", dist_port(source))
     values = Map.merge(values, Keyword.get(opts, :env, %{}))
