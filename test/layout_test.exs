@@ -16,7 +16,7 @@ defmodule LibclusterKubernetes.LayoutTest do
     "telemetry" => ~w(telemetry/ strategy/ native/ options),
     "readiness" => ~w(info),
     "strategy" => ~w(strategy/ native/ options info telemetry),
-    "application" => ~w(strategy/ diagnosis/),
+    "application" => ~w(strategy strategy/ diagnosis/),
     "await" => ~w(strategy strategy/),
     # It finds the process of a topology, and whether one is configured with our strategy.
     "diagnosis/" => ~w(native/ options strategy strategy/),

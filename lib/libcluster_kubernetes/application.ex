@@ -3,12 +3,14 @@ defmodule LibclusterKubernetes.Application do
   use Application
 
   alias LibclusterKubernetes.Diagnosis.Likely
-  alias LibclusterKubernetes.Strategy.{Departure, Job, Topologies}
+  alias LibclusterKubernetes.Strategy
+  alias LibclusterKubernetes.Strategy.{Departure, Job, RollCall, Topologies}
 
   @impl true
   def start(_type, _args) do
     # The parts of the process know nothing of the diagnosis, which knows them.
     Job.explain_by({Likely, :reason, []})
-    Supervisor.start_link([Topologies, Departure], strategy: :one_for_one, name: LibclusterKubernetes.Supervisor)
+    children = [Topologies, Departure, {RollCall, strategy: Strategy}]
+    Supervisor.start_link(children, strategy: :one_for_one, name: LibclusterKubernetes.Supervisor)
   end
 end

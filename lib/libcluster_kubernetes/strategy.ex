@@ -185,7 +185,9 @@ defmodule LibclusterKubernetes.Strategy do
   end
 
   defp notify(state, answer, known_members?) do
-    state.notices |> Notices.heard(answer, state.membership.counts, known_members?, now()) |> say(state)
+    state.notices
+    |> Notices.heard(answer, state.membership.counts, known_members?, state.options, now())
+    |> say(state)
   end
 
   defp say({texts, notices}, state) do

@@ -60,19 +60,25 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
   defp where(%{namespace: {:ok, :all}}), do: " in all namespaces"
   defp where(%{namespace: {:ok, namespace}}), do: " in namespace #{inspect(namespace)}"
 
-  @doc "The role that is needed, bound to the account of the token, to be applied as it is."
+  @doc """
+  The role that is needed, bound to the account of the token, to be applied as it is. Of a name that no other account has,
+  and no other resource: what is applied takes nothing away.
+  """
   @spec manifest(Options.t(), Native.facts()) :: String.t()
   def manifest(options, %{namespace: {:ok, namespace}} = facts) do
     {account_namespace, account} = account(facts, namespace)
-    # Of all namespaces.
-    cluster = if namespace == :all, do: "Cluster", else: ""
-    metadata = "name: libcluster" <> if(namespace == :all, do: "", else: "\n  namespace: #{namespace}")
+    name = "#{account}-libcluster-#{resource(options)}"
+
+    {cluster, name, metadata} =
+      if namespace == :all,
+        do: {"Cluster", "#{account_namespace}-#{name}", ""},
+        else: {"", name, "\n  namespace: #{namespace}"}
 
     """
     apiVersion: rbac.authorization.k8s.io/v1
     kind: #{cluster}Role
     metadata:
-      #{metadata}
+      name: #{name}#{metadata}
     rules:
       - apiGroups: [#{inspect(group(options))}]
         resources: [#{inspect(resource(options))}]
@@ -81,11 +87,11 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
     apiVersion: rbac.authorization.k8s.io/v1
     kind: #{cluster}RoleBinding
     metadata:
-      #{metadata}
+      name: #{name}#{metadata}
     roleRef:
       apiGroup: rbac.authorization.k8s.io
       kind: #{cluster}Role
-      name: libcluster
+      name: #{name}
     subjects:
       - kind: ServiceAccount
         name: #{account}

@@ -108,10 +108,22 @@ defmodule LibclusterKubernetes.Diagnosis.Table do
 
   # Lines with an indent of their own are YAML or commands and stay whole.
   defp lines(text, indent, columns) do
-    text |> String.split("\n") |> Enum.flat_map(&break(&1, indent, columns))
+    text
+    |> String.split("\n")
+    |> Enum.chunk_by(&whole?/1)
+    |> Enum.flat_map(fn
+      [" " <> _ | _] = lines -> shift(lines, indent, columns)
+      lines -> Enum.flat_map(lines, &break(&1, indent, columns))
+    end)
   end
 
-  defp break(" " <> _ = line, indent, _columns), do: [String.duplicate(" ", indent) <> line]
+  defp whole?(line), do: String.starts_with?(line, " ")
+
+  # All of them as far to the left as the longest needs.
+  defp shift(lines, indent, columns) do
+    longest = lines |> Enum.map(&String.length/1) |> Enum.max()
+    Enum.map(lines, &(String.duplicate(" ", max(min(indent, columns - longest), 0)) <> &1))
+  end
 
   defp break(line, indent, columns) do
     line

@@ -44,14 +44,16 @@ defmodule LibclusterKubernetes.Diagnosis.RoleTest do
     manifest = Role.manifest(slices, facts(@denied, @denied, @forbidden, token))
     assert manifest =~ ~s(apiGroups: ["discovery.k8s.io"]\n    resources: ["endpointslices"])
     assert manifest =~ "name: worker\n    namespace: tools"
-    assert manifest =~ "name: libcluster\n  namespace: prod"
+    # Whoever applies another one, of another account or source, takes nothing from this.
+    assert manifest =~ "metadata:\n  name: worker-libcluster-endpointslices\n  namespace: prod"
+    assert manifest =~ "kind: Role\n  name: worker-libcluster-endpointslices\nsubjects:"
 
     # A namespace that is all of them.
     all = %{facts(@denied, @denied, @forbidden, token) | namespace: {:ok, :all}}
     manifest = Role.manifest(slices, all)
-    assert manifest =~ "kind: ClusterRole\nmetadata:\n  name: libcluster\nrules:"
-    assert manifest =~ "kind: ClusterRoleBinding\nmetadata:\n  name: libcluster\nroleRef:"
-    assert manifest =~ "kind: ClusterRole\n  name: libcluster\nsubjects:"
+    assert manifest =~ "kind: ClusterRole\nmetadata:\n  name: tools-worker-libcluster-endpointslices\nrules:"
+    assert manifest =~ "kind: ClusterRoleBinding\nmetadata:\n  name: tools-worker-libcluster-endpointslices\nroleRef:"
+    assert manifest =~ "kind: ClusterRole\n  name: tools-worker-libcluster-endpointslices\nsubjects:"
     assert manifest =~ "name: worker\n    namespace: tools"
     assert [%{found: found} | _] = Role.checks(slices, %{all | snapshot: @failed})
     assert found =~ "does not allow system:serviceaccount:tools:worker to list endpointslices in all namespaces"

@@ -39,6 +39,12 @@ defmodule LibclusterKubernetes.Diagnosis.TableTest do
     assert widest(String.replace(text(checks, columns: 100), whole, "")) in 95..100
   end
 
+  test "commands that are wider than their column begin further to the left, all of them" do
+    commands = ["  kubectl get #{String.duplicate("x", 58)}", "  kubectl get pods"]
+    lines = [Check.failed(:objects, "no", Enum.join(["Compare:" | commands], "\n"))] |> text() |> String.split("\n")
+    assert Enum.map(commands, &(String.duplicate(" ", 80 - 72) <> &1)) == Enum.take(lines, -2)
+  end
+
   test "a name that is wider than its column stays whole, and one that is wider than the table does not" do
     name = "my_app@" <> String.duplicate("x", 60)
     text = text([Check.failed(:member, "refuses the cookie: #{name}", nil)])

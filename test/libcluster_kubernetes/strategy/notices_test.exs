@@ -1,14 +1,25 @@
 defmodule LibclusterKubernetes.Strategy.NoticesTest do
   use ExUnit.Case, async: true
 
+  alias LibclusterKubernetes.Options
   alias LibclusterKubernetes.Strategy.Notices
 
   @counts %{ready: 1, not_ready: 0, draining: 0}
 
-  defp heard(notices \\ Notices.new(), changes, known_members? \\ false, now \\ 0) do
+  defp heard(notices \\ Notices.new(), changes, known_members? \\ false, now \\ 0, config \\ []) do
     answer = Map.merge(%{dropped: [], warnings: []}, Map.drop(changes, Map.keys(@counts)))
     counts = Map.merge(@counts, Map.take(changes, Map.keys(@counts)))
-    Notices.heard(notices, answer, counts, known_members?, now)
+    Notices.heard(notices, answer, counts, known_members?, options(config), now)
+  end
+
+  defp options(config) do
+    Options.new!(:k8s, [kubernetes_node_basename: "app", kubernetes_selector: "app=a"] ++ config, %{})
+  end
+
+  defp nobody(config) do
+    {[], notices} = heard(Notices.new(), %{ready: 0}, false, 0, config)
+    {[text], _} = Notices.due(notices, 15_000)
+    text
   end
 
   test "what cannot be named is said once, not again when only its count changes" do
@@ -24,7 +35,37 @@ defmodule LibclusterKubernetes.Strategy.NoticesTest do
   test "an empty answer is explained by what it most often is" do
     assert {[text], _} = heard(Notices.new(), %{ready: 0}, true)
     assert text =~ "kubernetes_selector no longer matches"
-    assert {["nothing matches" <> _], _} = heard(%{ready: 0})
+  end
+
+  test "where nobody is found for longer than a start, it says what was asked for, and what else it may be" do
+    text = nobody([])
+
+    assert text =~
+             ~s(no endpoints in the namespace of this pod match kubernetes_selector "app=a", or the spec.selector of)
+
+    assert text =~ "LibclusterKubernetes.diagnose(:k8s)"
+
+    assert nobody(kubernetes_ip_lookup_mode: :endpoint_slices, kubernetes_namespace: :all) =~
+             "no endpointslices in any namespace"
+
+    pods = [kubernetes_ip_lookup_mode: :pods, kubernetes_namespace: "prod", kubernetes_field_selector: "a=b"]
+
+    assert nobody(pods) =~
+             ~s(no pods in namespace "prod" match kubernetes_selector "app=a" and kubernetes_field_selector "a=b", or those)
+  end
+
+  test "an answer that is empty for a moment, as at a first start, is no news, nor is one that was said to have become empty" do
+    {[], notices} = heard(%{ready: 0})
+    assert {[], notices} = heard(notices, %{}, false, 5_000)
+    assert {[], _} = Notices.due(notices, 20_000)
+    {[_], notices} = heard(Notices.new(), %{ready: 0}, true)
+    assert {[], notices} = heard(notices, %{ready: 0}, false, 5_000)
+    assert {[], _} = Notices.due(notices, 60_000)
+  end
+
+  test "where nobody can be named, the reason of that is enough" do
+    {[_], notices} = heard(%{ready: 0, dropped: [%{reason: "no valid IP address", count: 1, example: "address none"}]})
+    assert {[], _} = Notices.due(notices, 60_000)
   end
 
   test "an answer in which nobody is ready points to the option, once that has lasted for longer than a start" do

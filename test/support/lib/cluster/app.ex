@@ -22,6 +22,9 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   # machine of two cores, and OTP gives up a handshake after seven.
   @resources %{requests: %{cpu: "15m"}}
 
+  # What a pod knows of itself.
+  @fields [{"POD_IP", "status.podIP"}, {"POD_NAME", "metadata.name"}, {"NAMESPACE", "metadata.namespace"}]
+
   # bin/test-cluster taints the node with it that tests trouble while others run.
   @trouble "libcluster-test"
 
@@ -132,28 +135,25 @@ defmodule LibclusterKubernetes.Test.Cluster.App do
   end
 
   defp environment(source, opts) do
-    fields =
-      for {variable, field} <- [
-            POD_IP: "status.podIP",
-            POD_NAME: "metadata.name",
-            NAMESPACE: "metadata.namespace"
-          ] do
-        %{name: variable, valueFrom: %{fieldRef: %{fieldPath: field}}}
-      end
-
     values = %{
       "HELLO_MODE" => Keyword.get(opts, :mode, :ip),
       "HELLO_SELECTOR" => "member=#{name(source)}",
       "HELLO_LOOKUP" => if(source == @stock, do: :endpoints, else: source),
-      "HELLO_SERVICE" => name(source),
       "HELLO_TIMESTAMPS" => true,
       # As a pod with one processor would have it.
       "ERL_FLAGS" => "+S 1:1 +SDcpu 1:1 +SDio 4 +sbwt none +sbwtdcpu none +sbwtdio none"
     }
 
+    values = if opts[:mode] == :hostname, do: Map.put(values, "HELLO_SERVICE", name(source)), else: values
     values = if source == @stock, do: Map.put(values, "HELLO_STRATEGY", "libcluster"), else: values
     values = if opts[:epmd], do: values, else: Map.put(values, "HELLO_DIST_PORT", dist_port(source))
     values = Map.merge(values, Keyword.get(opts, :env, %{}))
+
+    fields =
+      for {variable, field} <- @fields, not is_map_key(values, variable) do
+        %{name: variable, valueFrom: %{fieldRef: %{fieldPath: field}}}
+      end
+
     fields ++ for {variable, value} <- values, do: %{name: variable, value: to_string(value)}
   end
 

@@ -179,11 +179,13 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     end
   end
 
-  @doc "Waits for a condition, with a limit."
+  @doc "Waits for a condition, with a limit, and answers what it came to."
   def await(what, limit \\ @limit, condition), do: await_until(what, condition, now() + 1_000 * limit)
 
   defp await_until(what, condition, deadline) do
-    unless condition.() do
+    if met = condition.() do
+      met
+    else
       if now() > deadline, do: raise("waited in vain: #{what}")
       pause()
       await_until(what, condition, deadline)
