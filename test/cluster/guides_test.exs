@@ -55,16 +55,60 @@ defmodule LibclusterKubernetes.Cluster.GuidesTest do
         hostname: [mode: :hostname, kubernetes_ip_lookup_mode: :pods, kubernetes_service_name: "db"]
       ] do
     test "gen.manifests: #{name}", %{namespace: namespace} do
-      config = [kubernetes_node_basename: "myapp", kubernetes_selector: "app=myapp"] ++ unquote(config)
-      topology = Options.new!(:k8s, config, %{})
-      pods = [app: "my-app", image: "my-app:1", dist_port: 4370, cookie_secret: "myapp-cookie"]
-      objects = for {object, _} <- YAML.documents!(Manifests.yaml([topology], pods)), do: object
-      topologies = [k8s: [strategy: LibclusterKubernetes.Strategy, config: config]]
-      runtime = "import Config\nconfig :libcluster, topologies: #{inspect(topologies)}\n"
-      files = Map.put(release_files([topology], pods), "runtime.exs", runtime)
+      {objects, files} = generated(unquote(config))
       forms_a_cluster(namespace, objects, files)
     end
   end
+
+  for {what, from} <- [{"gen.manifests", :generated}, {"A Deployment that drains", :guide}] do
+    test "#{what}, with preStop: in a rollout old and new are one mesh until the old end", %{namespace: namespace} do
+      {objects, files} = deployment(unquote(from))
+      {sight, workload} = forms_a_cluster(namespace, Enum.map(objects, &with_pre_stop/1), files)
+      old = for pod <- Sight.seen(sight), do: pod.uid
+      Kubectl.run!(["-n", namespace, "rollout", "restart", "deployment/#{workload["metadata"]["name"]}"])
+
+      Scenario.await("others in the place of all", fn ->
+        {old, new} = sight |> Sight.look() |> Enum.split_with(&(&1.uid in old))
+        Enum.all?(old, &(&1.leaving? or &1.gone?)) and Enum.count(new, & &1.ready?) == length(old)
+      end)
+
+      {old, new} = sight |> Sight.look() |> Enum.split_with(&(&1.uid in old))
+
+      for one <- new, other <- old do
+        met = for {_at, :joined, node} <- one.events, do: node
+        assert other.node in met, "#{one.name} never met #{other.name}:\n#{one.log}"
+      end
+    end
+  end
+
+  defp deployment(:generated), do: generated([])
+
+  defp deployment(:guide) do
+    heading = "A Deployment that drains"
+    [runtime] = texts(@deployments, "elixir", heading)
+    [vm_args, remote_vm_args | _] = texts(@distribution, "text", "One port, no epmd")
+    files = %{"runtime.exs" => runtime, "vm.args" => vm_args, "remote.vm.args" => remote_vm_args}
+    {manifest(@deployments, heading), files}
+  end
+
+  defp generated(config) do
+    config = [kubernetes_node_basename: "myapp", kubernetes_selector: "app=myapp"] ++ config
+    topology = Options.new!(:k8s, config, %{})
+    pods = [app: "my-app", image: "my-app:1", dist_port: 4370, cookie_secret: "myapp-cookie"]
+    objects = for {object, _} <- YAML.documents!(Manifests.yaml([topology], pods)), do: object
+    topologies = [k8s: [strategy: LibclusterKubernetes.Strategy, config: config]]
+    runtime = "import Config\nconfig :libcluster, topologies: #{inspect(topologies)}\n"
+    {objects, Map.put(release_files([topology], pods), "runtime.exs", runtime)}
+  end
+
+  defp with_pre_stop(%{"kind" => "Deployment"} = object) do
+    update_in(object["spec"]["template"]["spec"], fn %{"containers" => [container]} = spec ->
+      container = Map.put(container, "lifecycle", %{"preStop" => %{"sleep" => %{"seconds" => 40}}})
+      Map.merge(spec, %{"containers" => [container], "terminationGracePeriodSeconds" => 60})
+    end)
+  end
+
+  defp with_pre_stop(object), do: object
 
   defp forms_a_cluster(namespace, objects, files) do
     [workload] = for %{"kind" => kind} = object <- objects, kind in ["Deployment", "StatefulSet"], do: object
@@ -79,6 +123,7 @@ defmodule LibclusterKubernetes.Cluster.GuidesTest do
     end)
 
     for pod <- Sight.seen(sight), do: assert(pod.node =~ ~r/^myapp@/)
+    {sight, workload}
   end
 
   ## What is in the guides
