@@ -103,10 +103,17 @@ defmodule LibclusterKubernetes.Test.Soak.Model do
 
   # Of two standings the better counts.
   defp standings(model) do
-    for {_name, %{label: @label, members: members}} <- model.objects, {ip, standing} <- members, reduce: %{} do
+    for {_name, %{label: @label, members: members}} <- model.objects,
+        {ip, standing} <- members,
+        standing = counted(model.source, standing),
+        reduce: %{} do
       best -> Map.update(best, ip, standing, &Enum.min_by([&1, standing], fn it -> rank(it) end))
     end
   end
+
+  # The default of `kubernetes_include_not_ready`.
+  defp counted(:pods, :not_ready), do: :ready
+  defp counted(_source, standing), do: standing
 
   defp rank(standing), do: Enum.find_index([:ready, :not_ready, :draining, :finished], &(&1 == standing))
 
