@@ -10,7 +10,7 @@ defmodule LibclusterKubernetes.LayoutTest do
     "options/" => ~w(),
     "options" => ~w(options/),
     # The parts of the process know nothing of those who ask it.
-    "strategy/" => ~w(native/ options),
+    "strategy/" => ~w(native/ options options/),
     "info" => ~w(options strategy/),
     "telemetry/" => ~w(),
     "telemetry" => ~w(telemetry/ strategy/ native/ options),
@@ -19,9 +19,9 @@ defmodule LibclusterKubernetes.LayoutTest do
     "application" => ~w(strategy strategy/ diagnosis/),
     "await" => ~w(strategy strategy/),
     # It finds the process of a topology, and whether one is configured with our strategy.
-    "diagnosis/" => ~w(native/ options strategy strategy/),
+    "diagnosis/" => ~w(native/ options options/ strategy strategy/),
     "diagnosis" => ~w(diagnosis/ native/ options),
-    "manifests/" => ~w(options),
+    "manifests/" => ~w(options options/),
     "mix/tasks/" => ~w(manifests/ options strategy),
     "libcluster_kubernetes" => ~w(await diagnosis diagnosis/ info plain readiness strategy/)
   }

@@ -40,7 +40,7 @@ defmodule LibclusterKubernetes.Strategy do
   alias LibclusterKubernetes.{Info, Native, Options, Telemetry}
 
   alias LibclusterKubernetes.Strategy.{Activity, Incident, Jobs, Judging, Log, Membership, Notices}
-  alias LibclusterKubernetes.Strategy.{Outcome, Review, State, Waiters}
+  alias LibclusterKubernetes.Strategy.{JobOutcome, Review, State, Waiters}
 
   @doc """
   Starts the strategy. libcluster calls it with its description of the topology.
@@ -204,7 +204,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   defp ended(task, result, state) do
     {job, jobs} = Jobs.ended(state.jobs, task)
-    %{state | jobs: jobs} |> Outcome.take_in(job, result, now()) |> Review.go_on(job, now())
+    %{state | jobs: jobs} |> JobOutcome.take_in(job, result, now()) |> Review.go_on(job, now())
   end
 
   defp tick(state) do

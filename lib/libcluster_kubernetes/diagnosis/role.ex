@@ -4,6 +4,7 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
 
   alias LibclusterKubernetes.Diagnosis.Check
   alias LibclusterKubernetes.{Native, Options}
+  alias LibclusterKubernetes.Options.Source
 
   @remedy "Apply what stands below this table."
 
@@ -112,11 +113,9 @@ defmodule LibclusterKubernetes.Diagnosis.Role do
   defp subject(%{token: {:ok, %{subject: subject}}}) when subject != nil, do: subject
   defp subject(_facts), do: "this service account"
 
-  defp group(%{values: %{kubernetes_ip_lookup_mode: :endpoint_slices}}), do: "discovery.k8s.io"
-  defp group(_options), do: ""
+  defp group(%{values: %{kubernetes_ip_lookup_mode: source}}), do: Source.group(source)
 
   @doc "The resource of the source, as roles name it."
   @spec resource(Options.t()) :: String.t()
-  def resource(%{values: %{kubernetes_ip_lookup_mode: :endpoint_slices}}), do: "endpointslices"
-  def resource(%{values: %{kubernetes_ip_lookup_mode: source}}), do: Atom.to_string(source)
+  def resource(%{values: %{kubernetes_ip_lookup_mode: source}}), do: Source.resource(source)
 end

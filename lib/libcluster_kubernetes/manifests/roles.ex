@@ -4,9 +4,8 @@ defmodule LibclusterKubernetes.Manifests.Roles do
 
   alias LibclusterKubernetes.Manifests.{Metadata, Pods, Yaml}
   alias LibclusterKubernetes.Options
+  alias LibclusterKubernetes.Options.Source
 
-  @api_groups %{endpoints: "", endpoint_slices: "discovery.k8s.io", pods: ""}
-  @resources %{endpoints: "endpoints", endpoint_slices: "endpointslices", pods: "pods"}
   @rbac "rbac.authorization.k8s.io"
 
   @doc "A role and its binding for each namespace that is looked in; for all of them, a ClusterRole."
@@ -58,8 +57,8 @@ defmodule LibclusterKubernetes.Manifests.Roles do
     |> Enum.sort()
     |> Enum.map(fn {source, watches} ->
       [
-        {"apiGroups", [@api_groups[source]]},
-        {"resources", [@resources[source]]},
+        {"apiGroups", [Source.group(source)]},
+        {"resources", [Source.resource(source)]},
         {"verbs", if(:auto in watches, do: ["list", "watch"], else: ["list"])}
       ]
     end)

@@ -4,10 +4,10 @@ defmodule LibclusterKubernetes.Strategy.Notices do
   # first start for a moment is said when that has lasted. Pure: `now` is monotonic milliseconds.
 
   alias LibclusterKubernetes.{Native, Options}
+  alias LibclusterKubernetes.Options.Source
   alias LibclusterKubernetes.Strategy.Membership
 
   @start 15_000
-  @resources %{endpoints: "endpoints", endpoint_slices: "endpointslices", pods: "pods"}
 
   # What is true and was said, and what is to be said when it stays true: the text, and since when it is true.
   defstruct said: MapSet.new(), doubtful: %{}
@@ -67,7 +67,7 @@ defmodule LibclusterKubernetes.Strategy.Notices do
 
     [
       {:empty,
-       "nobody is found: no #{@resources[source]} #{where(values.kubernetes_namespace)} match #{selectors(values)}, or " <>
+       "nobody is found: no #{Source.resource(source)} #{where(values.kubernetes_namespace)} match #{selectors(values)}, or " <>
          "#{without_address(source)}. LibclusterKubernetes.diagnose(#{inspect(options.topology)}) says which, and what there is"}
     ]
   end

@@ -1,5 +1,5 @@
-//! A discovery without network, thread and pauses, for the benches (`native/discovery/benches`), the fuzz targets and the
-//! tests of their findings (`native/discovery/fuzz`): it is handed the bodies and streams that a server would send.
+//! A discovery without network, thread and pauses, for the benches (`bench/hot_path`), the fuzz targets and the tests of
+//! their findings (`native/discovery/fuzz`): it is handed the bodies and streams that a server would send.
 
 use std::io::Read;
 use std::time::{Duration, Instant};

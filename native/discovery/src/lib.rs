@@ -4,7 +4,8 @@
 //! the order to read the rooms in; each uses only those before it:
 //!
 //! 1. [`config`]: what to ask and how to name what is found, plain data. [`error`]: whatever fails on the way is one
-//!    [`Error`]; an error is never an empty snapshot. `encoding`: JSON and protobuf, whatever is written in them.
+//!    [`Error`]; an error is never an empty snapshot. [`dns_label`]: what a namespace and a hostname can be.
+//!    `encoding`: JSON and protobuf, whatever is written in them.
 //! 2. [`server`]: one authenticated request.
 //! 3. [`objects`]: what an object of the API says. It knows nothing of `server`, nor that of it.
 //! 4. [`answers`]: the bytes of a list or a watch become objects.

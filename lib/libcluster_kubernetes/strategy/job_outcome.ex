@@ -1,4 +1,4 @@
-defmodule LibclusterKubernetes.Strategy.Outcome do
+defmodule LibclusterKubernetes.Strategy.JobOutcome do
   @moduledoc false
   # What it means how a job ended.
 
