@@ -37,14 +37,11 @@ defmodule LibclusterKubernetes.Cluster.GuidesTest do
         {"Cookies", @distribution}
       ] do
     test "#{heading}, on one port and with the policy for it", %{namespace: namespace} do
-      [runtime] = texts(@deployments, "elixir", "A Deployment that drains")
-      [vm_args, remote_vm_args | _] = texts(@distribution, "text", "One port, no epmd")
-      files = %{"runtime.exs" => runtime, "vm.args" => vm_args, "remote.vm.args" => remote_vm_args}
       # Its service account and what that may do.
       rights = Enum.reject(manifest(@deployments, "A Deployment that drains"), &(&1["kind"] == "Deployment"))
       policy = manifest(@distribution, "Network policies")
       objects = manifest(unquote(path), unquote(heading))
-      forms_a_cluster(namespace, Enum.uniq(rights ++ policy ++ objects), files)
+      forms_a_cluster(namespace, Enum.uniq(rights ++ policy ++ objects), on_one_port())
     end
   end
 
@@ -64,15 +61,15 @@ defmodule LibclusterKubernetes.Cluster.GuidesTest do
     test "#{what}, with preStop: in a rollout old and new are one mesh until the old end", %{namespace: namespace} do
       {objects, files} = deployment(unquote(from))
       {sight, workload} = forms_a_cluster(namespace, Enum.map(objects, &with_pre_stop/1), files)
-      old = for pod <- Sight.seen(sight), do: pod.uid
+      before = for pod <- Sight.seen(sight), do: pod.uid
       Kubectl.run!(["-n", namespace, "rollout", "restart", "deployment/#{workload["metadata"]["name"]}"])
 
       Scenario.await("others in the place of all", fn ->
-        {old, new} = sight |> Sight.look() |> Enum.split_with(&(&1.uid in old))
-        Enum.all?(old, &(&1.leaving? or &1.gone?)) and Enum.count(new, & &1.ready?) == length(old)
+        {old, new} = sight |> Sight.look() |> Enum.split_with(&(&1.uid in before))
+        Enum.all?(old, &(&1.leaving? or &1.gone?)) and Enum.count(new, & &1.ready?) == length(before)
       end)
 
-      {old, new} = sight |> Sight.look() |> Enum.split_with(&(&1.uid in old))
+      {old, new} = sight |> Sight.look() |> Enum.split_with(&(&1.uid in before))
 
       for one <- new, other <- old do
         met = for {_at, :joined, node} <- one.events, do: node
@@ -83,12 +80,13 @@ defmodule LibclusterKubernetes.Cluster.GuidesTest do
 
   defp deployment(:generated), do: generated([])
 
-  defp deployment(:guide) do
-    heading = "A Deployment that drains"
-    [runtime] = texts(@deployments, "elixir", heading)
+  defp deployment(:guide), do: {manifest(@deployments, "A Deployment that drains"), on_one_port()}
+
+  # What the guide's Deployment runs.
+  defp on_one_port do
+    [runtime] = texts(@deployments, "elixir", "A Deployment that drains")
     [vm_args, remote_vm_args | _] = texts(@distribution, "text", "One port, no epmd")
-    files = %{"runtime.exs" => runtime, "vm.args" => vm_args, "remote.vm.args" => remote_vm_args}
-    {manifest(@deployments, heading), files}
+    %{"runtime.exs" => runtime, "vm.args" => vm_args, "remote.vm.args" => remote_vm_args}
   end
 
   defp generated(config) do
