@@ -3,10 +3,8 @@ defmodule LibclusterKubernetes.Bench.PodsTest do
   use LibclusterKubernetes.Test.Cluster.Case, async: false
 
   @sources [:endpoints, :libcluster]
-  @condition "test/ready"
-  # Half of them on the node that is cut off, which is the only one that the tests of bin/test-cluster trouble.
-  @spec_of_pods %{
-    readinessGates: [%{conditionType: @condition}],
+  # Half of them on the node that is cut off.
+  @spread %{
     topologySpreadConstraints: [
       %{
         maxSkew: 1,
@@ -43,7 +41,7 @@ defmodule LibclusterKubernetes.Bench.PodsTest do
   end
 
   defp possible?({:api, _}), do: Abilities.has?(:stop) and Abilities.has?(:start)
-  defp possible?({:cut, _}), do: Abilities.has?(:cut) and Abilities.has?(:mend)
+  defp possible?({:cut, _}), do: Enum.all?([:node, :cut, :mend], &Abilities.has?/1)
   defp possible?(_), do: true
 
   defp run({step, what}, scenario) do
@@ -54,7 +52,7 @@ defmodule LibclusterKubernetes.Bench.PodsTest do
   end
 
   defp step(:start, scenario) do
-    opts = [spec: @spec_of_pods, replicas: @pods, probe: true, anywhere: true]
+    opts = [spec: Map.merge(Scenario.gated(), @spread), replicas: @pods, probe: true, anywhere: true]
     {[], fn -> Scenario.start(scenario, [starting: &ready!(&1, @pods)] ++ opts) end}
   end
 
@@ -120,22 +118,15 @@ defmodule LibclusterKubernetes.Bench.PodsTest do
   defp await_all_ready(scenario, enough?) do
     Scenario.await("all pods", fn ->
       pods = Scenario.some(scenario, 100)
-      ready(scenario, Enum.reject(pods, & &1.ready?), "True")
+      Scenario.ready(scenario, Enum.reject(pods, & &1.ready?), "True")
       enough?.(pods)
     end)
   end
 
   defp unready(scenario, pods) do
-    ready(scenario, pods, "False")
+    Scenario.ready(scenario, pods, "False")
     Scenario.last(@hold)
-    ready(scenario, pods, "True")
-  end
-
-  defp ready(scenario, pods, status) do
-    for pod <- pods do
-      conditions = [%{type: @condition, status: status}]
-      Kubectl.patch!("#{Scenario.path(scenario, "pods", pod.name)}/status", %{status: %{conditions: conditions}})
-    end
+    Scenario.ready(scenario, pods, "True")
   end
 
   ## The table
@@ -152,13 +143,13 @@ defmodule LibclusterKubernetes.Bench.PodsTest do
   end
 
   defp cell(%{missing: nil} = result) do
-    "#{Float.round(result.changed / 1_000, 1)} s, #{lost(result)}, #{requests(result.requests)}"
+    "#{Float.round(result.changed / 1_000, 1)} s, #{lost(result.lost)}, #{requests(result.requests)}"
   end
 
-  defp cell(result), do: "not whole, #{lost(result)}, #{requests(result.requests)}"
+  defp cell(result), do: "not whole, #{lost(result.lost)}, #{requests(result.requests)}"
 
-  defp lost(%{lost: lost, cut: cut}) do
-    (lost ++ cut) |> Enum.uniq_by(fn {_at, one, other} -> Enum.sort([one.uid, other.uid]) end) |> length()
+  defp lost(losses) do
+    losses |> Enum.uniq_by(fn {_at, one, other} -> Enum.sort([one.uid, other.uid]) end) |> length()
   end
 
   defp requests(nil), do: "unknown"

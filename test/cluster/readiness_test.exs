@@ -2,11 +2,8 @@ defmodule LibclusterKubernetes.Cluster.ReadinessTest do
   # Readiness is a condition of the pod here, which the test sets, and by which the kubelet makes the pod ready.
   use LibclusterKubernetes.Test.Cluster.Case, async: true
 
-  @condition "test/ready"
-
   setup_all do
-    gates = %{readinessGates: [%{conditionType: @condition}]}
-    opts = [replicas: 4, spec: gates, env: Scenario.impatient(), starting: &ready_when_there/1]
+    opts = [replicas: 4, spec: Scenario.gated(), env: Scenario.impatient(), starting: &ready_when_there/1]
     %{scenario: Scenario.start!("readiness", opts)}
   end
 
@@ -16,20 +13,17 @@ defmodule LibclusterKubernetes.Cluster.ReadinessTest do
       pods = Scenario.some(scenario, count)
 
       scenario
-      |> Scenario.step("#{count} of 4 not ready", [hold: Scenario.let_go()], fn -> ready(scenario, pods, "False") end)
-      |> Scenario.step("#{count} of 4 ready again", [hold: Scenario.let_go()], fn -> ready(scenario, pods, "True") end)
+      |> Scenario.step("#{count} of 4 not ready", [hold: Scenario.let_go()], fn ->
+        Scenario.ready(scenario, pods, "False")
+      end)
+      |> Scenario.step("#{count} of 4 ready again", [hold: Scenario.let_go()], fn ->
+        Scenario.ready(scenario, pods, "True")
+      end)
     end
   end
 
   defp ready_when_there(scenario) do
     Scenario.await("4 pods of each", fn -> length(Scenario.some(scenario, 4)) == 4 * length(App.sources()) end)
-    ready(scenario, Scenario.some(scenario, 4), "True")
-  end
-
-  defp ready(scenario, pods, status) do
-    for pod <- pods do
-      conditions = [%{type: @condition, status: status}]
-      Kubectl.patch!("#{Scenario.path(scenario, "pods", pod.name)}/status", %{status: %{conditions: conditions}})
-    end
+    Scenario.ready(scenario, Scenario.some(scenario, 4), "True")
   end
 end

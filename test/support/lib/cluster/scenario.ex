@@ -19,20 +19,20 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
 
   @type t :: %__MODULE__{}
   @typedoc """
-  What came of a step: what is missing until the mesh is whole, links that were lost (`Links.lost/2`), those of them that OTP itself cut
-  (`Links.cut_by_global/2`) apart, for how many milliseconds the links changed after the step began or the last pod started,
-  and the requests (`Audit.requests/2`).
+  What came of a step: what is missing until the mesh is whole, links that were lost (`Links.lost/2`), for how many milliseconds
+  the links changed after the step began or the last pod started, and the requests (`Audit.requests/2`).
   """
   @type result :: %{
           missing: String.t() | nil,
           lost: list(),
-          cut: list(),
           changed: non_neg_integer(),
           requests: list() | nil
         }
 
   # The longest that a step may take, unless it says otherwise: a machine that has a lot to do.
   @limit 240
+  # The condition of a pod that is the test's to set.
+  @ready "test/ready"
   # Each look costs the API server and the kubelets something.
   @pause 1_500
 
@@ -100,8 +100,8 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
 
     for {source, result} <- results, reduce: [] do
       failures ->
-        failure = failure(result.missing, result.lost)
-        said = [whole(result), asked(result.requests), cut(result.cut), failure && "FAILED: #{failure}", took(began)]
+        failure = failure(result.missing, result.lost, pods(scenario, source))
+        said = [whole(result), asked(result.requests), failure && "FAILED: #{failure}", took(began)]
         IO.puts("#{scenario.name}, #{what}, #{source}: #{said |> Enum.reject(&is_nil/1) |> Enum.join("; ")}")
         if failure, do: [{source, failure} | failures], else: failures
     end
@@ -123,13 +123,11 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     results =
       for source <- sources(scenario, opts) do
         pods = pods(scenario, source)
-        {cut, lost} = pods |> lost(began, opts) |> Links.cut_by_global(pods)
 
         {source,
          %{
            missing: missing[source],
-           lost: lost,
-           cut: cut,
+           lost: lost(pods, began, opts),
            changed: changed(pods, began),
            requests: requests && Enum.filter(requests, &(&1.app == App.name(source)))
          }}
@@ -169,6 +167,18 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   @doc "Changes labels of pods."
   def label(scenario, pods, labels) do
     for pod <- pods, do: patch(scenario, "pods", pod.name, %{metadata: %{labels: labels}})
+  end
+
+  @doc "A pod's spec by which it is ready only when `ready/3` says so, and its probe if it has one."
+  @spec gated() :: map()
+  def gated, do: %{readinessGates: [%{conditionType: @ready}]}
+
+  @doc "Says whether such pods are ready, \"True\" or \"False\"."
+  def ready(scenario, pods, status) do
+    for pod <- pods do
+      conditions = [%{type: @ready, status: status}]
+      Kubectl.patch!("#{path(scenario, "pods", pod.name)}/status", %{status: %{conditions: conditions}})
+    end
   end
 
   @doc "Lets what was done have its effect for so long."
@@ -271,12 +281,13 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
     for {_, one, other} = loss <- Links.lost(pods, since), not may_part.(one, other), do: loss
   end
 
-  defp failure(nil, []), do: nil
-  defp failure(missing, []), do: missing
+  defp failure(missing, [], _pods), do: missing
 
-  defp failure(missing, losses) do
+  defp failure(missing, losses, pods) do
     lines = for {at, pod, other} <- losses, do: "\n    #{time(at)} #{pod.name} lost #{other.name}"
-    "#{if missing, do: missing <> "; "}#{length(losses)} times a link was lost though both ends lived on:#{lines}"
+    reasons = for line <- Links.given_up(pods), do: "\n    #{line}"
+
+    "#{if missing, do: missing <> "; "}#{length(losses)} times a link was lost though both ends lived on:#{lines}#{reasons}"
   end
 
   # Pods that take long to start are not what is measured.
@@ -288,9 +299,6 @@ defmodule LibclusterKubernetes.Test.Cluster.Scenario do
   defp whole(%{missing: nil, changed: 0}), do: "whole"
   defp whole(%{missing: nil, changed: changed}), do: "whole after #{seconds(changed)}"
   defp whole(_not_whole), do: nil
-
-  defp cut([]), do: nil
-  defp cut(losses), do: "OTP's global, whose own handshakes failed, cut #{length(losses)} ends of links"
 
   defp took(began), do: "took #{div(now() - began, 1_000)} s"
 
