@@ -116,13 +116,14 @@ defmodule LibclusterKubernetes.Strategy.State do
   def connected(state), do: connections(state).names
 
   @doc """
-  Takes in who was found: other topologies of this VM do not disconnect them. This node itself is nobody to stay for.
+  Takes in who was found: other topologies of this VM do not disconnect them. This node itself is nobody to stay for. The first
+  answer takes the place of what the process before this one knew.
   """
   @spec hold(t(), Native.snapshot()) :: t()
   def hold(state, found) do
-    :ok =
-      Topologies.hold(state.held, List.delete(found.ready ++ found.not_ready ++ found.draining, Atom.to_string(node())))
-
+    names = List.delete(found.ready ++ found.not_ready ++ found.draining, Atom.to_string(node()))
+    hold = if state.membership.answered?, do: &Topologies.hold/2, else: &Topologies.hold_only/2
+    :ok = hold.(state.held, names)
     state
   end
 

@@ -1,18 +1,23 @@
 defmodule LibclusterKubernetes.Strategy.Topologies do
   @moduledoc false
   # The registry of the topologies of this VM: their processes, and which nodes each holds, so that none disconnects what
-  # another one still wants. An entry goes with the process that made it, and so does its table, of which it changes the rows
-  # that change.
+  # another one still wants. An entry goes with the process that made it. Its table, of which it changes the rows that change,
+  # goes to its heir.
+
+  alias LibclusterKubernetes.Strategy.Heir
 
   @typedoc "`gone?`: its answers have not named this node for so long that it keeps nobody from leaving."
   @type entry :: %{topology: atom(), held: :ets.table(), gone?: boolean()}
 
   def child_spec(_opts), do: Registry.child_spec(keys: :unique, name: __MODULE__)
 
-  @doc "Makes an entry for the calling process; gives the table of whom it holds."
+  @doc """
+  Makes an entry for the calling process; gives the table of whom it holds: at first those that the process before it held.
+  """
   @spec enter(atom()) :: :ets.table()
   def enter(topology) do
-    held = :ets.new(__MODULE__, [:set, :protected])
+    held = :ets.new(__MODULE__, [:set, :protected | Heir.option(topology)])
+    :ok = hold(held, Heir.claim(topology))
     {:ok, _} = register(%{topology: topology, held: held, gone?: false})
     held
   end
@@ -31,6 +36,13 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
   def hold(held, names) do
     true = :ets.insert(held, for(name <- names, do: {name}))
     :ok
+  end
+
+  @doc "The calling process holds these, and nobody else any more."
+  @spec hold_only(:ets.table(), [String.t()]) :: :ok
+  def hold_only(held, names) do
+    :ok = hold(held, names)
+    release(held, Heir.names(held) -- names)
   end
 
   @doc "The calling process no longer holds these. An answer that names them makes it hold them again."
