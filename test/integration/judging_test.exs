@@ -132,6 +132,16 @@ defmodule LibclusterKubernetes.Judging.LeavingTest do
     {_, 0} = System.cmd("kill", ["-CONT", stopped])
   end
 
+  test "one whose process hangs in a function of somebody's own stays: it is there, and has not said that it is gone" do
+    mesh = Mesh.start!(2..6, source: :endpoints, mode: :watch, settings: [list_nodes: {ErlangNode, :list_nodes, []}])
+
+    true = Mesh.call(mesh, 6, :hang)
+    Mesh.see(mesh, 2..5)
+    # Longer than whoever is asked may say nothing at all.
+    Mesh.assert_quiet(8_000)
+    assert [{_, :stays}] = Mesh.call(mesh, 2, Departure, :ask, [[Mesh.node(6)], :k8s, [to_judge: 500]])
+  end
+
   test "one that another topology of its VM holds stays, and is asked ever more rarely" do
     topologies = [one: "app=app", two: "app=two"]
     # The second one never names it.

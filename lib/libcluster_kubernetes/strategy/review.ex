@@ -22,9 +22,18 @@ defmodule LibclusterKubernetes.Strategy.Review do
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
-    state = answer_waiters(%{state | connections: State.connections(state)})
-    if at_rest?(state), do: state, else: act(state, now)
+    state = look(state)
+    if state.connections.crash, do: state, else: state |> answer_waiters() |> go_by(now)
   end
+
+  # Where nobody knows who is connected, nothing is done. Said when that begins: each tick looks again.
+  defp look(%{connections: before} = state) do
+    connections = State.connections(state)
+    if before.crash == nil, do: Log.crash(state.topology, "list_nodes", connections.crash)
+    %{state | connections: connections}
+  end
+
+  defp go_by(state, now), do: if(at_rest?(state), do: state, else: act(state, now))
 
   @doc "This job has ended. Of a thousand that do, each costs the same; whoever waits for room may have it."
   @spec go_on(State.t(), Job.t(), now :: integer()) :: State.t()
