@@ -39,7 +39,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   alias LibclusterKubernetes.{Info, Native, Options, Telemetry}
 
-  alias LibclusterKubernetes.Strategy.{Activity, Incident, Jobs, Judging, Log, Membership, Notices}
+  alias LibclusterKubernetes.Strategy.{Activity, Incident, Job, Judging, Log, Membership, Notices}
   alias LibclusterKubernetes.Strategy.{JobOutcome, Review, State, Waiters}
 
   @doc """
@@ -203,7 +203,7 @@ defmodule LibclusterKubernetes.Strategy do
   end
 
   defp ended(task, result, state) do
-    {job, jobs} = Jobs.ended(state.jobs, task)
+    {job, jobs} = Job.ended(state.jobs, task)
     %{state | jobs: jobs} |> JobOutcome.take_in(job, result, now()) |> Review.go_on(job, now())
   end
 

@@ -14,17 +14,34 @@ defmodule LibclusterKubernetes.Strategy.Job do
   @type t :: {:connect, name(), aloud? :: boolean()} | {:ask | :leave | :disconnect | :explain, [name()]}
   @type result :: :ok | {:asked, [{name(), :stays | :unknown}]} | {:error, term()} | {:crashed, String.t()}
 
+  @typedoc "Those of a topology that run, by the references of their tasks."
+  @type running :: %{reference() => t()}
+
   @doc "Starts it. The task is linked, so that it ends with its topology, and catches, so that it cannot end it."
-  @spec start(t(), State.t(), Options.t()) :: Task.t()
-  def start(job, topology, options) do
-    Task.async(fn ->
-      try do
-        perform(job, topology, options)
-      catch
-        kind, reason -> {:crashed, Exception.format(kind, reason, __STACKTRACE__)}
-      end
-    end)
+  @spec start(running(), t(), State.t(), Options.t()) :: running()
+  def start(running, job, topology, options) do
+    task =
+      Task.async(fn ->
+        try do
+          perform(job, topology, options)
+        catch
+          kind, reason -> {:crashed, Exception.format(kind, reason, __STACKTRACE__)}
+        end
+      end)
+
+    Map.put(running, task.ref, job)
   end
+
+  @doc "Which one ended, and those that still run."
+  @spec ended(running(), reference()) :: {t(), running()}
+  def ended(running, task) do
+    Process.demonitor(task, [:flush])
+    Map.pop!(running, task)
+  end
+
+  @doc "Whether one of these kinds runs."
+  @spec runs?(running(), [atom()]) :: boolean()
+  def runs?(running, kinds), do: Enum.any?(running, fn {_task, job} -> elem(job, 0) in kinds end)
 
   @doc "Whom `connect_nodes/4` is not to dial: who is connected was asked for once, for all who are dialled in a round."
   @spec nobody() :: []

@@ -9,7 +9,7 @@ defmodule LibclusterKubernetes.Strategy.State do
     Connections,
     Dialing,
     Incident,
-    Jobs,
+    Job,
     Log,
     Membership,
     Notices,
@@ -78,7 +78,7 @@ defmodule LibclusterKubernetes.Strategy.State do
           unreached: Unreached.t(),
           notices: Notices.t(),
           full?: boolean(),
-          jobs: Jobs.t(),
+          jobs: Job.running(),
           waiters: Waiters.t()
         }
 
@@ -154,6 +154,6 @@ defmodule LibclusterKubernetes.Strategy.State do
     do: if(Enum.any?(held_back.members, &is_map_key(absent, &1)), do: held_back)
 
   @doc "Starts what is done to connections."
-  @spec start(t(), LibclusterKubernetes.Strategy.Job.t()) :: t()
-  def start(state, job), do: %{state | jobs: Jobs.start(state.jobs, job, state.topology, state.options)}
+  @spec start(t(), Job.t()) :: t()
+  def start(state, job), do: %{state | jobs: Job.start(state.jobs, job, state.topology, state.options)}
 end

@@ -49,6 +49,16 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
   @spec release(:ets.table(), [String.t()]) :: :ok
   def release(held, names), do: Enum.each(names, &:ets.delete(held, &1))
 
+  @doc """
+  The calling process no longer holds these; gives those that no other one holds. (Else each of two would keep what the other
+  keeps.)
+  """
+  @spec let_go(:ets.table(), [String.t()]) :: [String.t()]
+  def let_go(held, names) do
+    :ok = release(held, names)
+    Enum.reject(names, &held_by_others?/1)
+  end
+
   @doc "Whether the calling process keeps anybody from leaving."
   @spec gone(boolean()) :: :ok
   def gone(gone?) do
