@@ -108,24 +108,6 @@ defmodule LibclusterKubernetes.Judging.LeavingTest do
     refute once =~ "1000 ms"
   end
 
-  test "a hidden node leaves its links, too" do
-    mesh =
-      Mesh.join(
-        %Mesh{
-          port: LibclusterKubernetes.Test.ErlangNode.free_port(),
-          opts: [source: :endpoints, mode: :watch, hidden: [6]]
-        },
-        2..6,
-        Enum.to_list(2..6)
-      )
-
-    for number <- 2..6, do: Mesh.await_connected(mesh, number, Enum.to_list(2..6) -- [number])
-
-    Mesh.see(mesh, 2..5)
-    Mesh.await_connected(mesh, 6, [])
-    for number <- 2..5, do: Mesh.await_connected(mesh, number, Enum.to_list(2..5) -- [number])
-  end
-
   test "a topology that names nobody but this node itself keeps nobody" do
     mesh = Mesh.start!(2..6, source: :endpoints, mode: :watch, topologies: [one: "app=app", two: "app=two"])
 
@@ -150,6 +132,16 @@ defmodule LibclusterKubernetes.Judging.LeavingTest do
     {_, 0} = System.cmd("kill", ["-CONT", stopped])
   end
 
+  test "one whose process hangs in a function of somebody's own stays: it is there, and has not said that it is gone" do
+    mesh = Mesh.start!(2..6, source: :endpoints, mode: :watch, settings: [list_nodes: {ErlangNode, :list_nodes, []}])
+
+    true = Mesh.call(mesh, 6, :hang)
+    Mesh.see(mesh, 2..5)
+    # Longer than whoever is asked may say nothing at all.
+    Mesh.assert_quiet(8_000)
+    assert [{_, :stays}] = Mesh.call(mesh, 2, Departure, :ask, [[Mesh.node(6)], :k8s, [to_judge: 500]])
+  end
+
   test "one that another topology of its VM holds stays, and is asked ever more rarely" do
     topologies = [one: "app=app", two: "app=two"]
     # The second one never names it.
@@ -164,6 +156,46 @@ defmodule LibclusterKubernetes.Judging.LeavingTest do
     Mesh.assert_quiet(6_000)
     # After 1 and 2 seconds more; at every tick it would be 20.
     for number <- 2..5, do: assert(FakeApiserver.summary(mesh.apis[number].server)["lists"] in 1..4)
+  end
+end
+
+defmodule LibclusterKubernetes.Judging.LinksThatGlobalLeavesTest do
+  # `:global.disconnect/0` leaves links that are hidden, and those to another one of kernel's `global_groups`.
+  use ExUnit.Case, async: true
+
+  alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Mesh}
+
+  @moduletag :linux
+  @moduletag timeout: 120_000
+
+  @one "['app@127.0.0.2', 'app@127.0.0.3', 'app@127.0.0.4']"
+  @two "['app@127.0.0.5', 'app@127.0.0.6']"
+
+  # What nodes are started with, beside their names; the last one is the one that goes.
+  @links %{
+    hidden: %{6 => ["-hidden"]},
+    of_another_group: Map.new(2..6, &{&1, ~w(-kernel global_groups) ++ ["[{one, #{@one}}, {two, #{@two}}]"]}),
+    of_another_group_and_hidden:
+      Map.new(2..6, &{&1, ~w(-kernel global_groups) ++ ["[{one, hidden, #{@one}}, {two, hidden, #{@two}}]"]})
+  }
+
+  for {links, arguments} <- @links, asked? <- [false, true] do
+    @tag arguments: arguments, asked?: asked?
+    test "a node leaves its links that are #{links}, too, and costs no other; asked to: #{asked?}", context do
+      opts = [source: :endpoints, mode: :watch, arguments: &Map.get(context.arguments, &1, [])]
+      mesh = Mesh.join(%Mesh{port: ErlangNode.free_port(), opts: opts}, 2..6, Enum.to_list(2..6))
+      for number <- 2..6, do: Mesh.await_connected(mesh, number, Enum.to_list(2..6) -- [number])
+
+      # Where its watch says nothing, the others see it go, and ask it.
+      FakeApiserver.silent_watches(mesh.apis[6].server, context.asked?)
+      Mesh.see(mesh, 2..5)
+      Mesh.await_connected(mesh, 6, [])
+      for number <- 2..5, do: Mesh.await_connected(mesh, number, Enum.to_list(2..5) -- [number])
+      Mesh.assert_kept(2..5, 2_500)
+
+      said? = fn number -> Enum.any?(Mesh.logged(number), &(&1 =~ "has left the cluster")) end
+      if context.asked?, do: assert(Enum.any?(2..5, said?))
+    end
   end
 end
 

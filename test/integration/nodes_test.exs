@@ -4,6 +4,7 @@ defmodule LibclusterKubernetes.NodesTest do
 
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 2]
 
+  alias LibclusterKubernetes.Strategy.Topologies
   alias LibclusterKubernetes.Test.{ErlangNode, FakeApiserver, Topology}
 
   @moduletag :linux
@@ -171,6 +172,41 @@ defmodule LibclusterKubernetes.NodesTest do
     true = ErlangNode.call(other, :erlang, :set_cookie, [:"libcluster-kubernetes-test"])
     assert_mesh(2..3)
     assert_log(2, "connected to")
+  end
+
+  for disconnect_after <- [0, 500] do
+    @tag disconnect_after: disconnect_after
+    test "what a topology held before it crashed is held until its first answer: #{disconnect_after}", context do
+      other = FakeApiserver.start!()
+      on_exit(fn -> File.rm_rf!(other.dir) end)
+
+      topologies =
+        for {name, server, disconnect_after} <- [
+              {:one, context.server, context.disconnect_after},
+              {:two, other, :never}
+            ] do
+          put(server, 2..3)
+          config = [polling_interval: 200, kubernetes_disconnect_after: disconnect_after]
+          {name, [strategy: LibclusterKubernetes.Strategy, config: Topology.config(server, config)]}
+        end
+
+      owner = ErlangNode.start("127.0.0.2", context.port, topologies)
+      ErlangNode.start("127.0.0.3", context.port, [])
+      assert_mesh(2..3)
+
+      FakeApiserver.listening(other, false)
+      process = fn -> ErlangNode.call(owner, Topologies, :whereis, [:two]) end
+      crashed = process.()
+      true = ErlangNode.call(owner, :erlang, :exit, [crashed, :kill])
+      Topology.wait_until(fn -> process.() not in [nil, crashed] end)
+      put(context.server, [2])
+      # Long enough for the one that is left to let go of it.
+      refute_receive {:node, _, _}, 3_000
+
+      put(other, [2])
+      FakeApiserver.listening(other, true)
+      assert_only_gone(3, [2], 1_000)
+    end
   end
 
   test "a node with a short name is told so", context do

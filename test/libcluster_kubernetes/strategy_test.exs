@@ -17,7 +17,7 @@ defmodule LibclusterKubernetes.StrategyTest do
       wait_until: 2
     ]
 
-  alias LibclusterKubernetes.Strategy.{Dialing, State}
+  alias LibclusterKubernetes.Strategy.{Dialing, State, Topologies}
   alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
 
   setup context, do: Topology.alone(context)
@@ -136,6 +136,58 @@ defmodule LibclusterKubernetes.StrategyTest do
         end)
 
       assert log |> String.split("connecting to app@10.3.0.1 failed") |> length() == 2
+    end
+
+    test "a list_nodes that raises ends no topology, and is said when that begins", context do
+      members(context, ["10.3.0.1"])
+      state = Topology.state(context.server, context.recorder, [kubernetes_disconnect_after: 0], context.topology)
+      raising = :atomics.new(1, [])
+
+      list_nodes = fn recorder ->
+        if :atomics.get(raising, 1) == 1, do: raise("broken"), else: Recorder.list_nodes(recorder)
+      end
+
+      state = %{state | list_nodes: {__MODULE__, :call, [list_nodes, context.recorder]}}
+
+      log =
+        capture_log(fn ->
+          pid = start_supervised!(Topology.child_spec(state))
+          assert_receive {:connect, :"app@10.3.0.1", true}
+          await_lists(context.server, 2)
+          :atomics.put(raising, 1, 1)
+          members(context, ["10.3.0.2"])
+          await_lists(context.server, 10)
+          assert {:ok, %{members: [_, _]}} = LibclusterKubernetes.info(context.topology)
+          refute_received {:disconnect, _}
+          :atomics.put(raising, 1, 0)
+          assert_receive {:disconnect, :"app@10.3.0.1"}
+          assert_receive {:connect, :"app@10.3.0.2", true}
+          assert Topologies.whereis(context.topology) == pid
+        end)
+
+      assert log |> String.split("list_nodes failed: ** (RuntimeError) broken") |> length() == 2
+    end
+
+    test "a disconnect that raises is logged when that begins, not with each try", context do
+      test = self()
+
+      disconnect = fn node ->
+        send(test, {:disconnect, node})
+        raise "broken"
+      end
+
+      members(context, ["10.3.0.1", "10.3.0.2"])
+      state = Topology.state(context.server, context.recorder, kubernetes_disconnect_after: 0)
+
+      log =
+        capture_log(fn ->
+          start_supervised!(Topology.child_spec(%{state | disconnect: {__MODULE__, :call, [disconnect]}}))
+          for ip <- 1..2, node = :"app@10.3.0.#{ip}", do: assert_receive({:connect, ^node, true})
+          members(context, ["10.3.0.2"])
+          for _ <- 1..3, do: assert_receive({:disconnect, :"app@10.3.0.1"})
+        end)
+
+      assert log |> String.split("disconnect failed: ** (RuntimeError) broken") |> length() == 2
     end
 
     test "an unreachable node is tried ever more rarely", context do

@@ -3,21 +3,28 @@ defmodule LibclusterKubernetes.Strategy.Connections do
   # The nodes that this one is connected to, by their names as the answers have them. Names are made only of who came: to make
   # a thousand takes longer than all else that a tick does.
 
-  defstruct nodes: [], names: MapSet.new(), lost: []
+  defstruct nodes: [], names: MapSet.new(), lost: [], crash: nil
 
-  @typedoc "`lost` are the names that were there before the last change."
-  @type t :: %__MODULE__{nodes: [node()], names: MapSet.t(String.t()), lost: [String.t()]}
+  @typedoc "`lost` are the names that were there before the last change, `crash` is why they could not be asked for now."
+  @type t :: %__MODULE__{
+          nodes: [node()],
+          names: MapSet.t(String.t()),
+          lost: [String.t()],
+          crash: nil | {:crashed, String.t()}
+        }
 
   @spec new() :: t()
   def new, do: %__MODULE__{}
 
-  @doc "Those of this moment; the same as before, where nobody came or went."
+  @doc "Those of this moment; the same as before, where nobody came or went, or the function of somebody's own raises."
   @spec now(t(), {module(), atom(), [term()]}) :: t()
   def now(connections, {module, function, args}) do
     case apply(module, function, args) do
-      nodes when nodes == connections.nodes -> connections
+      nodes when nodes == connections.nodes -> %{connections | crash: nil}
       nodes -> change(connections, nodes)
     end
+  catch
+    kind, reason -> %{connections | crash: {:crashed, Exception.format(kind, reason, __STACKTRACE__)}}
   end
 
   defp change(%{nodes: before, names: names}, nodes) do

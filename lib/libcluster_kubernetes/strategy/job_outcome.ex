@@ -32,11 +32,14 @@ defmodule LibclusterKubernetes.Strategy.JobOutcome do
   end
 
   # Whoever is still connected, stays or failed to be disconnected stays an absent member, and is judged again.
-  def take_in(state, {job, _names}, result, _now) do
-    Log.crash(state.topology, "#{job}", result)
+  def take_in(state, {job, names}, result, _now) do
+    if Enum.any?(names, &first_time?(state.membership.absent, &1)), do: Log.crash(state.topology, "#{job}", result)
     unless result == :ok, do: Log.write(state.topology, {:debug, "#{job}: #{inspect(result)}"})
     state
   end
+
+  # Whoever was judged before was dealt with before, and that was said.
+  defp first_time?(absent, name), do: not match?(%{^name => %{judged: judged}} when judged > 1, absent)
 
   defp tell_quietly(state, name) do
     Log.write(state.topology, {:debug, "#{name} cannot be connected to yet, and is tried again"})

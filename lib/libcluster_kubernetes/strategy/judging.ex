@@ -15,7 +15,7 @@ defmodule LibclusterKubernetes.Strategy.Judging do
   # Whoever stays is suspected again later, and ever more rarely.
 
   alias LibclusterKubernetes.{Native, Options}
-  alias LibclusterKubernetes.Strategy.{Departure, Jobs, Judgement, Log, Membership, State, Topologies}
+  alias LibclusterKubernetes.Strategy.{Departure, Job, Judgement, Log, Membership, State, Topologies}
 
   @enforce_keys [:list, :ref]
   defstruct [:list, :ref, suspects: [], askers: []]
@@ -49,7 +49,7 @@ defmodule LibclusterKubernetes.Strategy.Judging do
   def asked(%{judging: nil} = state, asker, now) do
     cond do
       state.options.values.kubernetes_disconnect_after == :never -> answer(state, [asker], :stays)
-      Jobs.running?(state.jobs, :leave) -> answer(state, [asker], :left)
+      Job.runs?(state.jobs, [:leave]) -> answer(state, [asker], :left)
       # It has no list to judge by, and nobody to stay with.
       state.options.idle -> carry_out(state, :leave, MapSet.new(), [asker])
       true -> begin(state, [asker], now)
@@ -103,10 +103,8 @@ defmodule LibclusterKubernetes.Strategy.Judging do
 
   defp carry_out(state, {:ask, names}, _connected, askers) do
     state = answer(state, askers, :stays)
-    # Else each of two topologies would keep what the other one keeps.
-    :ok = Topologies.release(state.held, names)
 
-    case Enum.reject(names, &Topologies.held_by_others?/1) do
+    case Topologies.let_go(state.held, names) do
       [] -> state
       names -> State.start(state, {:ask, names})
     end

@@ -7,7 +7,6 @@ defmodule LibclusterKubernetes.Strategy.Review do
     Dialing,
     Incident,
     Job,
-    Jobs,
     Judging,
     Log,
     Membership,
@@ -22,9 +21,18 @@ defmodule LibclusterKubernetes.Strategy.Review do
 
   @spec run(State.t(), now :: integer()) :: State.t()
   def run(state, now) do
-    state = answer_waiters(%{state | connections: State.connections(state)})
-    if at_rest?(state), do: state, else: act(state, now)
+    state = look(state)
+    if state.connections.crash, do: state, else: state |> answer_waiters() |> go_by(now)
   end
+
+  # Where nobody knows who is connected, nothing is done. Said when that begins: each tick looks again.
+  defp look(%{connections: before} = state) do
+    connections = State.connections(state)
+    if before.crash == nil, do: Log.crash(state.topology, "list_nodes", connections.crash)
+    %{state | connections: connections}
+  end
+
+  defp go_by(state, now), do: if(at_rest?(state), do: state, else: act(state, now))
 
   @doc "This job has ended. Of a thousand that do, each costs the same; whoever waits for room may have it."
   @spec go_on(State.t(), Job.t(), now :: integer()) :: State.t()
@@ -120,25 +128,23 @@ defmodule LibclusterKubernetes.Strategy.Review do
 
   # What the stock strategy does: whoever is not in the answer is disconnected.
   defp let_go(%{membership: %{disconnect_after: 0}} = state, now) do
-    gone =
-      for {name, _} <- state.membership.absent, name != state.membership.self, name in state.connections.names, do: name
+    gone = Membership.suspects(state.membership, state.connections.names, now) -- [state.membership.self]
 
-    # Else each of two topologies would keep what the other one keeps.
-    :ok = Topologies.release(state.held, gone)
-
-    case Enum.reject(gone, &Topologies.held_by_others?/1) do
+    case Topologies.let_go(state.held, gone) do
       [] -> state
-      names -> if Jobs.letting_go?(state.jobs), do: state, else: disconnect(state, names, now)
+      names -> if letting_go?(state), do: state, else: disconnect(state, names, now)
     end
   end
 
   # While the API fails, nobody is known to be gone. And one thing at a time: a leave or disconnect that runs changes
   # what the next would see.
   defp let_go(state, now) do
-    busy? = state.judging != nil or Jobs.letting_go?(state.jobs) or Incident.lasts?(state.incident)
+    busy? = state.judging != nil or letting_go?(state) or Incident.lasts?(state.incident)
 
     if busy? or Membership.suspects(state.membership, state.connections.names, now) == [],
       do: state,
       else: Judging.begin(state, now)
   end
+
+  defp letting_go?(state), do: Job.runs?(state.jobs, [:ask, :disconnect, :leave])
 end

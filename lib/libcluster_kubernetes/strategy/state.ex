@@ -9,7 +9,7 @@ defmodule LibclusterKubernetes.Strategy.State do
     Connections,
     Dialing,
     Incident,
-    Jobs,
+    Job,
     Log,
     Membership,
     Notices,
@@ -78,7 +78,7 @@ defmodule LibclusterKubernetes.Strategy.State do
           unreached: Unreached.t(),
           notices: Notices.t(),
           full?: boolean(),
-          jobs: Jobs.t(),
+          jobs: Job.running(),
           waiters: Waiters.t()
         }
 
@@ -116,13 +116,14 @@ defmodule LibclusterKubernetes.Strategy.State do
   def connected(state), do: connections(state).names
 
   @doc """
-  Takes in who was found: other topologies of this VM do not disconnect them. This node itself is nobody to stay for.
+  Takes in who was found: other topologies of this VM do not disconnect them. This node itself is nobody to stay for. The first
+  answer takes the place of what the process before this one knew.
   """
   @spec hold(t(), Native.snapshot()) :: t()
   def hold(state, found) do
-    :ok =
-      Topologies.hold(state.held, List.delete(found.ready ++ found.not_ready ++ found.draining, Atom.to_string(node())))
-
+    names = List.delete(found.ready ++ found.not_ready ++ found.draining, Atom.to_string(node()))
+    hold = if state.membership.answered?, do: &Topologies.hold/2, else: &Topologies.hold_only/2
+    :ok = hold.(state.held, names)
     state
   end
 
@@ -153,6 +154,6 @@ defmodule LibclusterKubernetes.Strategy.State do
     do: if(Enum.any?(held_back.members, &is_map_key(absent, &1)), do: held_back)
 
   @doc "Starts what is done to connections."
-  @spec start(t(), LibclusterKubernetes.Strategy.Job.t()) :: t()
-  def start(state, job), do: %{state | jobs: Jobs.start(state.jobs, job, state.topology, state.options)}
+  @spec start(t(), Job.t()) :: t()
+  def start(state, job), do: %{state | jobs: Job.start(state.jobs, job, state.topology, state.options)}
 end

@@ -1,18 +1,23 @@
 defmodule LibclusterKubernetes.Strategy.Topologies do
   @moduledoc false
   # The registry of the topologies of this VM: their processes, and which nodes each holds, so that none disconnects what
-  # another one still wants. An entry goes with the process that made it, and so does its table, of which it changes the rows
-  # that change.
+  # another one still wants. An entry goes with the process that made it. Its table, of which it changes the rows that change,
+  # goes to its heir.
+
+  alias LibclusterKubernetes.Strategy.Heir
 
   @typedoc "`gone?`: its answers have not named this node for so long that it keeps nobody from leaving."
   @type entry :: %{topology: atom(), held: :ets.table(), gone?: boolean()}
 
   def child_spec(_opts), do: Registry.child_spec(keys: :unique, name: __MODULE__)
 
-  @doc "Makes an entry for the calling process; gives the table of whom it holds."
+  @doc """
+  Makes an entry for the calling process; gives the table of whom it holds: at first those that the process before it held.
+  """
   @spec enter(atom()) :: :ets.table()
   def enter(topology) do
-    held = :ets.new(__MODULE__, [:set, :protected])
+    held = :ets.new(__MODULE__, [:set, :protected | Heir.option(topology)])
+    :ok = hold(held, Heir.claim(topology))
     {:ok, _} = register(%{topology: topology, held: held, gone?: false})
     held
   end
@@ -33,9 +38,26 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
     :ok
   end
 
+  @doc "The calling process holds these, and nobody else any more."
+  @spec hold_only(:ets.table(), [String.t()]) :: :ok
+  def hold_only(held, names) do
+    :ok = hold(held, names)
+    release(held, Heir.names(held) -- names)
+  end
+
   @doc "The calling process no longer holds these. An answer that names them makes it hold them again."
   @spec release(:ets.table(), [String.t()]) :: :ok
   def release(held, names), do: Enum.each(names, &:ets.delete(held, &1))
+
+  @doc """
+  The calling process no longer holds these; gives those that no other one holds. (Else each of two would keep what the other
+  keeps.)
+  """
+  @spec let_go(:ets.table(), [String.t()]) :: [String.t()]
+  def let_go(held, names) do
+    :ok = release(held, names)
+    Enum.reject(names, &held_by_others?/1)
+  end
 
   @doc "Whether the calling process keeps anybody from leaving."
   @spec gone(boolean()) :: :ok

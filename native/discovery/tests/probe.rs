@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use common::{LIMIT, config, only, server};
@@ -13,7 +13,9 @@ use fake_apiserver::{Action, Fault, Rule, Server};
 use serde_json::json;
 
 fn run(config: Config) -> Facts {
-    probe::run_here(&Arc::new(config))
+    let (sender, facts) = mpsc::channel();
+    let _probe = probe::start(config, move |facts| sender.send(facts).expect("a test that waits")).expect("a thread");
+    facts.recv().expect("facts")
 }
 
 #[track_caller]

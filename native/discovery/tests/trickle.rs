@@ -73,16 +73,7 @@ fn a_stream_that_trickles_and_tells_nothing_whole_is_silent() {
     assert_complete(&running.snapshot());
     running.expect_watching();
     put(&server);
-    let ended = |report: &Report| {
-        matches!(
-            report,
-            Report::Watched {
-                ending: Ending::Silent,
-                events: 0,
-                ..
-            }
-        )
-    };
+    let ended = |report: &Report| matches!(report, Report::Watched { ended, .. } if (ended.ending, ended.events) == (Ending::Silent, 0));
     while !ended(&running.report()) {}
     // Nobody knows what it would have told: only a list does.
     running.until(|event| matches!(event, Event::Snapshot(snapshot) if snapshot.ready.len() == 3));
@@ -112,15 +103,6 @@ fn a_stream_that_ends_at_once_and_tells_nothing_is_reported_as_useless() {
     let server = server();
     let running = Running::start(watching(&server, Action::RawBody(String::new())));
     assert_complete(&running.snapshot());
-    let useless = |report: &Report| {
-        matches!(
-            report,
-            Report::Watched {
-                ending: Ending::Useless,
-                events: 0,
-                ..
-            }
-        )
-    };
+    let useless = |report: &Report| matches!(report, Report::Watched { ended, .. } if (ended.ending, ended.events) == (Ending::Useless, 0));
     while !useless(&running.report()) {}
 }

@@ -84,18 +84,12 @@ fn report<'a>(env: Env<'a>, report: &Report) -> Term<'a> {
             };
             (atoms::listed(), listed).encode(env)
         }
-        Report::Watched {
-            duration,
-            bytes,
-            events,
-            ending,
-            requests,
-        } => {
+        Report::Watched { ended, bytes, requests } => {
             let watched = WatchedMap {
-                duration_us: microseconds(duration),
+                duration_us: microseconds(ended.duration),
                 bytes,
-                events,
-                ending: atom(env, ending.as_str()),
+                events: ended.events,
+                ending: atom(env, ended.ending.as_str()),
                 requests,
             };
             (atoms::watched(), watched).encode(env)

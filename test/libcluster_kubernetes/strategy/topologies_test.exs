@@ -1,7 +1,7 @@
 defmodule LibclusterKubernetes.Strategy.TopologiesTest do
   use ExUnit.Case, async: true
 
-  alias LibclusterKubernetes.Strategy.Topologies
+  alias LibclusterKubernetes.Strategy.{Heir, Topologies}
 
   defp other(topology, names) do
     test = self()
@@ -51,8 +51,24 @@ defmodule LibclusterKubernetes.Strategy.TopologiesTest do
     monitor = Process.monitor(two)
     send(two, :stop)
     assert_receive {:DOWN, ^monitor, :process, ^two, :normal}
+    assert Heir.claim(:topologies_two) == ["app@10.77.0.2"]
     refute Topologies.held_by_others?("app@10.77.0.2")
     refute Topologies.stay?([entry])
+  end
+
+  test "what one held that has ended its next process holds, until it holds its first answer only" do
+    crashed = other(:topologies_crash, ["app@10.77.4.1", "app@10.77.4.2"])
+    monitor = Process.monitor(crashed)
+    Process.unlink(crashed)
+    Process.exit(crashed, :kill)
+    assert_receive {:DOWN, ^monitor, :process, ^crashed, :killed}
+
+    pid = other(:topologies_crash, [])
+    assert Topologies.held_by_others?("app@10.77.4.1")
+    assert Topologies.stay?([entry(pid)])
+    there(pid, &Topologies.hold_only(&1, ["app@10.77.4.2", "app@10.77.4.3"]))
+    refute Topologies.held_by_others?("app@10.77.4.1")
+    for ip <- ["10.77.4.2", "10.77.4.3"], do: assert(Topologies.held_by_others?("app@#{ip}"))
   end
 
   test "what the calling process holds itself does not count" do

@@ -115,6 +115,15 @@ defmodule LibclusterKubernetes.Test.ErlangNode do
   @doc "An explicit disconnect, for the `disconnect` of a topology."
   def disconnect(node), do: :erlang.disconnect_node(node)
 
+  @doc "For the `list_nodes` of a topology: it hangs once `hang/0` was called on the node."
+  def list_nodes do
+    if Process.whereis(:hanging), do: Process.sleep(:infinity)
+    :erlang.nodes(:connected)
+  end
+
+  @doc "To be called on a node: from now on `list_nodes/0` hangs."
+  def hang, do: Process.register(self(), :hanging)
+
   @doc "To be called on a node: sends to another one, which stands still, until its connection takes no more."
   def fill(node, full \\ 0)
   def fill(_node, 5), do: :full

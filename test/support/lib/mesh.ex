@@ -31,7 +31,7 @@ defmodule LibclusterKubernetes.Test.Mesh do
 
   Options: `:source`, `:mode` (`:poll` or `:watch`), `:topologies` (names and selectors, `[k8s: "app=app"]`), `:config`
   (of each topology), `:settings` (`disconnect: ...` of each topology), `:prepare` (called with each API before its node
-  starts) and `:hidden` (nodes that no other lists as visible).
+  starts) and `:arguments` (more of them for `erl`, by a function of the node's number).
   """
   @spec start!([id()] | Range.t(), keyword()) :: t()
   def start!(numbers, opts) do
@@ -136,8 +136,8 @@ defmodule LibclusterKubernetes.Test.Mesh do
   ## Below
 
   defp launch(mesh, number) do
-    hidden = if number in Keyword.get(mesh.opts, :hidden, []), do: ["-hidden"], else: []
-    distribution = ErlangNode.without_epmd(hidden ++ ["-name", "app@#{ip(number)}"])
+    more = Keyword.get(mesh.opts, :arguments, fn _number -> [] end).(number)
+    distribution = ErlangNode.without_epmd(more ++ ["-name", "app@#{ip(number)}"])
     ErlangNode.launch(ip(number), mesh.port, topologies(mesh, number), [], distribution)
   end
 

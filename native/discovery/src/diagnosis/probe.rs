@@ -87,11 +87,7 @@ pub fn start(config: Config, answer: impl FnOnce(Facts) + Send + 'static) -> io:
     Once::start(move |signals| run(&Arc::new(config), signals), Facts::none, answer)
 }
 
-/// Tries every step that the ones before it allow. Blocks, for each as long as the request timeout says.
-pub fn run_here(config: &Arc<Config>) -> Facts {
-    run(config, &Arc::default())
-}
-
+/// Tries every step that the ones before it allow.
 fn run(config: &Arc<Config>, signals: &Arc<Signals>) -> Facts {
     let account = &config.service_account;
     let token = credentials::token(account);

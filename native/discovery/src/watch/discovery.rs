@@ -167,13 +167,10 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
                 self.signals.listed();
                 Input::Page(page)
             }
-            Request::Watch(version) => match self.api.open_watch(version) {
-                Ok(watch) => {
-                    self.watch = Some(watch);
-                    Input::Opened(Ok(()))
-                }
-                Err(error) => Input::Opened(Err(error)),
-            },
+            Request::Watch(version) => {
+                let opened = self.api.open_watch(version);
+                Input::Opened(opened.map(|watch| self.watch = Some(watch)))
+            }
             Request::Read => self.read(),
             // Stopped, if it is not that.
             Request::Rest => {
@@ -229,7 +226,10 @@ impl<S: FnMut(Event) -> Listening> Worker<'_, S> {
             Some(listing.end(self.api.bytes(), requests, failure))
         } else {
             let closed = self.watch.take().zip(step.ended);
-            closed.map(|(watch, ended)| ended.report(watch.bytes(), requests))
+            closed.map(|(watch, ended)| {
+                let bytes = watch.bytes();
+                Report::Watched { ended, bytes, requests }
+            })
         };
         report.is_none_or(|report| (self.sink)(Event::Report(report)))
     }

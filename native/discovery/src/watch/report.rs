@@ -22,17 +22,24 @@ pub enum Report {
     },
     /// A watch that was open.
     Watched {
-        /// From the answer's head to its end.
-        duration: Duration,
+        /// How long it was open, what it told, and why it is over.
+        ended: Ended,
         /// Of the body.
         bytes: u64,
-        /// How many events came, bookmarks included.
-        events: u64,
-        /// Why it ended.
-        ending: Ending,
         /// How many requests the discovery has made so far.
         requests: u64,
     },
+}
+
+/// A watch that has ended, as far as that shows in what it told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// From the answer's head to its end.
+    pub duration: Duration,
+    /// How many events came, bookmarks included.
+    pub events: u64,
+    /// Why it ended.
+    pub ending: Ending,
 }
 
 /// Why a watch ended.
@@ -93,26 +100,6 @@ impl Listing {
             bytes: bytes - self.bytes_before,
             pages: self.pages,
             failure,
-            requests,
-        }
-    }
-}
-
-/// A watch that has ended, as far as that shows in what it told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ended {
-    pub(crate) duration: Duration,
-    pub(crate) events: u64,
-    pub(crate) ending: Ending,
-}
-
-impl Ended {
-    pub(crate) fn report(self, bytes: u64, requests: u64) -> Report {
-        Report::Watched {
-            duration: self.duration,
-            bytes,
-            events: self.events,
-            ending: self.ending,
             requests,
         }
     }
