@@ -9,9 +9,8 @@ defmodule LibclusterKubernetes.Bench.Setting do
 
   @type t :: %__MODULE__{server: Server.t(), plan: Plan.t(), opponent?: boolean()}
 
-  # Polled by hand. Ours begins after up to a tenth of the interval, so that it ticks now and then while others are
-  # measured; the stock strategy never does.
-  @by_hand %{ours: 20_000, stock: 3_600_000}
+  # Polled by hand.
+  @by_hand 3_600_000
 
   @doc "The strategies that know a source."
   @spec subjects(t(), Server.source()) :: [Subject.who()]
@@ -22,7 +21,7 @@ defmodule LibclusterKubernetes.Bench.Setting do
   Starts topologies in a client. `topologies` are names with their namespaces.
 
   Options: `:port` (the server's; a relay's, to count bytes), `:watch?` (false), `:interval` (so long
-  that hardly a tick comes).
+  that no tick comes).
   """
   def start_topologies(setting, client, who, source, topologies, opts \\ []) do
     port = Keyword.get(opts, :port, setting.server.port)
@@ -51,7 +50,7 @@ defmodule LibclusterKubernetes.Bench.Setting do
       kubernetes_namespace: namespace,
       kubernetes_ip_lookup_mode: source,
       kubernetes_service_account_path: setting.server.account,
-      polling_interval: Keyword.get(opts, :interval, @by_hand[who])
+      polling_interval: Keyword.get(opts, :interval, @by_hand)
     ] ++ own_config(who, port, opts)
   end
 

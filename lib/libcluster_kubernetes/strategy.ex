@@ -20,7 +20,7 @@ defmodule LibclusterKubernetes.Strategy do
   ## How it works
 
   One process per topology, which never waits: a thread of the NIF asks the API and sends what it hears as messages; each
-  node is connected to by a task of its own. The guide "How it works" leads through it.
+  node is connected to by a process of its own. The guide "How it works" leads through it.
 
   * The thread lists once and then watches; where it may not, it lists at every tick (`polling_interval` ± 10 %). An error
     changes nothing.
@@ -55,7 +55,7 @@ defmodule LibclusterKubernetes.Strategy do
 
   @impl GenServer
   def init({topology, options}) do
-    # A code purge kills the tasks that run purged code; it is not to end the topology with them.
+    # Jobs end by exits; and a code purge kills those that run purged code, which is not to end the topology with them.
     Process.flag(:trap_exit, true)
     {:ok, State.new(topology, options), {:continue, :start}}
   end
@@ -108,10 +108,9 @@ defmodule LibclusterKubernetes.Strategy do
   # Others no longer see this node in their answers.
   def handle_info({:asked_to_leave, asker}, state), do: {:noreply, Judging.asked(state, asker, now())}
 
-  def handle_info({task, result}, state) when is_map_key(state.jobs, task), do: {:noreply, ended(task, result, state)}
-
-  def handle_info({:DOWN, task, :process, _pid, reason}, state) when is_map_key(state.jobs, task) do
-    {:noreply, ended(task, {:error, reason}, state)}
+  def handle_info({:EXIT, process, reason}, %{jobs: jobs} = state) when is_map_key(jobs, process) do
+    {job, jobs} = Map.pop!(jobs, process)
+    {:noreply, %{state | jobs: jobs} |> JobOutcome.take_in(job, Job.ended(reason), now()) |> Review.go_on(job, now())}
   end
 
   def handle_info({:nodeup, _node}, state), do: {:noreply, Review.soon(state, now())}
@@ -200,11 +199,6 @@ defmodule LibclusterKubernetes.Strategy do
     {incident, log} = Incident.ended(state.incident, ending, now())
     Log.write(state.topology, log)
     %{state | incident: incident, activity: Activity.recovered(state.activity)}
-  end
-
-  defp ended(task, result, state) do
-    {job, jobs} = Job.ended(state.jobs, task)
-    %{state | jobs: jobs} |> JobOutcome.take_in(job, result, now()) |> Review.go_on(job, now())
   end
 
   defp tick(state) do

@@ -10,8 +10,6 @@ defmodule LibclusterKubernetes.Bench.Measure.Fresh do
   alias LibclusterKubernetes.Bench.Client.{Recorder, Subject}
 
   @default_interval 5_000
-  # The same as when polled by hand, but that ours begins sooner: after up to a tenth of it.
-  @polling_interval %{ours: 10_000, stock: 3_600_000}
   @polls 2
 
   @doc "Memory and bytes of polling."
@@ -27,8 +25,7 @@ defmodule LibclusterKubernetes.Bench.Measure.Fresh do
     client = start_loaded(who)
     before = Proc.resident(client.os_pid)
     Proc.reset_peak(client.os_pid)
-    opts = [port: wire.port, interval: @polling_interval[who]]
-    Setting.start_topologies(setting, client, who, source, [k8s: Server.namespace(source, members)], opts)
+    Setting.start_topologies(setting, client, who, source, [k8s: Server.namespace(source, members)], port: wire.port)
     Setting.await_members(client, [:k8s], members)
     bytes = Wire.bytes(wire)
     Client.call(client, Subject, :polls, [@polls, 10])

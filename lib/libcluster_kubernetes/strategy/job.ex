@@ -1,6 +1,6 @@
 defmodule LibclusterKubernetes.Strategy.Job do
   @moduledoc false
-  # What a topology does to connections, each in a task of its own, because each can take as long as a dead node takes.
+  # What a topology does to connections, each in a process of its own, because each can take as long as a dead node takes.
 
   alias Cluster.Strategy.State
   alias LibclusterKubernetes.Options
@@ -14,34 +14,33 @@ defmodule LibclusterKubernetes.Strategy.Job do
   @type t :: {:connect, name(), aloud? :: boolean()} | {:ask | :leave | :disconnect | :explain, [name()]}
   @type result :: :ok | {:asked, [{name(), :stays | :unknown}]} | {:error, term()} | {:crashed, String.t()}
 
-  @typedoc "Those of a topology that run, by the references of their tasks."
-  @type running :: %{reference() => t()}
+  @typedoc "Those of a topology that run, by their processes."
+  @type running :: %{pid() => t()}
 
-  @doc "Starts it. The task is linked, so that it ends with its topology, and catches, so that it cannot end it."
-  @spec start(running(), t(), State.t(), Options.t()) :: running()
-  def start(running, job, topology, options) do
-    task =
-      Task.async(fn ->
-        try do
-          perform(job, topology, options)
-        catch
-          kind, reason -> {:crashed, Exception.format(kind, reason, __STACKTRACE__)}
-        end
-      end)
-
-    Map.put(running, task.ref, job)
+  @doc """
+  Starts it. It is linked, so that it ends with its topology, which traps exits, and exits with its result: one message, where a
+  `Task` costs as much again as libcluster's connecting does.
+  """
+  @spec start(t(), State.t(), Options.t()) :: pid()
+  def start(job, topology, options) do
+    work = work(job, topology, options)
+    spawn_link(fn -> exit({:shutdown, result(work)}) end)
   end
 
-  @doc "Which one ended, and those that still run."
-  @spec ended(running(), reference()) :: {t(), running()}
-  def ended(running, task) do
-    Process.demonitor(task, [:flush])
-    Map.pop!(running, task)
-  end
+  @doc "The result of one that has ended so; whoever was killed has none."
+  @spec ended(exit_reason :: term()) :: result()
+  def ended({:shutdown, result}), do: result
+  def ended(reason), do: {:error, reason}
 
-  @doc "Whether one of these kinds runs."
+  @doc "Whether one of these kinds is among those that run."
   @spec runs?(running(), [atom()]) :: boolean()
-  def runs?(running, kinds), do: Enum.any?(running, fn {_task, job} -> elem(job, 0) in kinds end)
+  def runs?(running, kinds), do: Enum.any?(running, fn {_process, job} -> elem(job, 0) in kinds end)
+
+  defp result(work) do
+    work.()
+  catch
+    kind, reason -> {:crashed, Exception.format(kind, reason, __STACKTRACE__)}
+  end
 
   @doc "Whom `connect_nodes/4` is not to dial: who is connected was asked for once, for all who are dialled in a round."
   @spec nobody() :: []
@@ -67,12 +66,17 @@ defmodule LibclusterKubernetes.Strategy.Job do
   @spec explain_by({module(), atom(), []}) :: :ok
   def explain_by(mfa), do: Application.put_env(:libcluster_kubernetes, :explain_by, mfa)
 
-  defp perform({:connect, name, aloud?}, topology, _options) do
-    connect = if aloud?, do: topology.connect, else: {__MODULE__, :connect_quietly, [topology.connect]}
+  # A thousand connect at once: each takes along only what it needs.
+  defp work({:connect, name, aloud?}, %{topology: topology, connect: connect}, _options) do
+    connect = if aloud?, do: connect, else: {__MODULE__, :connect_quietly, [connect]}
 
-    with {:ok, node} <- NodeName.to_node(name),
-         do: Cluster.Strategy.connect_nodes(topology.topology, connect, {__MODULE__, :nobody, []}, [node])
+    fn ->
+      with {:ok, node} <- NodeName.to_node(name),
+           do: Cluster.Strategy.connect_nodes(topology, connect, {__MODULE__, :nobody, []}, [node])
+    end
   end
+
+  defp work(job, topology, options), do: fn -> perform(job, topology, options) end
 
   # Where somebody connects in a way of their own, the distribution has no say.
   defp perform({:explain, names}, topology, _options) do
