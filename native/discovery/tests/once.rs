@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{Blackhole, LIMIT, SOON, assert_complete, config, only, server, server_with, wait, wait_up_to};
 use discovery::diagnosis::probe::{self, Facts};
 use discovery::watch::lister::Lister;
-use discovery::watch::once::Once;
+use discovery::watch::thread::Thread;
 use discovery::{Config, Kind};
 use fake_apiserver::{Action, Fault, Rule, Server};
 
@@ -23,9 +23,9 @@ fn patient(server: &Server) -> Config {
 }
 
 fn asked<T: Send + 'static>(
-    start: impl FnOnce(Config, Box<dyn FnOnce(T) + Send>) -> io::Result<Once>,
+    start: impl FnOnce(Config, Box<dyn FnOnce(T) + Send>) -> io::Result<Thread>,
     config: Config,
-) -> (Once, Receiver<T>) {
+) -> (Thread, Receiver<T>) {
     let (sender, answers) = channel();
     let answer = move |answer| sender.send(answer).unwrap();
     (start(config, Box::new(answer)).unwrap(), answers)
@@ -58,7 +58,7 @@ fn a_list_that_fails_is_not_repeated() {
 
 /// Whatever it waits for: the thread is gone when what it would have called is.
 #[track_caller]
-fn assert_stops<T>(once: Once, answers: &Receiver<T>, server: &Server) {
+fn assert_stops<T>(once: Thread, answers: &Receiver<T>, server: &Server) {
     drop(once);
     assert_eq!(
         answers.recv_timeout(SOON).err(),

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use discovery::diagnosis::probe;
 use discovery::watch::lister::Lister;
-use discovery::watch::once::Once;
 use discovery::watch::outbox::Outbox;
+use discovery::watch::thread::Thread;
 use discovery::{Config, Discovery};
 use rustler::env::SavedTerm;
 use rustler::types::reference::Reference;
@@ -50,7 +50,7 @@ impl Resource for Worker {
 }
 
 /// What one process has asked once.
-struct Question(Once);
+struct Question(Thread);
 
 #[rustler::resource_impl]
 impl Resource for Question {
@@ -144,7 +144,7 @@ fn ask(
     env: Env<'_>,
     options: Options,
     owner: LocalPid,
-    begin: impl FnOnce(Config, Address) -> io::Result<Once>,
+    begin: impl FnOnce(Config, Address) -> io::Result<Thread>,
 ) -> Result<(ResourceArc<Question>, Reference<'_>), String> {
     let config = Config::try_from(options)?;
     let reference = env.make_ref();

@@ -24,9 +24,9 @@ use crate::server::resolver::{Authority, SharedResolver, Unresolved, bare_host};
 use crate::server::signals::Signals;
 use crate::server::transport::{self, Interruptible};
 use crate::watch::lister::Lister;
-use crate::watch::once::Once;
 use crate::watch::open_watch::Watch;
 use crate::watch::requests::{Api, selectors};
+use crate::watch::thread::Thread;
 use crate::watch::watcher::Input;
 
 /// A watch that does not work ends at once.
@@ -83,8 +83,8 @@ pub struct Address {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn start(config: Config, answer: impl FnOnce(Facts) + Send + 'static) -> io::Result<Once> {
-    Once::start(move |signals| run(&Arc::new(config), signals), Facts::none, answer)
+pub fn start(config: Config, answer: impl FnOnce(Facts) + Send + 'static) -> io::Result<Thread> {
+    Thread::ask(move |signals| run(&Arc::new(config), signals), Facts::none, answer)
 }
 
 /// Tries every step that the ones before it allow.

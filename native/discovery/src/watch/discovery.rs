@@ -4,7 +4,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
@@ -15,6 +14,7 @@ use crate::watch::backoff::{Backoff, SHORT, spread};
 use crate::watch::open_watch::Watch;
 use crate::watch::report::{Listing, Report};
 use crate::watch::requests::Api;
+use crate::watch::thread::Thread;
 use crate::watch::watcher::{Input, Request, Step, Tell, Then, Watcher};
 
 /// What the thread has to say.
@@ -52,7 +52,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The owner's end of the thread. Dropping it stops the thread, too.
 #[derive(Debug)]
 pub struct Discovery {
-    signals: Arc<Signals>,
+    thread: Thread,
 }
 
 impl Discovery {
@@ -61,29 +61,19 @@ impl Discovery {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(config: Config, sink: impl FnMut(Event) -> Listening + Send + 'static) -> std::io::Result<Self> {
-        let signals: Arc<Signals> = Arc::default();
-        let shared = Arc::clone(&signals);
-        thread::Builder::new()
-            .name("k8s-discovery".to_owned())
-            .spawn(move || run(&Arc::new(config), &shared, sink))?;
-        Ok(Self { signals })
+        let thread = Thread::start("k8s-discovery", move |signals| run(&Arc::new(config), signals, sink))?;
+        Ok(Self { thread })
     }
 
     /// Asks for a list, as a tick does: while one is running, a pause after a failure is not over, or a watch is open,
     /// that serves. Never blocks.
     pub fn refresh(&self) {
-        self.signals.refresh();
+        self.thread.signals.refresh();
     }
 
     /// Stops the thread and closes its connection. Never blocks, and can be called again.
     pub fn stop(&self) {
-        self.signals.stop();
-    }
-}
-
-impl Drop for Discovery {
-    fn drop(&mut self) {
-        self.stop();
+        self.thread.stop();
     }
 }
 

@@ -8,8 +8,8 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::names::snapshot::Snapshot;
 use crate::server::signals::Signals;
-use crate::watch::once::Once;
 use crate::watch::requests::Api;
+use crate::watch::thread::Thread;
 use crate::watch::watcher::{Input, Request, Tell, Watcher};
 
 /// Lists what is true now, on a connection that it keeps. [`crate::Discovery`] is the one that goes on by itself.
@@ -36,9 +36,9 @@ impl Lister {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(config: Config, answer: impl FnOnce(Result<Snapshot, Error>) + Send + 'static) -> io::Result<Once> {
+    pub fn start(config: Config, answer: impl FnOnce(Result<Snapshot, Error>) + Send + 'static) -> io::Result<Thread> {
         let list = |signals: &_| Self::interrupted_by(Arc::new(config), Arc::clone(signals)).list();
-        Once::start(list, Err, answer)
+        Thread::ask(list, Err, answer)
     }
 
     /// Lists once, all pages.

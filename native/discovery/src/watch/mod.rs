@@ -3,9 +3,9 @@
 pub mod backoff;
 pub mod discovery;
 pub mod lister;
-pub mod once;
 pub(crate) mod open_watch;
 pub mod outbox;
 pub mod report;
 pub(crate) mod requests;
+pub mod thread;
 pub(crate) mod watcher;
