@@ -9,7 +9,7 @@ defmodule LibclusterKubernetes.DisconnectingTest do
   import LibclusterKubernetes.Test.Topology,
     only: [await_lists: 2, connected: 3, members: 2, members: 3, start: 3, wait_until: 1]
 
-  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+  alias LibclusterKubernetes.Test.{FakeApiserver, Log, Recorder, Topology}
 
   setup context, do: Topology.alone(context)
 
@@ -80,7 +80,7 @@ defmodule LibclusterKubernetes.DisconnectingTest do
     on_exit(fn -> :telemetry.detach(id) end)
 
     log =
-      capture_log(fn ->
+      Log.naming(topology, fn ->
         connected(context, ["10.4.0.1", "10.4.0.2"], kubernetes_disconnect_after: 0)
         members(context, ["10.4.0.2"])
         assert_receive {:disconnected, %{topology: ^topology, node: :"app@10.4.0.1"}}
@@ -117,7 +117,7 @@ defmodule LibclusterKubernetes.DisconnectingTest do
       Recorder.unreachable(context.recorder, [:"app@10.4.0.8", :"app@10.4.0.9"])
 
       log =
-        capture_log(fn ->
+        Log.naming(context.topology, fn ->
           pid = connected(context, ips, kubernetes_disconnect_after: 50)
           members(context, unquote(left))
           # Judged, and judged again.

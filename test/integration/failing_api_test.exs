@@ -10,7 +10,7 @@ defmodule LibclusterKubernetes.FailingApiTest do
     only: [await_lists: 2, connected: 3, members: 2, start: 1, start: 3, wait_until: 1]
 
   alias LibclusterKubernetes.Strategy.Incident
-  alias LibclusterKubernetes.Test.{FakeApiserver, Topology}
+  alias LibclusterKubernetes.Test.{FakeApiserver, Log, Topology}
 
   setup context, do: Topology.alone(context)
 
@@ -84,7 +84,7 @@ defmodule LibclusterKubernetes.FailingApiTest do
       File.write!(Path.join(context.server.service_account, "token"), "watcher")
 
       log =
-        capture_log(fn ->
+        Log.naming(context.topology, fn ->
           start(context)
           await_lists(context.server, 2)
         end)

@@ -6,7 +6,7 @@ defmodule LibclusterKubernetes.AwaitTest do
   import LibclusterKubernetes.Test.FakeApiserver, only: [endpoints: 1, endpoints: 2]
 
   alias LibclusterKubernetes.Await
-  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+  alias LibclusterKubernetes.Test.{FakeApiserver, Log, Recorder, Topology}
 
   doctest LibclusterKubernetes, only: [await: 2]
 
@@ -170,7 +170,7 @@ defmodule LibclusterKubernetes.AwaitTest do
       end)
 
       opts = [topology: context.topology, peers: 1, timeout: 3_600_000]
-      assert capture_log(fn -> assert Await.start_link(opts) == :ignore end) == ""
+      assert Log.naming(context.topology, fn -> assert Await.start_link(opts) == :ignore end) == ""
     end
   end
 

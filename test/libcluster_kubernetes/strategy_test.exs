@@ -18,7 +18,7 @@ defmodule LibclusterKubernetes.StrategyTest do
     ]
 
   alias LibclusterKubernetes.Strategy.{Dialing, State, Topologies}
-  alias LibclusterKubernetes.Test.{FakeApiserver, Recorder, Topology}
+  alias LibclusterKubernetes.Test.{FakeApiserver, Log, Recorder, Topology}
 
   setup context, do: Topology.alone(context)
 
@@ -212,7 +212,7 @@ defmodule LibclusterKubernetes.StrategyTest do
       members(context, ["10.3.0.1"])
 
       log =
-        capture_log(fn ->
+        Log.naming("[libcluster:quiet]", fn ->
           start(context, [], :quiet)
           for _ <- 1..3, do: assert_receive({:failed, %{topology: :quiet, node: :"app@10.3.0.1", reason: :unreachable}})
           Recorder.unreachable(context.recorder, [])

@@ -72,12 +72,14 @@ defmodule LibclusterKubernetes.Diagnosis.Table do
     label = String.pad_trailing(@labels[check.status], @label)
     head = paint.(@colours[check.status], label) <> name
 
+    indentation = String.duplicate(" ", indent)
+    [first | rest] = lines = lines(check.found, indent, columns)
+
     found =
-      case {lines(check.found, indent, columns), String.duplicate(" ", indent)} do
-        {[<<indentation::binary-size(indent), first::binary>> | rest], indentation} -> [head <> first | rest]
+      if String.starts_with?(first, indentation),
+        do: [head <> String.replace_prefix(first, indentation, "") | rest],
         # A first word that needs a line of its own.
-        {lines, _} -> [String.trim_trailing(head) | lines]
-      end
+        else: [String.trim_trailing(head) | lines]
 
     Enum.join(found ++ remedy(check.remedy, columns), "\n")
   end

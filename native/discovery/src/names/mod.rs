@@ -4,6 +4,7 @@
 pub mod entry;
 pub mod longname;
 pub(crate) mod reflector;
+mod remarks;
 mod rollout;
 mod roster;
 pub mod snapshot;

@@ -7,6 +7,7 @@ use crate::config::{Config, IpFamily, Source};
 use crate::error::{CHECK_SELECTOR, Error, Kind};
 use crate::names::entry::{Dropped, Entry};
 use crate::names::longname::Unnameable;
+use crate::names::remarks::Remarks;
 use crate::names::rollout::Own;
 use crate::names::roster::Roster;
 use crate::names::snapshot::{Changes, News, Snapshot};
@@ -39,13 +40,6 @@ enum Counting {
     NotIpv6,
     /// Those of this node's own rollout.
     Rollout(Own),
-}
-
-/// What objects say beside names.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Remarks {
-    dropped: BTreeMap<Unnameable, Dropped>,
-    truncated: Vec<String>,
 }
 
 impl<'c> Reflector<'c> {
@@ -123,12 +117,12 @@ impl<'c> Reflector<'c> {
     /// Everything but the names.
     fn state(&self) -> Snapshot {
         // In a dual-stack cluster the other family is no news, only its standing alone is.
-        let dropped = self.remarks.dropped.values();
-        let dropped = dropped.filter(|it| it.reason != Unnameable::Family || self.roster.iter().next().is_none());
+        let (mut dropped, warnings) = self.remarks();
+        dropped.retain(|it| it.reason != Unnameable::Family || self.roster.iter().next().is_none());
         let mut snapshot = Snapshot {
-            dropped: dropped.cloned().collect(),
-            truncated: !self.remarks.truncated.is_empty(),
-            warnings: self.remarks.truncated.clone(),
+            dropped,
+            truncated: !warnings.is_empty(),
+            warnings,
             ..Snapshot::default()
         };
         if let (Some(rollout), Counting::Rollout(own)) = (&self.config.rollout, &self.counting) {
@@ -151,33 +145,32 @@ impl<'c> Reflector<'c> {
         let [before, after] = [before, after].map(|entry| if includes(entry) { entry } else { &gone });
         let changed = self.roster.exchange(&before.named, &after.named);
         let same = (&before.dropped, &before.truncated) == (&after.dropped, &after.truncated);
-        !same && self.remark() || changed
+        if same {
+            return changed;
+        }
+        let said = self.remarks();
+        self.remarks.exchange(key, before, after);
+        self.remarks() != said || changed
     }
 
     fn recount(&mut self) -> bool {
         let counting = Counting::of(&self.objects, self.config);
         let other = mem::replace(&mut self.counting, counting) != self.counting;
-        let entries = self.objects.values();
-        let included = entries.filter(|entry| self.counting.includes(entry, self.config));
-        let changed = self.roster.recount(included);
-        self.remark() || changed || other
+        let included = |(_, entry): &(_, &Entry)| self.counting.includes(entry, self.config);
+        let entries = self.objects.iter().filter(included);
+        let changed = self.roster.recount(entries.clone().map(|(_, entry)| entry));
+        let said = self.remarks();
+        let mut remarks = Remarks::default();
+        for (key, entry) in entries {
+            remarks.exchange(key, &Entry::default(), entry);
+        }
+        self.remarks = remarks;
+        self.remarks() != said || changed || other
     }
 
-    /// Collects what objects say beside names; whether that is not what it was.
-    fn remark(&mut self) -> bool {
-        let mut remarks = Remarks::default();
-        let entries = self.objects.values();
-        for entry in entries.filter(|entry| self.counting.includes(entry, self.config)) {
-            for one in &entry.dropped {
-                remarks
-                    .dropped
-                    .entry(one.reason)
-                    .and_modify(|known| known.count += one.count)
-                    .or_insert_with(|| one.clone());
-            }
-            remarks.truncated.extend(entry.truncated.clone());
-        }
-        mem::replace(&mut self.remarks, remarks) != self.remarks
+    /// What objects say beside names.
+    fn remarks(&self) -> (Vec<Dropped>, Vec<String>) {
+        (self.remarks.dropped(), self.remarks.truncated())
     }
 }
 
