@@ -109,8 +109,8 @@ defmodule LibclusterKubernetes.Strategy do
   def handle_info({:asked_to_leave, asker}, state), do: {:noreply, Judging.asked(state, asker, now())}
 
   def handle_info({:EXIT, process, reason}, %{jobs: jobs} = state) when is_map_key(jobs, process) do
-    {job, jobs} = Map.pop!(jobs, process)
-    {:noreply, %{state | jobs: jobs} |> JobOutcome.take_in(job, Job.ended(reason), now()) |> Review.go_on(job, now())}
+    {job, result, jobs} = Job.ended(jobs, process, reason)
+    {:noreply, %{state | jobs: jobs} |> JobOutcome.take_in(job, result, now()) |> Review.go_on(job, now())}
   end
 
   def handle_info({:nodeup, _node}, state), do: {:noreply, Review.soon(state, now())}

@@ -21,26 +21,31 @@ defmodule LibclusterKubernetes.Strategy.Job do
   Starts it. It is linked, so that it ends with its topology, which traps exits, and exits with its result: one message, where a
   `Task` costs as much again as libcluster's connecting does.
   """
-  @spec start(t(), State.t(), Options.t()) :: pid()
-  def start(job, topology, options) do
+  @spec start(running(), t(), State.t(), Options.t()) :: running()
+  def start(running, job, topology, options) do
     work = work(job, topology, options)
-    spawn_link(fn -> exit({:shutdown, result(work)}) end)
+    Map.put(running, spawn_link(fn -> exit({:shutdown, result(work)}) end), job)
   end
-
-  @doc "The result of one that has ended so; whoever was killed has none."
-  @spec ended(exit_reason :: term()) :: result()
-  def ended({:shutdown, result}), do: result
-  def ended(reason), do: {:error, reason}
-
-  @doc "Whether one of these kinds is among those that run."
-  @spec runs?(running(), [atom()]) :: boolean()
-  def runs?(running, kinds), do: Enum.any?(running, fn {_process, job} -> elem(job, 0) in kinds end)
 
   defp result(work) do
     work.()
   catch
     kind, reason -> {:crashed, Exception.format(kind, reason, __STACKTRACE__)}
   end
+
+  @doc "Which one ended, with what result, and those that still run. Whoever was killed has none."
+  @spec ended(running(), pid(), exit_reason :: term()) :: {t(), result(), running()}
+  def ended(running, process, reason) do
+    {job, running} = Map.pop!(running, process)
+    {job, result_of(reason), running}
+  end
+
+  defp result_of({:shutdown, result}), do: result
+  defp result_of(reason), do: {:error, reason}
+
+  @doc "Whether one of these kinds runs."
+  @spec runs?(running(), [atom()]) :: boolean()
+  def runs?(running, kinds), do: Enum.any?(running, fn {_process, job} -> elem(job, 0) in kinds end)
 
   @doc "Whom `connect_nodes/4` is not to dial: who is connected was asked for once, for all who are dialled in a round."
   @spec nobody() :: []

@@ -155,7 +155,5 @@ defmodule LibclusterKubernetes.Strategy.State do
 
   @doc "Starts what is done to connections."
   @spec start(t(), Job.t()) :: t()
-  def start(state, job) do
-    %{state | jobs: Map.put(state.jobs, Job.start(job, state.topology, state.options), job)}
-  end
+  def start(state, job), do: %{state | jobs: Job.start(state.jobs, job, state.topology, state.options)}
 end
