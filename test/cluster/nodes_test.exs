@@ -2,6 +2,8 @@ defmodule LibclusterKubernetes.Cluster.NodesTest do
   # What happens to a node of the cluster, while the other tests run on the others.
   use LibclusterKubernetes.Test.Cluster.Case, async: true
 
+  alias LibclusterKubernetes.Test.Cluster.Sight
+
   @moduletag :needs_node
 
   # Two pods of each application here, and two there.
@@ -25,6 +27,15 @@ defmodule LibclusterKubernetes.Cluster.NodesTest do
     spec = Map.merge(@spread, %{terminationGracePeriodSeconds: 60})
     opts = [replicas: 4, anywhere: true, spec: spec, container: @pre_stop, probe: true]
     %{scenario: Scenario.start!("node", opts), node: Abilities.node!()}
+  end
+
+  # What the test before did to the node is over for the API, too: of one that it holds to be gone, no pod becomes unready.
+  setup %{scenario: scenario, node: node} do
+    Scenario.await("#{node} and its pods are ready", fn ->
+      ready?(node) and scenario.sight |> Sight.look() |> Enum.filter(&Pod.stays?/1) |> Enum.all?(& &1.ready?)
+    end)
+
+    :ok
   end
 
   @tag :needs_cut
@@ -76,4 +87,9 @@ defmodule LibclusterKubernetes.Cluster.NodesTest do
   end
 
   defp mend(node), do: Abilities.run!(:mend, [node])
+
+  defp ready?(node) do
+    conditions = Kubectl.get!("/api/v1/nodes/#{node}")["status"]["conditions"]
+    Enum.any?(conditions, &(&1["type"] == "Ready" and &1["status"] == "True"))
+  end
 end
