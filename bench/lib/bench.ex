@@ -36,7 +36,7 @@ defmodule LibclusterKubernetes.Bench do
 
     setting = %Setting{server: server, plan: plan, opponent?: opponent?}
     # First: later the server's garbage collector has so much to do that a few changes would not be seen.
-    many = if "many" in plan.parts, do: many(setting), else: []
+    many = if "many" in plan.parts, do: tell(many(setting)), else: []
     say("creating members")
     populate(server, plan)
     say("watching an idle server")
@@ -45,7 +45,7 @@ defmodule LibclusterKubernetes.Bench do
     figures =
       for part <- ["poll", "start", "idle", "lateness", "change", "reaction"],
           part in plan.parts,
-          do: part(part, setting)
+          do: tell(part(part, setting))
 
     figures = Enum.concat(figures) ++ many
 
@@ -58,6 +58,12 @@ defmodule LibclusterKubernetes.Bench do
     for source <- sources(plan), members <- plan.sizes do
       Server.populate!(server, source, Server.namespace(source, members), members)
     end
+  end
+
+  # So that they are not lost where a later part fails.
+  defp tell(figures) do
+    IO.puts(:stderr, Table.text(figures))
+    figures
   end
 
   # Those of which something is measured.

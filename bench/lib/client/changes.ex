@@ -14,6 +14,8 @@ defmodule LibclusterKubernetes.Bench.Client.Changes do
   """
   @spec measure(pos_integer()) :: [pos_integer()]
   def measure(times) do
+    # As the process of a topology does: jobs end by exits.
+    Process.flag(:trap_exit, true)
     {:ours, [pid]} = Subject.running()
     state = :sys.get_state(pid)
     connected(state.connections.nodes)
@@ -64,7 +66,7 @@ defmodule LibclusterKubernetes.Bench.Client.Changes do
 
   defp next_end(jobs) do
     receive do
-      {task, _result} = message when is_map_key(jobs, task) -> message
+      {:EXIT, job, _result} = message when is_map_key(jobs, job) -> message
     end
   end
 end
