@@ -18,7 +18,8 @@ defmodule LibclusterKubernetes.Bench.Client.Changes do
     Process.flag(:trap_exit, true)
     {:ours, [pid]} = Subject.running()
     state = :sys.get_state(pid)
-    connected(state.connections.nodes)
+    {module, function, args} = state.topology.list_nodes
+    connected(apply(module, function, args))
     topology = %{state.topology | list_nodes: {Process, :get, [__MODULE__]}, connect: {__MODULE__, :connect, []}}
     held = Topologies.enter(topology.topology)
     :ok = Topologies.hold(held, Map.keys(state.membership.present))
