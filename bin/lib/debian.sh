@@ -2,21 +2,26 @@
 # Debians in folders, with the Elixir and OTP that they have, for bin/test-matrix and bin/docs. Sourced after setup.sh, with
 # `root` set to the repository; needs root, debootstrap, and Rust from rustup.
 #
-#   debian_setup SUITE [bare]       makes it where it is missing, from the mirror that this machine's apt uses: `trixie` is
-#                                   Debian 13 with Elixir 1.18 on OTP 27, `sid` what is newest; bare: without anything,
-#                                   in a folder of its own
-#   debian_copy SUITE               copies the repository into it, as /repo, without what was built
-#   debian_run SUITE COMMAND...     runs COMMAND there in /repo, with the Rust toolchain, crates and KUBEBUILDER_ASSETS of here
+#   debian_setup SUITE [VARIANT]    makes it where it is missing, from the mirror that this machine's apt uses: `trixie` is
+#                                   Debian 13 with Elixir 1.18 on OTP 27, `sid` what is newest. A variant has a folder of its
+#                                   own, SUITE-VARIANT: `bare` is without anything, `arm64` runs through qemu
+#   debian_copy FOLDER              copies the repository into it, as /repo, without what was built
+#   debian_run FOLDER COMMAND...    runs COMMAND there in /repo, with the Rust toolchain, crates and KUBEBUILDER_ASSETS of here
 
 debian_packages=elixir,erlang-dev,erlang-nox,gcc,libc6-dev,curl,ca-certificates,git,iproute2,libfaketime,procps,elixir-ex-doc
 
 debian_folder() { echo "${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libcluster_kubernetes/debian-$1"; }
 
 debian_setup() {
-  local suite="$1" debian mirror include=("--include=$debian_packages")
+  local suite="$1" debian mirror options=("--include=$debian_packages")
+  # Debian 12 has no ex_doc.
+  if [ "$suite" = bookworm ]; then options=("--include=${debian_packages%,elixir-ex-doc}"); fi
   debian="$(debian_folder "$suite${2:+-$2}")"
-  if [ -n "${2:-}" ]; then include=(); fi
   [ "$(id -u)" = 0 ] || setup_fail "chroot and mount need root"
+  case "${2:-}" in
+    bare) options=() ;;
+    arm64) options+=(--arch=arm64) && debian_qemu ;;
+  esac
   setup_has debootstrap || setup_install debootstrap
   if [ -d "$debian" ]; then return; fi
 
@@ -24,12 +29,24 @@ debian_setup() {
   echo "making a Debian $suite in $debian"
   rm -rf "$debian.part"
   mkdir -p "$debian.part"
-  if ! debootstrap --variant=minbase "${include[@]}" "$suite" "$debian.part" "$mirror" >"$debian.log" 2>&1; then
+  if ! debootstrap --variant=minbase "${options[@]}" "$suite" "$debian.part" "$mirror" >"$debian.log" 2>&1; then
     tail -n 20 "$debian.log" >&2
     setup_fail "debootstrap failed, see above and $debian.log"
   fi
   echo "127.0.0.1 localhost" >"$debian.part/etc/hosts"
   mv "$debian.part" "$debian"
+}
+
+# From now on programs for arm64 run through qemu, on the whole machine, and in any folder (F).
+debian_qemu() {
+  local formats=/proc/sys/fs/binfmt_misc
+  # What an ELF file for it begins with, and which bits of that count.
+  local magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+  local mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+  [ -e "$formats/register" ] || mount -t binfmt_misc binfmt_misc "$formats"
+  if [ -e "$formats/qemu-aarch64" ]; then return; fi
+  setup_has qemu-aarch64-static || setup_install qemu-user-static
+  printf '%s' ":qemu-aarch64:M::$magic:$mask:$(command -v qemu-aarch64-static):F" >"$formats/register"
 }
 
 debian_copy() {

@@ -7,6 +7,7 @@ defmodule LibclusterKubernetes.Test.Fault do
   |---|---|
   | `{:accept, do}` | what a new connection meets; the old ones are cut |
   | `{:request, do}` | what is asked for next: see the mode |
+  | `{:slow, do}` | the same, where the mode is `:poll` eight times: its end breaks no answer off |
   | `{:list, do}`, `{:watch, do}` | every list, every watch; a list of them strikes one after the other |
   | `:refused` | nobody listens |
   | `{:certificate, certificate}` | what the server shows to new connections; the old ones are cut |
@@ -20,7 +21,9 @@ defmodule LibclusterKubernetes.Test.Fault do
   list can help, and that meets the fault.
   """
 
-  alias LibclusterKubernetes.Test.{Api, FakeApiserver}
+  alias LibclusterKubernetes.Test.{Api, FakeApiserver, Topology}
+
+  @slow 8
 
   @doc "Makes it so."
   def start({:accept, action}, run) do
@@ -37,6 +40,12 @@ defmodule LibclusterKubernetes.Test.Fault do
       :relist -> start({:list, action}, run)
     end
   end
+
+  def start({:slow, action}, %{mode: :poll} = run) do
+    FakeApiserver.faults(run.server, [%{at: "request", do: resolve(action, run), times: @slow}])
+  end
+
+  def start({:slow, action}, run), do: start({:request, action}, run)
 
   def start({:list, actions}, %{mode: :relist} = run) do
     meet(run, faults("list", actions, run) ++ faults("watch", %{status: %{code: 410}}, run))
@@ -66,7 +75,15 @@ defmodule LibclusterKubernetes.Test.Fault do
   def start({:call, start, _repair}, run), do: start.(run)
 
   @doc "Makes it right again."
-  def repair({kind, _}, run) when kind in [:accept, :request, :list, :watch], do: FakeApiserver.no_faults(run.server)
+  # One list after the other: the last of these is none that it struck.
+  def repair({:slow, _}, %{mode: :poll} = run) do
+    Topology.await_lists(run.server, @slow + 1)
+    FakeApiserver.no_faults(run.server)
+  end
+
+  def repair({kind, _}, run) when kind in [:accept, :request, :slow, :list, :watch],
+    do: FakeApiserver.no_faults(run.server)
+
   def repair(:refused, run), do: FakeApiserver.listening(run.server, true)
   def repair({:certificate, _}, run), do: FakeApiserver.certificate(run.server, %{})
 

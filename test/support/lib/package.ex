@@ -81,6 +81,7 @@ defmodule LibclusterKubernetes.Test.Package do
       {"ERL_LIBS", libs},
       {"MIX_ENV", "prod"},
       {"MIX_BUILD_PATH", nil},
+      {"LIBCLUSTER_KUBERNETES_NIF", nil},
       {"LIBCLUSTER_KUBERNETES_STAND_IN", "1"} | env
     ]
 

@@ -5,8 +5,8 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Connection do
 
   @network [modes: [:poll, :watch]]
   @list [modes: [:poll, :relist]]
-  # Longer than a second, so that two errors are never of the same.
-  @seconds [hold: 60]
+  # Longer than a second, so that two errors are never of the same. After three, what cannot be watched is listed, too.
+  @seconds [hold: 60, changes: 1]
   @quick [kubernetes_request_timeout: 1_000]
 
   def scenarios do
@@ -31,11 +31,10 @@ defmodule LibclusterKubernetes.Test.FaultScenarios.Connection do
       {"hangs after the head", {:request, "headers_then_hang" |> then(&%{&1 => true})}, hangs("requests", @list)},
       {"hangs inside the body", {:request, %{hang_after_bytes: 250}}, hangs("requests", @list)},
       {"head drips for too long", {:request, drip("drip_head", 1, 40)}, hangs("requests")},
-      {"head drips, in time", {:request, drip("drip_head", 20, 10)},
+      {"head drips, in time", {:slow, drip("drip_head", 20, 10)},
        [truth: :visible, struck: {"requests", 1}, again?: false]},
       {"body drips for too long", {:request, drip("drip", 1, 40)}, hangs("requests", @list)},
-      {"body drips, in time", {:request, drip("drip", 60, 10)},
-       [truth: :visible, struck: {"requests", 1}, again?: false]},
+      {"body drips, in time", {:slow, drip("drip", 60, 10)}, [truth: :visible, struck: {"requests", 1}, again?: false]},
       {"reset in place of an answer", {:request, "reset"}, [kinds: [:connect], sources: :all]},
       {"closed in place of an answer", {:request, "close"}, [kinds: [:connect]]},
       {"body cut at once", {:list, %{truncate_body: 0}}, [kinds: [:connect]] ++ @list},
