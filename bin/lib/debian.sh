@@ -46,6 +46,8 @@ debian_qemu() {
   [ -e "$formats/register" ] || mount -t binfmt_misc binfmt_misc "$formats"
   if [ -e "$formats/qemu-aarch64" ]; then return; fi
   setup_has qemu-aarch64-static || setup_install qemu-user-static
+  # Its package may have done it.
+  if [ -e "$formats/qemu-aarch64" ]; then return; fi
   printf '%s' ":qemu-aarch64:M::$magic:$mask:$(command -v qemu-aarch64-static):F" >"$formats/register"
 }
 

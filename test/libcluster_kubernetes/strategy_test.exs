@@ -190,6 +190,25 @@ defmodule LibclusterKubernetes.StrategyTest do
       assert log |> String.split("disconnect failed: ** (RuntimeError) broken") |> length() == 2
     end
 
+    test "what a connect of somebody's own links lives on when it has connected", context do
+      test = self()
+
+      connect = fn _node ->
+        pid = spawn_link(fn -> receive(do: (:alive? -> send(test, :alive))) end)
+        send(test, {:linked, pid, self()})
+        true
+      end
+
+      members(context, ["10.3.0.1"])
+      state = %{Topology.state(context.server, context.recorder) | connect: {__MODULE__, :call, [connect]}}
+      start_supervised!(Topology.child_spec(state))
+      assert_receive {:linked, pid, job}
+      monitor = Process.monitor(job)
+      assert_receive {:DOWN, ^monitor, :process, ^job, _}
+      send(pid, :alive?)
+      assert_receive :alive
+    end
+
     test "an unreachable node is tried ever more rarely", context do
       Recorder.unreachable(context.recorder, [:"app@10.3.0.1"])
       members(context, ["10.3.0.1"])

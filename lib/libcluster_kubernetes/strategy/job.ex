@@ -19,12 +19,13 @@ defmodule LibclusterKubernetes.Strategy.Job do
 
   @doc """
   Starts it. It is linked, so that it ends with its topology, which traps exits, and exits with its result: one message, where a
-  `Task` costs as much again as libcluster's connecting does.
+  `Task` costs as much again as libcluster's connecting does. What went well ends normally: whatever a `connect` of somebody's own
+  has linked lives on.
   """
   @spec start(running(), t(), State.t(), Options.t()) :: running()
   def start(running, job, topology, options) do
     work = work(job, topology, options)
-    Map.put(running, spawn_link(fn -> exit({:shutdown, result(work)}) end), job)
+    Map.put(running, spawn_link(fn -> conclude(result(work)) end), job)
   end
 
   defp result(work) do
@@ -40,6 +41,10 @@ defmodule LibclusterKubernetes.Strategy.Job do
     {job, result_of(reason), running}
   end
 
+  defp conclude(:ok), do: :ok
+  defp conclude(result), do: exit({:shutdown, result})
+
+  defp result_of(:normal), do: :ok
   defp result_of({:shutdown, result}), do: result
   defp result_of(reason), do: {:error, reason}
 

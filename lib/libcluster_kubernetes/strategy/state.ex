@@ -88,6 +88,8 @@ defmodule LibclusterKubernetes.Strategy.State do
     membership = Membership.new(options.values.kubernetes_disconnect_after)
     dialing = Dialing.new(options.values.polling_interval)
     held = Topologies.enter(topology.topology)
+    # No answer will come, in whose place it would hold whom the process before this one held.
+    if options.idle, do: :ok = Topologies.hold_only(held, [])
     %__MODULE__{topology: topology, options: options, membership: membership, held: held, dialing: dialing}
   end
 

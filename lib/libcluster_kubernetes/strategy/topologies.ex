@@ -22,9 +22,10 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
     held
   end
 
-  @doc "Makes this entry of the calling process again where the registry has lost it, as one that restarts does."
+  @doc "Makes this entry of the calling process again where the registry or the heir has lost it, as one that restarts does."
   @spec stay_entered(entry()) :: :ok
   def stay_entered(entry) do
+    true = :ets.setopts(entry.held, Heir.option(entry.topology))
     if started?(), do: register(entry)
     :ok
   end

@@ -71,6 +71,18 @@ defmodule LibclusterKubernetes.Strategy.TopologiesTest do
     for ip <- ["10.77.4.2", "10.77.4.3"], do: assert(Topologies.held_by_others?("app@#{ip}"))
   end
 
+  # As after an heir that crashed, or in a version of this package that had none.
+  test "a table without an heir gets one at the next tick" do
+    one = other(:topologies_heir, ["app@10.77.5.1"])
+    there(one, &:ets.setopts(&1, {:heir, :none}))
+    entry = entry(one)
+    there(one, fn _held -> Topologies.stay_entered(entry) end)
+    monitor = Process.monitor(one)
+    send(one, :stop)
+    assert_receive {:DOWN, ^monitor, :process, ^one, :normal}
+    assert Heir.claim(:topologies_heir) == ["app@10.77.5.1"]
+  end
+
   test "what the calling process holds itself does not count" do
     held = Topologies.enter(:topologies_own)
     :ok = Topologies.hold(held, ["app@10.77.1.1"])
