@@ -163,7 +163,9 @@ defmodule LibclusterKubernetes.Test.Soak.Lane do
     end)
   end
 
+  # What it did until then is judged by what was true then: one change can be many writes, and take seconds on a busy machine.
   defp write(lane, name, object) do
+    lane = listen(lane, 0)
     model = Model.put(lane.model, name, object, now())
     known? = is_map_key(lane.model.objects, name)
     lane = lane |> noted("write #{name}: #{brief(object)}") |> counted(:writes)
