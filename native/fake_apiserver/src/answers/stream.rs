@@ -266,7 +266,8 @@ impl Streaming<'_> {
                 return Ok(end);
             }
             // A bookmark promises that everything up to its version was sent: never beyond what is held back.
-            let held_back = events.is_ok_and(|events| events.iter().any(|event| self.watch.event(event).is_some()));
+            let mut held_back = turn.silent;
+            held_back |= events.is_ok_and(|events| events.iter().any(|event| self.watch.event(event).is_some()));
             if !held_back {
                 self.watch.position = self.watch.position.max(version);
             }
