@@ -221,6 +221,20 @@ fn endless_bookmarks_are_not_beyond_what_they_hold_back() {
 }
 
 #[test]
+fn endless_bookmarks_are_not_beyond_what_a_silent_watch_holds_back() {
+    let server = Server::start().unwrap();
+    let first = put(&server, "a", "web", 1);
+    server.set_watches_silent(true);
+    server.set_faults(vec![Fault::on_request(Action::EndlessBookmarks)]);
+    let mut watch = Watch::open(&server, &format!("allowWatchBookmarks=true&resourceVersion={first}"));
+    watch.expect("BOOKMARK", "", first);
+    put(&server, "a", "web", 2);
+    for _ in 0..10_000 {
+        watch.expect("BOOKMARK", "", first);
+    }
+}
+
+#[test]
 fn a_huge_frame_comes_first() {
     let server = Server::start().unwrap();
     let first = put(&server, "a", "web", 1);
