@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Debians in folders, with the Elixir and OTP that they have, for bin/test-matrix and bin/docs. Sourced after setup.sh, with
+# Debians in folders, with the Elixir and OTP that they have, for the scripts of bin/. Sourced after setup.sh, with
 # `root` set to the repository; needs root, debootstrap, and Rust from rustup.
 #
 #   debian_setup SUITE [VARIANT]    makes it where it is missing, from the mirror that this machine's apt uses: `trixie` is

@@ -148,23 +148,19 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_own_word() {
-        use Kind::{
-            Connect, Credentials, Dns, Forbidden, Malformed, NotFound, RateLimited, Server, Timeout, Tls, TooLarge,
-            Unauthorized,
-        };
         let all = [
-            Forbidden,
-            Unauthorized,
-            NotFound,
-            RateLimited,
-            Server,
-            Connect,
-            Dns,
-            Tls,
-            Timeout,
-            Malformed,
-            TooLarge,
-            Credentials,
+            Kind::Forbidden,
+            Kind::Unauthorized,
+            Kind::NotFound,
+            Kind::RateLimited,
+            Kind::Server,
+            Kind::Connect,
+            Kind::Dns,
+            Kind::Tls,
+            Kind::Timeout,
+            Kind::Malformed,
+            Kind::TooLarge,
+            Kind::Credentials,
         ];
         let words: std::collections::HashSet<_> = all.map(Kind::as_str).into();
         assert_eq!(words.len(), all.len());
