@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.Strategy.JobOutcome do
   @moduledoc false
   # What it means how a job ended.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, State, Topologies, Unreached}
+  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, Membership, State, Topologies, Unreached}
 
   @spec take_in(State.t(), Job.t(), Job.result(), now :: integer()) :: State.t()
   def take_in(state, {:connect, name, _aloud?}, :ok, _now) do
@@ -32,14 +32,17 @@ defmodule LibclusterKubernetes.Strategy.JobOutcome do
   end
 
   # Whoever is still connected, stays or failed to be disconnected stays an absent member, and is judged again.
-  def take_in(state, {job, names}, result, _now) do
-    if Enum.any?(names, &first_time?(state.membership.absent, &1)), do: Log.crash(state.topology, "#{job}", result)
-    unless result == :ok, do: Log.write(state.topology, {:debug, "#{job}: #{inspect(result)}"})
-    state
+  def take_in(state, {_job, _names}, :ok, _now), do: state
+
+  def take_in(state, {job, names}, {:crashed, _text} = crash, _now) do
+    unless Membership.all_failed?(state.membership, names), do: Log.crash(state.topology, "#{job}", crash)
+    %{state | membership: Membership.failed(state.membership, names)}
   end
 
-  # Whoever was judged before was dealt with before, and that was said.
-  defp first_time?(absent, name), do: not match?(%{^name => %{judged: judged}} when judged > 1, absent)
+  def take_in(state, {job, _names}, result, _now) do
+    Log.write(state.topology, {:debug, "#{job}: #{inspect(result)}"})
+    state
+  end
 
   defp tell_quietly(state, name) do
     Log.write(state.topology, {:debug, "#{name} cannot be connected to yet, and is tried again"})
