@@ -1,6 +1,6 @@
 defmodule LibclusterKubernetes.Bench.BareGet do
   @moduledoc """
-  A program that does nothing but GET a list of Endpoints on a connection that it keeps: `native/discovery`'s example
+  A program that does nothing but GET a list on a connection that it keeps: `native/discovery`'s example
   `bare_get`, with the TLS and HTTP of the NIF.
   """
 
@@ -8,8 +8,8 @@ defmodule LibclusterKubernetes.Bench.BareGet do
   defstruct @enforce_keys
 
   @doc "`query` is what the URL has beyond the selector."
-  def start!(server, namespace, query) do
-    path = "/api/v1/namespaces/#{namespace}/endpoints?labelSelector=app%3Dapp#{query}"
+  def start!(server, source, namespace, query) when source in [:endpoints, :pods] do
+    path = "/api/v1/namespaces/#{namespace}/#{source}?labelSelector=app%3Dapp#{query}"
     args = ["https://localhost:#{server.port}#{path}", server.account]
     program = System.fetch_env!("BARE_GET")
     port = Port.open({:spawn_executable, program}, [:binary, args: args, line: 1_000_000])

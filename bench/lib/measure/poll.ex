@@ -32,11 +32,11 @@ defmodule LibclusterKubernetes.Bench.Measure.Poll do
     poller(Plan.round_ms(setting.plan, members), client.os_pid, polls, fn -> Client.stop(client) end)
   end
 
-  # The same body over the same TLS and HTTP, and nothing made of it: read from the database, as the stock strategy has it,
-  # and from the server's cache, as our polls allow it.
-  defp bare(%{plan: %{size: members}} = setting, {:endpoints, members}, namespace) do
+  # The same body over the same TLS and HTTP, and nothing made of it: as of now, as both strategies have it, and from the server's
+  # cache, as `kubernetes_use_cached_resources` has it.
+  defp bare(%{plan: %{size: members}} = setting, {source, members}, namespace) when source != :endpoint_slices do
     for {who, query} <- [bare: "", bare_cached: "&resourceVersion=0"] do
-      get = BareGet.start!(setting.server, namespace, query)
+      get = BareGet.start!(setting.server, source, namespace, query)
       round_ms = Plan.round_ms(setting.plan, members)
       {who, poller(round_ms, get.os_pid, &BareGet.gets(get, &1), fn -> BareGet.stop(get) end)}
     end

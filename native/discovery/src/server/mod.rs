@@ -7,6 +7,7 @@
 mod address;
 pub mod credentials;
 pub(crate) mod failures;
+mod gathering;
 pub(crate) mod http;
 pub(crate) mod resolver;
 pub(crate) mod signals;

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport};
 use ureq::{Error, Timeout};
 
+use crate::server::gathering::Gathering;
 use crate::server::resolver::SharedResolver;
 use crate::server::signals::{Interrupt, Signals};
 
@@ -54,6 +55,7 @@ impl Connector<()> for InterruptibleConnector {
             socket,
             signals,
             buffers,
+            gathering: Gathering::default(),
         }))
     }
 }
@@ -149,6 +151,7 @@ pub(crate) struct InterruptibleTransport {
     socket: Arc<Interruptible>,
     signals: Arc<Signals>,
     buffers: LazyBuffers,
+    gathering: Gathering,
 }
 
 impl fmt::Debug for InterruptibleTransport {
@@ -166,17 +169,22 @@ impl Transport for InterruptibleTransport {
         let limit = self.signals.limit(timeout.for_write());
         let mut socket = &self.socket.0;
         socket.set_write_timeout(Some(left(limit)?))?;
+        self.gathering = Gathering::default();
         let output = &self.buffers.output()[..amount];
         socket.write_all(output).map_err(|error| timed_out(error, limit))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if let Some(pause) = self.gathering.pause() {
+            thread::sleep(pause);
+        }
         let limit = self.signals.limit(timeout.for_read());
         let mut socket = &self.socket.0;
         socket.set_read_timeout(Some(left(limit)?))?;
-        let amount = socket
-            .read(self.buffers.input_append_buf())
-            .map_err(|error| timed_out(error, limit))?;
+        let buffer = self.buffers.input_append_buf();
+        let (room, asked) = (buffer.len(), Instant::now());
+        let amount = socket.read(buffer).map_err(|error| timed_out(error, limit))?;
+        self.gathering.came(amount, room, asked.elapsed());
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }

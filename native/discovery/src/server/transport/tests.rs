@@ -190,6 +190,7 @@ fn an_idle_connection_is_open_until_something_comes() {
             socket: Arc::new(Interruptible(socket)),
             signals: Arc::default(),
             buffers: LazyBuffers::new(1024, 1024),
+            gathering: Gathering::default(),
         };
         (transport, listener.accept().unwrap().0)
     };
