@@ -12,9 +12,13 @@ defmodule LibclusterKubernetes.Bench.Server.Kube do
   # Longer than any run.
   @token_seconds 86_400
 
+  # As kubeadm has it. Without, a bookmark comes only when something of the kind was written or listed: in an idle hour some
+  # watches would be silent for longer than they may.
+  @etcd ["--watch-progress-notify-interval=5s"]
+
   @impl true
   def start! do
-    server = KubeApiserver.start!()
+    server = KubeApiserver.start!(etcd: @etcd)
     KubeApiserver.endpointslices_crd!(server)
     folder = KubeApiserver.service_account!(server, @account_namespace, @account)
     KubeApiserver.write_token!(folder, KubeApiserver.token!(server, @account_namespace, @account, @token_seconds))
