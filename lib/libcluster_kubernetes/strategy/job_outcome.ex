@@ -2,7 +2,7 @@ defmodule LibclusterKubernetes.Strategy.JobOutcome do
   @moduledoc false
   # What it means how a job ended.
 
-  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, Membership, State, Topologies, Unreached}
+  alias LibclusterKubernetes.Strategy.{Dialing, Job, Log, State, Topologies, Unreached}
 
   @spec take_in(State.t(), Job.t(), Job.result(), now :: integer()) :: State.t()
   def take_in(state, {:connect, name, _aloud?}, :ok, _now) do
@@ -20,6 +20,7 @@ defmodule LibclusterKubernetes.Strategy.JobOutcome do
 
   # Whoever says nothing runs another strategy. It may be back by now: to find out has taken as long as the slowest answer.
   def take_in(state, {:ask, _names}, {:asked, verdicts}, _now) do
+    state = worked(state, :ask)
     if verdicts != [], do: Log.write(state.topology, {:debug, "ask: #{inspect(verdicts)}"})
 
     silent =
@@ -32,17 +33,21 @@ defmodule LibclusterKubernetes.Strategy.JobOutcome do
   end
 
   # Whoever is still connected, stays or failed to be disconnected stays an absent member, and is judged again.
-  def take_in(state, {_job, _names}, :ok, _now), do: state
-
-  def take_in(state, {job, names}, {:crashed, _text} = crash, _now) do
-    unless Membership.all_failed?(state.membership, names), do: Log.crash(state.topology, "#{job}", crash)
-    %{state | membership: Membership.failed(state.membership, names)}
+  def take_in(state, {job, _names}, {:crashed, _text} = crash, _now) do
+    if job in state.crashing, do: state, else: say_crash(state, job, crash)
   end
 
   def take_in(state, {job, _names}, result, _now) do
-    Log.write(state.topology, {:debug, "#{job}: #{inspect(result)}"})
-    state
+    unless result == :ok, do: Log.write(state.topology, {:debug, "#{job}: #{inspect(result)}"})
+    worked(state, job)
   end
+
+  defp say_crash(state, job, crash) do
+    Log.crash(state.topology, "#{job}", crash)
+    %{state | crashing: [job | state.crashing]}
+  end
+
+  defp worked(state, job), do: %{state | crashing: List.delete(state.crashing, job)}
 
   defp tell_quietly(state, name) do
     Log.write(state.topology, {:debug, "#{name} cannot be connected to yet, and is tried again"})

@@ -52,8 +52,8 @@ defmodule LibclusterKubernetes.Strategy.Membership do
           answered?: boolean()
         }
   @type counts :: %{ready: non_neg_integer(), not_ready: non_neg_integer(), draining: non_neg_integer()}
-  @typedoc "Since when, how often it was judged and stayed, when it is to be judged (again), and whether what followed crashed."
-  @type absence :: %{since: integer(), judged: non_neg_integer(), due: integer() | :never, failed?: boolean()}
+  @typedoc "Since when, how often it was judged and stayed, and when it is to be judged (again)."
+  @type absence :: %{since: integer(), judged: non_neg_integer(), due: integer() | :never}
   @type standing :: :ready | :not_ready | :draining | :absent
 
   # Whoever was judged and stays is judged again after twice the time, at last once an hour.
@@ -219,20 +219,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     %{membership | absent: Map.merge(membership.absent, judged)}
   end
 
-  @doc "What was to be done about these crashed."
-  @spec failed(t(), [name()]) :: t()
-  def failed(membership, names) do
-    failed =
-      for {name, absence} <- Map.take(membership.absent, names), into: %{}, do: {name, %{absence | failed?: true}}
-
-    %{membership | absent: Map.merge(membership.absent, failed)}
-  end
-
-  @doc "Whether that had happened to each of them before."
-  @spec all_failed?(t(), [name()]) :: boolean()
-  def all_failed?(%{absent: absent}, names), do: Enum.all?(names, &match?(%{^&1 => %{failed?: true}}, absent))
-
-  defp absence(membership, now), do: %{since: now, judged: 0, due: due(membership, 0, now), failed?: false}
+  defp absence(membership, now), do: %{since: now, judged: 0, due: due(membership, 0, now)}
 
   defp later(membership, %{judged: judged} = absence, now) do
     %{absence | judged: judged + 1, due: due(membership, judged + 1, now)}

@@ -50,6 +50,8 @@ defmodule LibclusterKubernetes.Strategy.State do
     # Whether it was said that there is no room for more names.
     full?: false,
     jobs: %{},
+    # The kinds of those that crashed last time, which was said.
+    crashing: [],
     # Who waits for the first answer, or for connected members.
     waiters: []
   ]
@@ -78,6 +80,7 @@ defmodule LibclusterKubernetes.Strategy.State do
           unreached: Unreached.t(),
           notices: Notices.t(),
           full?: boolean(),
+          crashing: [:ask | :disconnect | :leave | :explain],
           jobs: Job.running(),
           waiters: Waiters.t()
         }

@@ -1,5 +1,5 @@
-//! A keep-alive GET of a URL and nothing else, for `bench/run`: how fast a poll could be at best. The same TLS and HTTP as
-//! the library's, but nothing is made of the body.
+//! A keep-alive GET of a URL and nothing else, for `bench/run`: what TLS and HTTP cost a poll. They are
+//! the library's, but what comes is read as it comes, and nothing is made of it.
 //!
 //!     cargo run --release -p discovery --example bare_get URL SERVICE_ACCOUNT_FOLDER
 //!

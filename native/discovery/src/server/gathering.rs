@@ -1,7 +1,7 @@
 //! How often a long answer is read.
 //!
-//! A server in Go writes in TLS records of 4 KB (the buffer of its `net/http`). To wake up for each of them costs a third of
-//! reading some megabytes, and the server a little, too. So what comes without a break is read in larger portions.
+//! A server in Go writes in TLS records of 4 KB (the buffer of its `net/http`). To wake up for each of them costs a quarter of
+//! reading some megabytes. So what comes without a break is read in larger portions.
 
 use std::time::Duration;
 
