@@ -34,18 +34,16 @@ defmodule LibclusterKubernetes.Strategy.JobOutcome do
 
   # Whoever is still connected, stays or failed to be disconnected stays an absent member, and is judged again.
   def take_in(state, {job, _names}, {:crashed, _text} = crash, _now) do
-    if job in state.crashing, do: state, else: say_crash(state, job, crash)
+    if job in state.crashing, do: tell(state, job, crash), else: Log.crash(state.topology, "#{job}", crash)
+    %{state | crashing: Enum.uniq([job | state.crashing])}
   end
 
   def take_in(state, {job, _names}, result, _now) do
-    unless result == :ok, do: Log.write(state.topology, {:debug, "#{job}: #{inspect(result)}"})
+    unless result == :ok, do: tell(state, job, result)
     worked(state, job)
   end
 
-  defp say_crash(state, job, crash) do
-    Log.crash(state.topology, "#{job}", crash)
-    %{state | crashing: [job | state.crashing]}
-  end
+  defp tell(state, job, result), do: Log.write(state.topology, {:debug, "#{job}: #{inspect(result)}"})
 
   defp worked(state, job), do: %{state | crashing: List.delete(state.crashing, job)}
 
