@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -16,16 +16,19 @@ pub(crate) const SECRET: &str = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0.Ab-_9Z";
 const MAX_CHARS: usize = 1_500;
 
 pub(crate) static TOKEN: LazyLock<Token> = LazyLock::new(|| {
-    let folder = folder("answers");
-    fs::write(folder.join("token"), SECRET).unwrap();
-    credentials::token(&folder).unwrap()
+    in_folder("answers", |folder| {
+        fs::write(folder.join("token"), SECRET).unwrap();
+        credentials::token(folder).unwrap()
+    })
 });
 
-/// A folder of this process.
-pub(crate) fn folder(name: &str) -> PathBuf {
+/// With a folder of this process, which is left only where something was found.
+pub(crate) fn in_folder<T>(name: &str, work: impl FnOnce(&Path) -> T) -> T {
     let folder = std::env::temp_dir().join(format!("discovery-fuzz-{}-{name}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
-    folder
+    let result = work(&folder);
+    fs::remove_dir_all(&folder).unwrap();
+    result
 }
 
 #[track_caller]

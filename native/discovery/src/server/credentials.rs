@@ -196,18 +196,32 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn folder(name: &str) -> std::path::PathBuf {
-        let folder = std::env::temp_dir().join(format!("discovery-credentials-{}-{name}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        folder
+    struct Folder(std::path::PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("discovery-credentials-{}-{name}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            Self(folder)
+        }
+
+        fn write(&self, file: &str, content: &str) {
+            fs::write(self.0.join(file), content).unwrap();
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
     }
 
     #[test]
     fn token_is_trimmed_and_never_printed() {
-        let folder = folder("token");
+        let folder = Folder::new("token");
         let secret = "s".repeat(SHORTEST_SECRET);
-        fs::write(folder.join("token"), format!("{secret}\n")).unwrap();
-        let token = token(&folder).unwrap();
+        folder.write("token", &format!("{secret}\n"));
+        let token = token(&folder.0).unwrap();
         assert_eq!(token.bearer(), format!("Bearer {secret}"));
         assert_eq!(format!("{token:?}"), "Token(..)");
         assert_eq!(token.conceal(&format!("sent {secret}!")), "sent [token]!");
@@ -243,7 +257,7 @@ mod tests {
 
     #[test]
     fn each_unusable_file_has_its_own_error() {
-        let folder = folder("unusable");
+        let folder = Folder::new("unusable");
         for (file, content) in [
             ("token", ""),
             ("token", "two words"),
@@ -255,11 +269,11 @@ mod tests {
             ("namespace", "Not_A_Label"),
             ("namespace", "\n"),
         ] {
-            fs::write(folder.join(file), content).unwrap();
+            folder.write(file, content);
             let error = match file {
-                "token" => token(&folder).map(drop),
-                "ca.crt" => certificate_authority(&folder).map(drop),
-                _ => namespace(&folder).map(drop),
+                "token" => token(&folder.0).map(drop),
+                "ca.crt" => certificate_authority(&folder.0).map(drop),
+                _ => namespace(&folder.0).map(drop),
             }
             .unwrap_err();
             assert_eq!(error.kind, Kind::Credentials);
@@ -279,8 +293,8 @@ mod tests {
 
     #[test]
     fn oversized_file_is_refused() {
-        let folder = folder("oversized");
-        fs::write(folder.join("token"), "x".repeat(2 * 1024 * 1024)).unwrap();
-        assert!(token(&folder).unwrap_err().message.contains("1 MiB"));
+        let folder = Folder::new("oversized");
+        folder.write("token", &"x".repeat(2 * 1024 * 1024));
+        assert!(token(&folder.0).unwrap_err().message.contains("1 MiB"));
     }
 }
