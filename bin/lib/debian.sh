@@ -27,7 +27,8 @@ debian_setup() {
 
   mirror="$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian/*$')"
   echo "making a Debian $suite in $debian"
-  rm -rf "$debian.part"
+  # Another run may be at it, with /proc mounted in there.
+  rm -rf --one-file-system "$debian.part"
   mkdir -p "$debian.part"
   if ! debootstrap --variant=minbase "${options[@]}" "$suite" "$debian.part" "$mirror" >"$debian.log" 2>&1; then
     tail -n 20 "$debian.log" >&2
