@@ -4,7 +4,8 @@
 #
 #   debian_setup SUITE [VARIANT]    makes it where it is missing, from the mirror that this machine's apt uses: `trixie` is
 #                                   Debian 13 with Elixir 1.18 on OTP 27, `sid` what is newest. A variant has a folder of its
-#                                   own, SUITE-VARIANT: `bare` is without anything, `arm64` runs through qemu
+#                                   own, SUITE-VARIANT: `bare` is without anything, `arm64` runs through qemu,
+#                                   `musl` and `musl-arm64` have that libc, too
 #   debian_copy FOLDER              copies the repository into it, as /repo, without what was built
 #   debian_run FOLDER COMMAND...    runs COMMAND there in /repo, with the Rust toolchain, crates and KUBEBUILDER_ASSETS of here
 
@@ -13,21 +14,21 @@ debian_packages=elixir,erlang-dev,erlang-nox,gcc,libc6-dev,curl,ca-certificates,
 debian_folder() { echo "${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libcluster_kubernetes/debian-$1"; }
 
 debian_setup() {
-  local suite="$1" debian mirror options=("--include=$debian_packages")
+  local suite="$1" debian mirror packages="$debian_packages" options=()
   # Debian 12 has no ex_doc.
-  if [ "$suite" = bookworm ]; then options=("--include=${debian_packages%,elixir-ex-doc}"); fi
+  if [ "$suite" = bookworm ]; then packages="${packages%,elixir-ex-doc}"; fi
+  if [[ "${2:-}" = musl* ]]; then packages+=,musl; fi
   debian="$(debian_folder "$suite${2:+-$2}")"
   [ "$(id -u)" = 0 ] || setup_fail "chroot and mount need root"
-  case "${2:-}" in
-    bare) options=() ;;
-    arm64) options+=(--arch=arm64) && debian_qemu ;;
-  esac
+  if [[ "${2:-}" = *arm64 ]]; then options+=(--arch=arm64) && debian_qemu; fi
+  if [ "${2:-}" != bare ]; then options+=("--include=$packages"); fi
   setup_has debootstrap || setup_install debootstrap
   if [ -d "$debian" ]; then return; fi
 
   mirror="$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian/*$')"
   echo "making a Debian $suite in $debian"
-  rm -rf "$debian.part"
+  # Another run may be at it, with /proc mounted in there.
+  rm -rf --one-file-system "$debian.part"
   mkdir -p "$debian.part"
   if ! debootstrap --variant=minbase "${options[@]}" "$suite" "$debian.part" "$mirror" >"$debian.log" 2>&1; then
     tail -n 20 "$debian.log" >&2
