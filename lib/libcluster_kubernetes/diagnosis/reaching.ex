@@ -4,6 +4,7 @@ defmodule LibclusterKubernetes.Diagnosis.Reaching do
 
   alias LibclusterKubernetes.Diagnosis.{Check, Surroundings}
   alias LibclusterKubernetes.Options
+  alias LibclusterKubernetes.Strategy.Sentences
 
   @spec checks(Options.t(), Surroundings.t(), LibclusterKubernetes.Native.facts()) :: [Check.t()]
   def checks(options, surroundings, facts) do
@@ -54,7 +55,7 @@ defmodule LibclusterKubernetes.Diagnosis.Reaching do
   defp tls(%{tls: {:error, error}} = facts) do
     {:ok, authorities} = facts.authorities
     names = Enum.map_join(authorities, "; ", & &1.subject)
-    found = "#{error.message}. The server shows #{shown(facts.shown)}; ca.crt holds #{names}"
+    found = Sentences.join(error.message, "The server shows #{shown(facts.shown)}; ca.crt holds #{names}")
     Check.failed(:tls, found, error.advice || untrusted(), %{shown: facts.shown})
   end
 

@@ -4,6 +4,7 @@ defmodule LibclusterKubernetes.Diagnosis.Together do
 
   alias LibclusterKubernetes.Diagnosis.{Check, Members, Surroundings}
   alias LibclusterKubernetes.Native
+  alias LibclusterKubernetes.Strategy.Sentences
 
   @spec weigh([Check.t()], Surroundings.t(), Native.facts()) :: [Check.t()]
   def weigh(checks, surroundings, facts) do
@@ -15,7 +16,8 @@ defmodule LibclusterKubernetes.Diagnosis.Together do
   # Whoever is connected to everybody is not kept from it by a name.
   defp beside(%{name: name, status: :failed} = check, _failed, connected)
        when name in [:node_name, :itself] and connected > 0 do
-    %{check | status: :warning, found: "#{check.found}. Yet this node is connected to all of the #{connected} others"}
+    found = Sentences.join(check.found, "Yet this node is connected to all of the #{connected} others")
+    %{check | status: :warning, found: found}
   end
 
   # Of another name than the options build, it cannot be in the answer.

@@ -10,6 +10,8 @@ defmodule LibclusterKubernetes.Strategy.Incident do
   # What to do about it is said with it, but for a role that lacks a verb only when that lasts: an API server that is just
   # starting, and has not read its roles yet, refuses everybody for a moment.
 
+  alias LibclusterKubernetes.Strategy.Sentences
+
   @likely 10_000
   @quiet 60_000
   @reasons 10
@@ -68,9 +70,9 @@ defmodule LibclusterKubernetes.Strategy.Incident do
 
   defp reason(%{advice: nil} = error, _lasted), do: error.message
   defp reason(%{kind: :forbidden} = error, lasted) when lasted < @likely, do: error.message
-  defp reason(error, _lasted), do: "#{error.message}. #{error.advice}"
+  defp reason(error, _lasted), do: Sentences.join(error.message, error.advice)
 
-  defp text(%{said?: false}, reason, kind), do: "#{reason}. Known members stay connected (#{kind})"
+  defp text(%{said?: false}, reason, kind), do: Sentences.join(reason, "Known members stay connected (#{kind})")
   defp text(_incident, reason, kind), do: "still no answer, now: #{reason} (#{kind})"
 
   defp missed(:watching), do: "the watch goes on from where it was, so that nothing is missed"

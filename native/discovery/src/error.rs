@@ -97,7 +97,7 @@ impl Error {
     /// What happened and what to do about it, where that is told at once.
     pub(crate) fn text(&self) -> String {
         match &self.advice {
-            Some(advice) => format!("{}. {advice}", self.message),
+            Some(advice) => sentences(&self.message, advice),
             None => self.message.clone(),
         }
     }
@@ -120,6 +120,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// One after the other: a full stop between them, unless the first has an end of its own, as a question has.
+pub(crate) fn sentences(first: &str, next: &str) -> String {
+    let stop = if first.ends_with(['.', '?', '!', '…']) { "" } else { "." };
+    format!("{first}{stop} {next}")
+}
 
 /// Text from outside made fit for one log line: control characters escaped, at most 500 characters in all.
 pub(crate) fn printable(text: &str) -> String {
@@ -164,6 +170,14 @@ mod tests {
         ];
         let words: std::collections::HashSet<_> = all.map(Kind::as_str).into();
         assert_eq!(words.len(), all.len());
+    }
+
+    #[test]
+    fn each_sentence_has_one_end() {
+        assert_eq!(sentences("it failed", "Look there"), "it failed. Look there");
+        for question in ["is it there?", "it failed.", "no!", "cut…"] {
+            assert_eq!(sentences(question, "Look there"), format!("{question} Look there"));
+        }
     }
 
     #[test]

@@ -34,6 +34,12 @@ defmodule LibclusterKubernetes.Strategy.IncidentTest do
     assert text == "cannot resolve it. Check the name. Known members stay connected (dns)"
   end
 
+  test "a question is not followed by a full stop" do
+    error = %{kind: :connect, message: "the connection failed", advice: "Is the way to it open?"}
+    assert {_, {:warn, text}} = Incident.failed(Incident.new(), error, 0)
+    assert text == "the connection failed. Is the way to it open? Known members stay connected (connect)"
+  end
+
   # An API server that is just starting refuses everybody.
   test "of a role that lacks a verb only when that lasts, and once" do
     error = %{kind: :forbidden, message: "HTTP 403", advice: "Bind a Role"}

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::error::sentences;
+
 /// The first refusal counts for this part of the longest wait.
 const FIRST: u32 = 32;
 
@@ -28,9 +30,8 @@ impl Refusals {
             None => longest / FIRST,
             Some(refused) => (refused.wait * 2).min(longest),
         };
-        let end = if why.ends_with(['.', '?']) { "" } else { "." };
         self.refused = Some(Refused {
-            warning: format!("{why}{end} Until then it polls every polling_interval"),
+            warning: sentences(why, "Until then it polls every polling_interval"),
             until: now + wait,
             wait,
         });
