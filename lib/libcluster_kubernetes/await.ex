@@ -32,6 +32,10 @@ defmodule LibclusterKubernetes.Await do
 
   # How often a topology that is not there is looked for, in milliseconds.
   @look_again 20
+  # The process of a topology tells when the time is over, and has so many milliseconds more for it. One that hangs, in a
+  # `list_nodes` of somebody's own, tells nothing.
+  @grace 500
+  @longest 0xFFFFFFFF
 
   @defaults [peers: nil, timeout: 10_000]
 
@@ -112,9 +116,9 @@ defmodule LibclusterKubernetes.Await do
 
       {pid, left} ->
         try do
-          if idle?(pid), do: {:error, :timeout}, else: GenServer.call(pid, {:await, peers, left}, :infinity)
+          GenServer.call(pid, {:await, peers, left}, min(left + @grace, @longest))
         catch
-          # It restarts.
+          # It restarts, or hangs.
           :exit, _reason -> look_again(topology, peers, until, left)
         end
     end
@@ -151,7 +155,7 @@ defmodule LibclusterKubernetes.Await do
 
   defp check!({:peers, nil}), do: :ok
   defp check!({:peers, peers}) when is_integer(peers) and peers > 0, do: :ok
-  defp check!({:timeout, timeout}) when timeout in 0..0xFFFFFFFF, do: :ok
+  defp check!({:timeout, timeout}) when timeout in 0..@longest, do: :ok
 
   defp check!({:peers, other}),
     do: wrong!(:peers, other, "nil or a number of members, at least 1, this node not counted")

@@ -83,6 +83,10 @@ defmodule LibclusterKubernetes.Strategy do
 
   def handle_call(:info, _from, state), do: {:reply, Info.new(state, State.connected(state)), state}
 
+  def handle_call({:await, _peers, _timeout}, _from, %{options: %{idle: idle}} = state) when idle != nil do
+    {:reply, {:error, :timeout}, state}
+  end
+
   def handle_call({:await, peers, timeout}, from, state) do
     # What is at rest may not be for whoever waits.
     state = %{state | waiters: Waiters.add(state.waiters, from, peers, timeout), at_rest: nil}

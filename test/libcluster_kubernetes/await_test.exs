@@ -121,6 +121,14 @@ defmodule LibclusterKubernetes.AwaitTest do
       assert Task.await(waiting) == {:ok, :peers}
     end
 
+    test "a process that hangs holds up nobody for longer", context do
+      pid = start_supervised!(spec(context))
+      :ok = :sys.suspend(pid)
+      assert await(context.topology, timeout: 50) == {:error, :timeout}
+      :ok = :sys.resume(pid)
+      assert await(context.topology) == {:ok, :answered}
+    end
+
     test "nobody waits any longer when the time is over", context do
       pid = start_supervised!(spec(context))
       assert await(context.topology, peers: 1, timeout: 50) == {:error, :timeout}

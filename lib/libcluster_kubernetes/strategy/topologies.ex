@@ -105,9 +105,9 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
   @spec configured(module()) :: [atom()]
   def configured(strategy), do: for({name, topology} <- configured(), topology[:strategy] == strategy, do: name)
 
-  @doc "The topologies in the configuration of libcluster."
+  @doc "The topologies in the configuration of libcluster: none where it is `nil`, as in `if config_env() == :prod, do: [...]`."
   @spec configured() :: [{atom(), keyword()}]
-  def configured, do: Application.get_env(:libcluster, :topologies, [])
+  def configured, do: Application.get_env(:libcluster, :topologies) || []
 
   @doc "The process of a topology."
   @spec whereis(atom()) :: pid() | nil

@@ -42,4 +42,11 @@ defmodule LibclusterKubernetes.Strategy.RollCallTest do
   test "where none is configured it says nothing" do
     refute said([:started]) =~ "no process runs it"
   end
+
+  test "topologies that are nil are none" do
+    Application.put_env(:libcluster, :topologies, nil)
+    on_exit(fn -> Application.delete_env(:libcluster, :topologies) end)
+    refute said([:started]) =~ "terminating"
+    assert LibclusterKubernetes.diagnose(:no_such_topology).topology == :no_such_topology
+  end
 end
