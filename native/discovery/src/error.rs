@@ -123,7 +123,11 @@ impl std::error::Error for Error {}
 
 /// One after the other: a full stop between them, unless the first has an end of its own, as a question has.
 pub(crate) fn sentences(first: &str, next: &str) -> String {
-    let stop = if first.ends_with(['.', '?', '!', '…']) { "" } else { "." };
+    let stop = if first.ends_with(['.', '?', '!', '…']) {
+        ""
+    } else {
+        "."
+    };
     format!("{first}{stop} {next}")
 }
 
