@@ -4,7 +4,7 @@ defmodule LibclusterKubernetes.Options do
   @moduledoc """
   Every option of `LibclusterKubernetes.Strategy`: its type, default and meaning.
 
-  An option that is `nil` counts as not given. A value that is not accepted stops the start with an `ArgumentError`. A
+  An option that is `nil` counts as not given. `"true"` and `"false"` are booleans, too, as `System.get_env/1` gives them. A value that is not accepted stops the start with an `ArgumentError`. A
   warning is logged, and the start goes on, where
 
     * `kubernetes_selector` or `kubernetes_node_basename` is `nil`, as an environment variable is that is not set outside of
@@ -57,6 +57,15 @@ defmodule LibclusterKubernetes.Options do
       idle: idle,
       warnings: if(idle, do: [idle], else: []) ++ unused(config, values) ++ unknown(config)
     }
+  end
+
+  @doc "Those of another version of this package: an option that it did not have gets its default."
+  @spec complete(t()) :: t()
+  def complete(%__MODULE__{values: values} = options) do
+    defaults =
+      Map.new(Schema.all(), fn {key, spec} -> {key, Schema.default(spec, values.kubernetes_ip_lookup_mode)} end)
+
+    %{options | values: Map.merge(defaults, values)}
   end
 
   @doc "The options as the NIF takes them: one complete map. There is none for those that are idle."
@@ -188,7 +197,7 @@ defmodule LibclusterKubernetes.Options do
   end
 
   defp domain!(topology, values, env) do
-    {origin, domain} =
+    {origin, given} =
       case env["CLUSTER_DOMAIN"] do
         unset when unset in [nil, ""] ->
           {"the domain of kubernetes_cluster_name", "#{values.kubernetes_cluster_name}.local"}
@@ -197,8 +206,11 @@ defmodule LibclusterKubernetes.Options do
           {"the environment variable CLUSTER_DOMAIN", domain}
       end
 
+    # A final dot spares the API's address the search list. In the name of a node it would be another node.
+    domain = String.replace_suffix(given, ".", "")
+
     unless Server.host_name?(domain) do
-      refuse(topology, "#{origin} is #{inspect(domain)}, but must be a DNS name")
+      refuse(topology, "#{origin} is #{inspect(given)}, but must be a DNS name")
     end
 
     unless Server.valid?(Server.complete(values.kubernetes_master, domain)) do

@@ -117,6 +117,14 @@ defmodule LibclusterKubernetes.Strategy do
     {:noreply, %{state | jobs: jobs} |> JobOutcome.take_in(job, result, now()) |> Review.go_on(job, now())}
   end
 
+  # The registry has lost the entry, without which this node would leave whenever it is asked to. It is back in no time.
+  def handle_info({:EXIT, _registry, _reason}, state) do
+    Process.send_after(self(), :enter, 10)
+    {:noreply, state}
+  end
+
+  def handle_info(:enter, state), do: {:noreply, State.stay_entered(state)}
+
   def handle_info({:nodeup, _node}, state), do: {:noreply, Review.soon(state, now())}
 
   def handle_info({:await_over, waiter}, state) do

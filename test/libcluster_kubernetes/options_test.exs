@@ -276,11 +276,19 @@ defmodule LibclusterKubernetes.OptionsTest do
       end
     end
 
+    test "takes a boolean as an environment variable has it" do
+      for {text, value} <- [{"true", true}, {"false", false}] do
+        assert new(kubernetes_use_cached_resources: text).values.kubernetes_use_cached_resources == value
+      end
+    end
+
     test "takes the domain from CLUSTER_DOMAIN, else from the cluster's name" do
       assert new([]).domain == "cluster.local"
       assert new(kubernetes_cluster_name: "kube").domain == "kube.local"
       assert new([kubernetes_cluster_name: "kube"], %{"CLUSTER_DOMAIN" => "corp.example"}).domain == "corp.example"
       assert new([], %{"CLUSTER_DOMAIN" => ""}).domain == "cluster.local"
+      # It would be in the names of nodes.
+      assert new([], %{"CLUSTER_DOMAIN" => "corp.example."}).domain == "corp.example"
 
       for wrong <- ["a b", "..", "a..b", "-a", "a.1"] do
         message = catch_error(new([], %{"CLUSTER_DOMAIN" => wrong})).message

@@ -138,6 +138,24 @@ defmodule LibclusterKubernetes.StrategyTest do
       assert log |> String.split("connecting to app@10.3.0.1 failed") |> length() == 2
     end
 
+    test "a connect that raises with each member is logged once, not for each of them", context do
+      members(context, for(number <- 1..50, do: "10.3.0.#{number}"))
+      state = Topology.state(context.server, context.recorder)
+
+      log =
+        capture_log(fn ->
+          pid =
+            start_supervised!(
+              Topology.child_spec(%{state | connect: {__MODULE__, :call, [fn _node -> raise "broken" end]}})
+            )
+
+          tried? = fn number -> Dialing.tried?(:sys.get_state(pid).dialing, "app@10.3.0.#{number}") end
+          wait_until(fn -> Enum.all?(1..50, tried?) end)
+        end)
+
+      assert log |> String.split("failed: ** (RuntimeError) broken") |> length() == 2
+    end
+
     test "a list_nodes that raises ends no topology, and is said when that begins", context do
       members(context, ["10.3.0.1"])
       state = Topology.state(context.server, context.recorder, [kubernetes_disconnect_after: 0], context.topology)

@@ -33,6 +33,10 @@ defmodule LibclusterKubernetes.Options.Type do
   defp normalize(type, value) when type in [:domain, :server, :path] or elem(type, 0) in [:name, :text],
     do: to_text(value)
 
+  # As System.get_env/1 gives them. libcluster takes whatever is not nil or false for true.
+  defp normalize(:boolean, "true"), do: true
+  defp normalize(:boolean, "false"), do: false
+
   defp normalize(_type, value), do: value
 
   # libcluster interpolates names, so that atoms and charlists work there as well.

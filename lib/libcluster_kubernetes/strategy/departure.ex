@@ -14,7 +14,7 @@ defmodule LibclusterKubernetes.Strategy.Departure do
   #                                                 it stays
   #     :left or :stays ◀────── verdict ───────   else its topology judges
   #
-  # Whoever says nothing at all runs another strategy: `:unknown`. Whose connection is closed, at first or meanwhile, is
+  # Whoever says nothing at all runs another strategy, or stands still: `:unknown`. Whose connection is closed, at first or meanwhile, is
   # `:gone`. All of it is sent without connecting (as a call would): who has left meanwhile is not to be fetched back. And
   # nobody waits for a connection that takes no more, but the process of that one question.
   use GenServer

@@ -231,7 +231,7 @@ defmodule LibclusterKubernetes.Strategy.Membership do
     now + max(wait, min(@longest, wait * Integer.pow(2, min(judged, 20))))
   end
 
-  @doc "This node was judged to be gone: it holds nobody any more, and connects to nobody until an answer names it again."
+  @doc "This node was judged to be gone: it keeps nobody from leaving, and connects to nobody until an answer names it again."
   @spec gone(t()) :: t()
   def gone(membership), do: %{membership | gone?: true}
 

@@ -80,7 +80,7 @@ defmodule LibclusterKubernetes.Strategy.State do
           unreached: Unreached.t(),
           notices: Notices.t(),
           full?: boolean(),
-          crashing: [:ask | :disconnect | :leave | :explain],
+          crashing: [:connect | :ask | :disconnect | :leave | :explain],
           jobs: Job.running(),
           waiters: Waiters.t()
         }
@@ -107,7 +107,8 @@ defmodule LibclusterKubernetes.Strategy.State do
   @spec upgrade(map()) :: t()
   def upgrade(state) do
     parts = for {key, %module{} = part} <- Map.from_struct(state), module in @parts, do: {key, renew(part, module)}
-    state |> renew(__MODULE__) |> struct(parts)
+    state = state |> renew(__MODULE__) |> struct(parts)
+    %{state | options: Options.complete(state.options)}
   end
 
   defp renew(part, module), do: struct(module, Map.from_struct(part))

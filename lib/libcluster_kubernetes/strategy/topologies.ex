@@ -13,9 +13,15 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
 
   @doc """
   Makes an entry for the calling process; gives the table of whom it holds: at first those that the process before it held.
+  Raises where this application is not started.
   """
   @spec enter(atom()) :: :ets.table()
   def enter(topology) do
+    unless started?() do
+      raise "libcluster topology #{inspect(topology)}: the application libcluster_kubernetes is not started. List it in the " <>
+              "dependencies of the application that starts Cluster.Supervisor (mix.exs), without runtime: false"
+    end
+
     held = :ets.new(__MODULE__, [:set, :protected | Heir.option(topology)])
     :ok = hold(held, Heir.claim(topology))
     {:ok, _} = register(%{topology: topology, held: held, gone?: false})
@@ -63,7 +69,8 @@ defmodule LibclusterKubernetes.Strategy.Topologies do
   @doc "Whether the calling process keeps anybody from leaving."
   @spec gone(boolean()) :: :ok
   def gone(gone?) do
-    {_, _} = Registry.update_value(__MODULE__, self(), &%{&1 | gone?: gone?})
+    # What the registry has lost is entered again as it is then.
+    _ = Registry.update_value(__MODULE__, self(), &%{&1 | gone?: gone?})
     :ok
   end
 

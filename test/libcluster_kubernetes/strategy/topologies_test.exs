@@ -105,6 +105,8 @@ defmodule LibclusterKubernetes.Strategy.TopologiesRestartTest do
   # While no other topology runs.
   use ExUnit.Case, async: false
 
+  import ExUnit.CaptureLog
+
   alias LibclusterKubernetes.Strategy.Topologies
   alias LibclusterKubernetes.Test.Topology
 
@@ -113,14 +115,34 @@ defmodule LibclusterKubernetes.Strategy.TopologiesRestartTest do
   test "a registry that restarts finds the topologies again, and whom they hold", context do
     server = LibclusterKubernetes.Test.FakeApiserver
     server.put(context.server, "endpoints", "app", server.endpoints(["10.77.3.1"]))
-    pid = Topology.start(context)
+    # Without an entry it would leave whenever it is asked to: that is not until the next tick.
+    pid = Topology.start(context, polling_interval: 60_000)
     Topology.wait_until(fn -> Topologies.held_by_others?("app@10.77.3.1") end)
+    lose_registry()
+    Topology.wait_until(fn -> Topologies.whereis(context.topology) == pid end)
+    assert Topologies.held_by_others?("app@10.77.3.1")
+  end
 
+  test "whoever is judged to be gone before that does not crash" do
+    Process.flag(:trap_exit, true)
+    Topologies.enter(:topologies_lost)
+    lose_registry()
+    assert Topologies.gone(true) == :ok
+  end
+
+  test "a topology that starts before this application says so" do
+    capture_log(fn -> :ok = Application.stop(:libcluster_kubernetes) end)
+    on_exit(fn -> {:ok, _} = Application.ensure_all_started(:libcluster_kubernetes) end)
+
+    assert_raise RuntimeError, ~r/the application libcluster_kubernetes is not started/, fn ->
+      Topologies.enter(:too_early)
+    end
+  end
+
+  defp lose_registry do
     registry = registry()
     Process.exit(registry, :kill)
     Topology.wait_until(fn -> registry() not in [registry, :restarting] end)
-    Topology.wait_until(fn -> Topologies.whereis(context.topology) == pid end)
-    assert Topologies.held_by_others?("app@10.77.3.1")
   end
 
   defp registry do
