@@ -223,7 +223,10 @@ defmodule LibclusterKubernetes.Options do
     domain
   end
 
-  defp service(%{"KUBERNETES_SERVICE_HOST" => host, "KUBERNETES_SERVICE_PORT" => port}), do: {host, port}
+  # Bytes that are no text cannot go into an address, nor into the NIF.
+  defp service(%{"KUBERNETES_SERVICE_HOST" => host, "KUBERNETES_SERVICE_PORT" => port}),
+    do: if(String.valid?(host <> port), do: {host, port})
+
   defp service(_env), do: nil
 
   @spec refuse(atom(), String.t()) :: no_return()

@@ -320,6 +320,7 @@ defmodule LibclusterKubernetes.OptionsTest do
       both = %{"KUBERNETES_SERVICE_HOST" => "10.0.0.1", "KUBERNETES_SERVICE_PORT" => "443"}
       assert %{service_host: "10.0.0.1", service_port: "443"} = Options.to_native(new([], both))
       assert %{service_host: nil} = Options.to_native(new([], Map.delete(both, "KUBERNETES_SERVICE_PORT")))
+      assert %{service_host: nil} = Options.to_native(new([], %{both | "KUBERNETES_SERVICE_HOST" => <<255>>}))
     end
   end
 
