@@ -62,16 +62,14 @@ defmodule LibclusterKubernetes.Test.Crowd do
   Does what is to connect each node to each, and waits until it is so and has been for a while. That while is in none of
   the figures, but for links that are lost in it.
 
-  Options: `:limit` and `:while` (milliseconds), and `:from` when the time counts: the `:beginning` or the `:end` of what
-  is done.
+  Options: `:limit` and `:while` (milliseconds).
   """
   @spec measure(t(), (t() -> t()), keyword()) :: {result(), t()}
   def measure(crowd, act, opts \\ []) do
     limit = Keyword.get(opts, :limit, 120_000)
     before = cpu(crowd)
-    beginning = now()
+    began = now()
     crowd = act.(%{crowd | lost: 0})
-    began = if opts[:from] == :end, do: now(), else: beginning
     crowd = await(crowd, now() + limit)
     result = %{wall: now() - began, cpu: cpu(crowd) - before}
     crowd = crowd |> listen(now() + Keyword.get(opts, :while, 3_000)) |> await(now() + limit)
